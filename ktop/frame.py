@@ -1,0 +1,132 @@
+"""What flows from the kernel to the screen: Reading -> Sample -> Frame.
+
+A Reading is what one family's maps held at one moment.  A pane's ``compute``
+turns two of them into a Sample, and the sampler dates it and adds the status:
+that is a Frame, the only thing any consumer (screen, history, JSON, recording)
+ever sees.  All of them are immutable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+Rows: TypeAlias = Mapping[str, Array]
+"""Columns by name, all of the same length; two-dimensional ones hold a histogram a row.
+
+Text from the kernel is ``S`` (raw bytes, unescaped) or, where the length is
+unbounded, ``object`` holding ``bytes``.  A figure that was not measured is NaN
+in a float column and None in an object column, never 0.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What compute may know of the host: the same for every sample."""
+
+    cpus: int
+    page_size: int = 4096
+    boot_ns: int = 0
+    """CLOCK_REALTIME minus CLOCK_BOOTTIME in ns: turns the kernel's boot-time stamps into dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything one family's maps held at one moment.
+
+    ``maps`` goes by the name in the C file.  Arrays by CPU: structured, shape
+    (cpus,).  Keyed maps: structured with the fields ``key`` and ``value``,
+    shape (entries,).  Iterators: structured, a record a task.  Ring buffers: a
+    list of records (bytes) that came since the last Reading.  Those but the
+    last only ever grow, so the difference of two Readings loses nothing.
+    """
+
+    time_ns: int
+    """CLOCK_MONOTONIC."""
+    maps: Mapping[str, Array]
+    events: Mapping[str, list[bytes]] = field(default_factory=dict)
+    proc: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Files of /proc that the pane asked for by name, as numbers by key (``meminfo`` in bytes)."""
+    lost: int = 0
+    """Total since start: failed reserves, full maps, missed runs of a program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts by range: ``counts[..., i]`` lie in ``bounds[i] <= x < bounds[i + 1]``."""
+
+    bounds: Array
+    """float64, shape (slots + 1,), in the unit of the histogram."""
+    counts: Array
+    """Shape (slots,)."""
+    cpu: int | None = None
+    """The CPU they were counted on; None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What ``compute`` makes of two Readings."""
+
+    rows: Rows
+    host: Mapping[str, float] = field(default_factory=dict)
+    """The host's own figures, by column name; those are not the sum of the rows."""
+    histograms: tuple[Histogram, ...] = ()
+    unattributed_ratio: float | None = None
+    """Share (0 to 1) of the pane's main quantity that no process could be charged with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is to be known about the figures beside them."""
+
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    """The variant that is live, by hook group."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why a variant was not taken, by program name."""
+    unavailable: str | None = None
+    """Why the pane has no figures, and what to do; None while it has."""
+    lost: int = 0
+    """Events lost in this interval."""
+    unattributed_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sample of one pane."""
+
+    pane: str
+    ts: float
+    """Unix time in seconds at the end of the interval."""
+    interval_s: float
+    """As measured on the monotonic clock."""
+    rows: Rows
+    host: Mapping[str, float] = field(default_factory=dict)
+    histograms: tuple[Histogram, ...] = ()
+    status: Status = field(default_factory=Status)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return length(self.rows)
+
+
+def length(rows: Rows) -> int:
+    """Return the number of rows in ``rows``."""
+    return len(next(iter(rows.values()))) if rows else 0
+
+
+def take(rows: Rows, index: Array | slice) -> dict[str, Array]:
+    """Return the rows that ``index`` (a mask, positions or a slice) selects."""
+    return {name: column[index] for name, column in rows.items()}
+
+
+def concatenate(tables: list[Rows]) -> dict[str, Array]:
+    """Return the rows of all ``tables`` (same columns), one below the other."""
+    if not tables:
+        return {}
+    return {name: np.concatenate([rows[name] for rows in tables]) for name in tables[0]}

@@ -1,0 +1,207 @@
+"""What a pane is: a declaration from which table, header, help, sort, filter and JSON follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from ktop.frame import Array, Facts, Reading, Rows, Sample
+
+
+class Unit(Enum):
+    """The unit of a column, which decides how a value is written and sorted."""
+
+    TEXT = "text"
+    """Raw bytes from the kernel; escaped wherever it leaves the process."""
+    ARGS = "args"
+    """NUL-separated bytes, as in /proc/PID/cmdline; a list of strings in JSON."""
+    STACK = "stack"
+    """A list of frame names, innermost last; object column."""
+    NUMBER = "number"
+    """A plain number that is no quantity (PID, port, UID, IRQ)."""
+    COUNT = "count"
+    BYTES = "bytes"
+    US = "us"
+    SECONDS = "s"
+    RATIO = "ratio"
+    """0 to 1; shown in per cent."""
+    TIME = "time"
+    """Unix seconds; shown as the time of day."""
+    ADDRESS = "address"
+    """16 bytes (``V16``): IPv6, or IPv4 as ::ffff:a.b.c.d."""
+    FLAG = "flag"
+    """True or false."""
+    BY_CPU = "by_cpu"
+    """Two-dimensional, a count for each CPU; shown as one small bar a CPU."""
+    HISTOGRAM = "histogram"
+    """Two-dimensional, the row's own histogram; never a cell of a table."""
+
+
+class Fold(Enum):
+    """How rows become one (per process, over time)."""
+
+    SUM = "sum"
+    MAX = "max"
+    LAST = "last"
+    """The newest value."""
+    DERIVED = "derived"
+    """Computed anew by the pane's ``derive`` from the folded columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name in JSON, its header, and what it means exactly."""
+
+    name: str
+    title: str
+    unit: Unit
+    help: str
+    fold: Fold = Fold.SUM
+    width: int = 0
+    """In cells; 0: what the unit needs."""
+    from_width: int = 0
+    """Shown in terminals of at least so many columns."""
+    hidden: bool = False
+    """Neither in the table nor in JSON: only what others are computed from."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a cell is text: left-aligned, sorted from A."""
+        return self.unit in {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS}
+
+
+class Shape(Enum):
+    """What the rows of a pane are."""
+
+    TABLE = "row"
+    """Figures of one interval, by key."""
+    EVENTS = "event"
+    """Things that happened, in order; a later row of the same key completes an earlier one."""
+    STACKS = "stack"
+    """Samples by stack: a tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A chart of ``Frame.histograms``: time across, the value up, counts as colour."""
+
+    title: str
+    unit: Unit = Unit.US
+    by_cpu: bool = False
+    """Also a strip a CPU, from the histograms that carry one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A chart of figures of ``Frame.host`` over time; each group has an axis of its own."""
+
+    title: str
+    groups: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowHistogram:
+    """The histogram of the row under the cursor."""
+
+    title: str
+    column: str
+    bounds: Array
+    """float64, shape (slots + 1,), microseconds."""
+
+
+Chart: TypeAlias = Heatmap | Lines | RowHistogram
+
+
+@dataclass(frozen=True, slots=True)
+class PerfEvent:
+    """A perf event on every CPU: attached to the program, or put in the map, of the same name.
+
+    ``kind`` and ``config`` are perf_event_attr's ``type`` and ``config``.
+    ``frequency`` in Hz for sampling, 0 for counting.  The alternatives are
+    tried in order until the host has one.
+    """
+
+    kind: int
+    config: int
+    frequency: int = 0
+    exclude_idle: bool = False
+    label: str = ""
+
+
+Compute: TypeAlias = Callable[[Reading, Reading, Facts], Sample]
+Derive: TypeAlias = Callable[[dict[str, Array]], dict[str, Array]]
+
+
+def no_derived(rows: dict[str, Array]) -> dict[str, Array]:
+    """Return ``rows``: the pane has no derived columns."""
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One question of an operator and how it is answered."""
+
+    name: str
+    question: str
+    family: str
+    """The program family: bpf/FAMILY.bpf.c."""
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    """The columns that identify a row from one interval to the next."""
+    sort: str
+    """The column a new view is sorted by."""
+    compute: Compute
+    """Pure: two Readings in, a Sample out, without the derived columns."""
+    derive: Derive = no_derived
+    """Pure: adds the columns whose fold is DERIVED."""
+    shape: Shape = Shape.TABLE
+    chart: Chart | None = None
+    groups: tuple[str, ...] = ()
+    """The hook groups it cannot do without (all of the family's when empty)."""
+    perf_events: Mapping[str, tuple[PerfEvent, ...]] = field(default_factory=dict)
+    proc: tuple[str, ...] = ()
+    """Files of /proc that compute needs beside the maps (``meminfo``)."""
+    host_row: bool = False
+    """Whether ``Frame.host`` is also a row of its own in JSON, with ``pid`` null."""
+    resident: bool = True
+    """False: runs only while it is looked at or recorded."""
+    on_demand: tuple[str, ...] = ()
+    """Hook groups that cost too much to be always on: attached when the view asks for them."""
+    process_key: str = "pid"
+    """The column that names the process; drill-down and per-process totals go by it."""
+
+    def column(self, name: str) -> Column:
+        """Return the column called ``name``; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def fold(pane: Pane, rows: Rows, by: tuple[str, ...]) -> dict[str, Array]:
+    """Return one row for each distinct value of the ``by`` columns, by each column's rule.
+
+    Rows must be in the order of time: LAST takes the newest.  Columns that are
+    neither in ``by`` nor foldable keep their newest value.
+    """
+    # numpy is imported late: declarations are read by `ktop list` and `--help`.
+    import numpy as np
+
+    from ktop.stats import group
+
+    order, starts = group([rows[name] for name in by])
+    ends = np.append(starts[1:], len(order)) - 1
+    out: dict[str, Array] = {}
+    for column in pane.columns:
+        if column.name not in rows or column.fold is Fold.DERIVED:
+            continue
+        values = rows[column.name][order]
+        if column.name in by or column.fold is Fold.LAST or not len(order):
+            out[column.name] = values[ends] if len(order) else values
+        elif column.fold is Fold.SUM:
+            out[column.name] = np.add.reduceat(values, starts, axis=0)
+        else:
+            out[column.name] = np.fmax.reduceat(values, starts, axis=0)
+    return pane.derive(out)

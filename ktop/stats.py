@@ -1,0 +1,148 @@
+"""Differences, histograms and percentiles on numpy arrays.  Pure functions, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ktop.frame import Array
+
+LINEAR_BITS = 3
+"""log2 of the linear steps in each power of two of a log-linear histogram.
+
+The same constant as HIST_LINEAR_BITS in bpf/ktop.bpf.h: 8 steps, so a value is
+known to 1/8 of its power of two, 6.25 % either way from the middle.
+"""
+
+
+def log_linear_bounds(slots: int, unit: float = 1.0) -> Array:
+    """Return the bounds of a log-linear histogram: float64, shape (slots + 1,).
+
+    Slot i below 8 holds the value i itself; above, every power of two has 8
+    slots.  ``unit`` divides (1000: counted in ns, bounds in us).  The last
+    bound is infinity: the last slot also holds everything above it.
+    """
+    steps = 1 << LINEAR_BITS
+    index = np.arange(slots + 1)
+    octave = np.maximum(index // steps - 1, 0)
+    bounds = np.where(index < steps, index, (index % steps + steps) * 2.0**octave)
+    bounds = bounds / unit
+    bounds[-1] = np.inf
+    return bounds
+
+
+def log2_bounds(slots: int, unit: float = 1.0) -> Array:
+    """Return the bounds of a plain log2 histogram: float64, shape (slots + 1,).
+
+    Slot 0 holds 0 and 1, slot i holds 2**i to 2**(i+1), the last also all above.
+    """
+    bounds = 2.0 ** np.arange(slots + 1) / unit
+    bounds[0] = 0.0
+    bounds[-1] = np.inf
+    return bounds
+
+
+def percentile(counts: Array, bounds: Array, q: float) -> Array:
+    """Return the ``q`` (0 to 1) percentile of histograms, interpolated within its slot.
+
+    ``counts``: shape (..., slots), ``bounds``: shape (slots + 1,).  Returns
+    float64 of shape (...); NaN where a histogram is empty.  In the last slot,
+    which has no upper bound, its lower bound is returned: "at least".
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    if counts.shape[-1] == 0 or counts.size == 0:
+        return np.full(counts.shape[:-1], np.nan)
+    cumulated = np.cumsum(counts, axis=-1)
+    total = cumulated[..., -1]
+    target = q * total
+    slot = np.argmax(cumulated >= target[..., None] - 1e-9 * (total[..., None] + 1), axis=-1)
+    # q = 0 or a target of 0 must not name an empty slot below the smallest value.
+    slot = np.maximum(slot, np.argmax(counts > 0, axis=-1))
+    inside = np.take_along_axis(counts, slot[..., None], axis=-1)[..., 0]
+    below = np.take_along_axis(cumulated, slot[..., None], axis=-1)[..., 0] - inside
+    lower = bounds[slot]
+    upper = bounds[slot + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.clip((target - below) / inside, 0.0, 1.0)
+        value = np.where(np.isinf(upper), lower, lower + share * (upper - lower))
+    return np.where(total > 0, value, np.nan)
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """Return part / whole as float64; NaN (not measured) where whole is 0."""
+    part = np.asarray(part, dtype=np.float64)
+    whole = np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
+
+
+def group(keys: Sequence[Array]) -> tuple[Array, Array]:
+    """Return (order, starts): positions sorted by ``keys`` and where each distinct key begins.
+
+    ``order`` is stable, so rows that came later stand later within their group.
+    """
+    if len(keys[0]) == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    codes = [_sortable(key) for key in keys]
+    order = np.lexsort(codes[::-1])
+    new = np.zeros(len(order), dtype=bool)
+    new[0] = True
+    for code in codes:
+        ordered = code[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    return order, np.flatnonzero(new)
+
+
+def _sortable(key: Array) -> Array:
+    """Return ``key`` as something lexsort takes: integers, or codes of the distinct values."""
+    if key.dtype.kind in "iufb":
+        return key
+    if key.dtype.kind == "V":
+        key = np.ascontiguousarray(key).view(f"S{key.dtype.itemsize}").reshape(len(key))
+        # S drops trailing zeros, which is harmless for fixed-size values.
+    codes: Array = np.unique(key, return_inverse=True)[1]
+    return codes.reshape(-1)
+
+
+def match(previous: Array, current: Array) -> Array:
+    """Return for each key of ``current`` its position in ``previous``, -1 where it is new.
+
+    Both: one-dimensional, of the same dtype (plain or structured without
+    object fields); the keys of ``previous`` are distinct.
+    """
+    if len(previous) == 0 or len(current) == 0:
+        return np.full(len(current), -1, dtype=np.intp)
+    before, now = _comparable(previous), _comparable(current)
+    order = np.argsort(before, kind="stable")
+    place = np.searchsorted(before, now, sorter=order)
+    place = np.minimum(place, len(order) - 1)
+    found = order[place]
+    return np.where(before[found] == now, found, -1)
+
+
+def _comparable(key: Array) -> Array:
+    """Return ``key`` as a one-dimensional array that sorts fast."""
+    if key.dtype.kind in "iu":
+        return key
+    key = np.ascontiguousarray(key)
+    size = key.dtype.itemsize
+    if size in {1, 2, 4, 8}:
+        return key.view(f"u{size}").reshape(len(key))
+    # Memory order is as good as any for matching; a trailing byte keeps S from
+    # dropping zeros that belong to the key.
+    raw = np.empty((len(key), size + 1), dtype=np.uint8)
+    raw[:, :size] = key.view(np.uint8).reshape(len(key), size)
+    raw[:, size] = 1
+    return raw.view(f"S{size + 1}").reshape(len(key))
+
+
+def grown(previous: Array, current: Array, place: Array) -> Array:
+    """Return ``current`` minus the matching ``previous`` (``place`` from match), new ones whole.
+
+    Counters that went backwards (the entry was evicted and made anew) count whole.
+    """
+    if len(previous) == 0:
+        return current.copy()
+    before = previous[place]
+    before[place < 0] = 0
+    return np.where(current >= before, current - before, current)
