@@ -42,15 +42,16 @@ class Reading:
 
     ``maps`` goes by the name in the C file.  Arrays by CPU: structured, shape
     (cpus,).  Keyed maps: structured with the fields ``key`` and ``value``,
-    shape (entries,).  Iterators: structured, a record a task.  Ring buffers: a
-    list of records (bytes) that came since the last Reading.  Those but the
-    last only ever grow, so the difference of two Readings loses nothing.
+    shape (entries,).  Iterators: structured, a record a task.  Those only ever
+    grow, so the difference of two Readings loses nothing.  Ring buffers: the
+    records (their fixed part) that came since the last Reading, in order.
     """
 
     time_ns: int
     """CLOCK_MONOTONIC."""
     maps: Mapping[str, Array]
-    events: Mapping[str, list[bytes]] = field(default_factory=dict)
+    tails: Mapping[str, list[bytes]] = field(default_factory=dict)
+    """Of a ring buffer, what follows the fixed part of each record."""
     proc: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Files of /proc that the pane asked for by name, as numbers by key (``meminfo`` in bytes)."""
     lost: int = 0
@@ -109,6 +110,8 @@ class Frame:
     host: Mapping[str, float] = field(default_factory=dict)
     histograms: tuple[Histogram, ...] = ()
     status: Status = field(default_factory=Status)
+    dropped: int = 0
+    """Rows this Frame once had and the history no longer keeps; 0 as sampled."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
