@@ -1,0 +1,9 @@
+"""``python -m ktop``."""
+
+from __future__ import annotations
+
+import sys
+
+from ktop.cli import main
+
+sys.exit(main())
