@@ -66,7 +66,8 @@ def percentile(counts: Array, bounds: Array, q: float) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip((target - below) / inside, 0.0, 1.0)
         value = np.where(np.isinf(upper), lower, lower + share * (upper - lower))
-    return np.where(total > 0, value, np.nan)
+    found: Array = np.where(total > 0, value, np.nan)
+    return found
 
 
 def ratio(part: Array, whole: Array) -> Array:

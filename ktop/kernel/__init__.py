@@ -1,0 +1,1 @@
+"""The kernel side: objects, hooks, maps and what this host allows."""

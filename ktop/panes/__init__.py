@@ -1,0 +1,1 @@
+"""One file a pane, each with its PANE; discovered by ktop.registry."""

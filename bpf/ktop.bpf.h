@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every family shares: maps by CPU, look-up-or-insert, histogram slots,
+ * the maximum of an interval.  What the loader knows by name is described in
+ * ktop/kernel/loader.py.
+ */
+#ifndef KTOP_BPF_H
+#define KTOP_BPF_H
+
+#include "kernel.bpf.h"
+
+/* Counts the reads by user space; it grows just before each of them. */
+volatile u32 epoch;
+
+/* An array with one element a CPU (the loader sets max_entries), mapped into
+ * user space: each CPU writes only its own, so no atomics.  The exception is
+ * a hook that can interrupt itself on the same CPU. */
+#define CPU_ARRAY(map, T)                                                                            \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 1);                                                            \
+		__type(key, u32);                                                                  \
+		__type(value, T);                                                                  \
+	} map SEC(".maps")
+
+#define TASK_STORAGE(map, T)                                                                         \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_TASK_STORAGE);                                           \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, T);                                                                  \
+	} map SEC(".maps")
+
+/* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
+#define RECORD(name, T) T *__record_##name __attribute__((unused))
+
+#define RING_BUFFER(map, T, bytes)                                                                   \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                \
+		__uint(max_entries, bytes);                                                        \
+	} map SEC(".maps");                                                                       \
+	RECORD(map, T)
+
+/* What could not be kept; the loader adds up all CPUs and fields. */
+struct lost {
+	u64 ring_full;
+	u64 map_full;
+	u64 no_storage;
+	u64 pad[5];
+};
+CPU_ARRAY(lost, struct lost);
+
+#define this_cpu(map)                                                                              \
+	({                                                                                         \
+		u32 __cpu = bpf_get_smp_processor_id();                                            \
+		bpf_map_lookup_elem(&map, &__cpu);                                                 \
+	})
+
+#define count_lost(field)                                                                          \
+	do {                                                                                       \
+		struct lost *__lost = this_cpu(lost);                                              \
+		if (__lost)                                                                        \
+			__sync_fetch_and_add(&__lost->field, 1);                                   \
+	} while (0)
+
+/* The value of `key`, made from `init` when there is none; NULL when the map is full. */
+static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)
+{
+	void *value = bpf_map_lookup_elem(map, key);
+	if (value)
+		return value;
+	/* Another CPU may be first: -EEXIST, and its element is as good. */
+	bpf_map_update_elem(map, key, init, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(map, key);
+	if (!value)
+		count_lost(map_full);
+	return value;
+}
+
+static __always_inline u32 log2_u64(u64 v)
+{
+	u32 r = 0;
+
+	if (v >> 32) { v >>= 32; r += 32; }
+	if (v >> 16) { v >>= 16; r += 16; }
+	if (v >> 8) { v >>= 8; r += 8; }
+	if (v >> 4) { v >>= 4; r += 4; }
+	if (v >> 2) { v >>= 2; r += 2; }
+	if (v >> 1) { r += 1; }
+	return r;
+}
+
+/* Log-linear: 8 slots for each power of two (ktop.stats.log_linear_bounds). */
+#define HIST_LINEAR_BITS 3
+static __always_inline u32 log_linear_slot(u64 v, u32 slots)
+{
+	u32 exponent, slot;
+
+	if (v < 1 << HIST_LINEAR_BITS)
+		return v;
+	exponent = log2_u64(v);
+	slot = ((exponent - HIST_LINEAR_BITS + 1) << HIST_LINEAR_BITS) +
+	       ((v >> (exponent - HIST_LINEAR_BITS)) & ((1 << HIST_LINEAR_BITS) - 1));
+	return slot < slots ? slot : slots - 1;
+}
+
+/* Plain log2 of ns in steps from 1.024 us up (ktop.stats.log2_bounds with unit 1 / 0.512). */
+#define LOG2_SLOTS 26
+static __always_inline u32 log2_slot(u64 ns)
+{
+	u32 slot = log2_u64(ns >> 9);
+
+	return slot < LOG2_SLOTS ? slot : LOG2_SLOTS - 1;
+}
+
+/* The maximum within one interval, for counters that user space never resets:
+ * one slot is written while the other, of the interval just ended, is read.
+ * Concurrent writers may lose the larger value; readers take the highest
+ * histogram slot as the lower bound. */
+struct interval_max {
+	u64 value[2];
+	u32 epoch[2];
+};
+
+static __always_inline void update_max(struct interval_max *max, u64 value)
+{
+	u32 now = epoch, i = now & 1;
+
+	if (max->epoch[i] != now) {
+		max->epoch[i] = now;
+		max->value[i] = value;
+	} else if (value > max->value[i]) {
+		max->value[i] = value;
+	}
+}
+
+/* The maximum of the interval that the present read ends. */
+static __always_inline u64 read_max(const struct interval_max *max)
+{
+	u32 ended = epoch - 1, i = ended & 1;
+
+	return max->epoch[i] == ended ? max->value[i] : 0;
+}
+
+/* The same for a record written before the interval ends (at exit). */
+static __always_inline u64 read_max_now(const struct interval_max *max)
+{
+	u32 now = epoch, i = now & 1;
+
+	return max->epoch[i] == now ? max->value[i] : 0;
+}
+
+#endif

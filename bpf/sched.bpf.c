@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Run-queue latency: from runnable (woken, or preempted) to running. */
+#include "ktop.bpf.h"
+
+#define SLOTS 264 /* log-linear in ns, up to 2^35 ns = 34 s */
+
+struct latency {
+	u64 slots[SLOTS];
+};
+CPU_ARRAY(latency, struct latency);
+
+/* Of a thread: since when it could run; 0 while it runs. */
+TASK_STORAGE(runnable_since, u64);
+
+/* Of a process, at its group leader. */
+struct waits {
+	u64 count;
+	u64 total_ns;
+	struct interval_max max;
+	u32 slots[LOG2_SLOTS];
+};
+TASK_STORAGE(waits, struct waits);
+
+struct process_record {
+	u64 start_ns;
+	u64 waits;
+	u64 wait_ns;
+	u64 max_ns;
+	u32 pid;
+	char comm[TASK_COMM_LEN];
+	u32 slots[LOG2_SLOTS];
+};
+
+/* The last record of a process, so that short-lived ones count too. */
+RING_BUFFER(exits, struct process_record, 1 << 20);
+
+static __always_inline void mark_runnable(struct task_struct *task, u64 now)
+{
+	u64 *since = bpf_task_storage_get(&runnable_since, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (since)
+		*since = now;
+	else
+		count_lost(no_storage);
+}
+
+static __always_inline int handle_wakeup(struct task_struct *task)
+{
+	mark_runnable(task, bpf_ktime_get_ns());
+	return 0;
+}
+
+static __always_inline int handle_switch(struct task_struct *prev, struct task_struct *next,
+					 bool preempted)
+{
+	struct latency *histogram;
+	struct waits *process;
+	u64 *since, now = 0, wait;
+	u32 slot;
+
+	/* PID 0 is always runnable and waits for nothing. */
+	if (preempted && prev->pid) {
+		now = bpf_ktime_get_ns();
+		mark_runnable(prev, now);
+	}
+	if (!next->pid)
+		return 0;
+	since = bpf_task_storage_get(&runnable_since, next, 0, 0);
+	if (!since || !*since)
+		return 0;
+	if (!now)
+		now = bpf_ktime_get_ns();
+	wait = now - *since;
+	*since = 0;
+	if ((s64)wait < 0) /* clocks of two CPUs */
+		wait = 0;
+
+	slot = log_linear_slot(wait, SLOTS);
+	histogram = this_cpu(latency);
+	if (histogram && slot < SLOTS)
+		histogram->slots[slot]++;
+	process = bpf_task_storage_get(&waits, next->group_leader, 0,
+				       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!process) {
+		count_lost(no_storage);
+		return 0;
+	}
+	slot = log2_slot(wait);
+	/* Threads of one process run on several CPUs at once. */
+	__sync_fetch_and_add(&process->count, 1);
+	__sync_fetch_and_add(&process->total_ns, wait);
+	if (slot < LOG2_SLOTS)
+		__sync_fetch_and_add(&process->slots[slot], 1);
+	update_max(&process->max, wait);
+	return 0;
+}
+
+SEC("?tp_btf/sched_wakeup")
+int BPF_PROG(wakeup__tp_btf, struct task_struct *task)
+{
+	return handle_wakeup(task);
+}
+
+SEC("?tp_btf/sched_wakeup_new")
+int BPF_PROG(wakeup_new__tp_btf, struct task_struct *task)
+{
+	return handle_wakeup(task);
+}
+
+/* 5.18, fa2c3254d7cf: prev_state came in as the last argument. */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(switch__tp_btf_state, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	return handle_switch(prev, next, prev_state == 0);
+}
+
+static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
+					struct waits *waits)
+{
+	record->start_ns = task->start_boottime;
+	record->pid = task->tgid;
+	bpf_probe_read_kernel_str(record->comm, sizeof(record->comm), task->comm);
+	record->waits = waits->count;
+	record->wait_ns = waits->total_ns;
+	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(exit__tp_btf, struct task_struct *task)
+{
+	struct process_record *record;
+	struct task_struct *leader = task->group_leader;
+	struct waits *process;
+
+	if (!is_group_dead(task))
+		return 0;
+	process = bpf_task_storage_get(&waits, leader, 0, 0);
+	if (!process)
+		return 0;
+	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
+	if (!record) {
+		count_lost(ring_full);
+		return 0;
+	}
+	fill_record(record, leader, process);
+	record->max_ns = read_max_now(&process->max);
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	bpf_task_storage_delete(&waits, leader);
+	return 0;
+}
+
+RECORD(processes, struct process_record);
+
+SEC("iter/task")
+int processes(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_record record = {};
+	struct waits *process;
+
+	if (!task || task->pid != task->tgid)
+		return 0;
+	process = bpf_task_storage_get(&waits, task, 0, 0);
+	if (!process)
+		return 0;
+	fill_record(&record, task, process);
+	record.max_ns = read_max(&process->max);
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,378 @@
+"""Opens a family's object, picks one variant a hook group by trying, attaches, reads.
+
+What an object says by its names:
+
+- a program ``GROUP__VARIANT`` in ``SEC("?...")``: variants of one hook, in order
+  of preference; exactly one of a group is attached.  Without ``__`` the
+  program is its group's only variant.  ``iter/...`` programs are read, not attached.
+- an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
+  the one whose counters are all losses.
+- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields.
+- ``epoch``: a global that grows just before each read (``update_max``).
+- ``const volatile`` variables are set from what the caller passes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ktop.frame import Array
+from ktop.kernel import libbpf, perf
+from ktop.kernel.btf import Btf
+from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.reasons import explain
+from ktop.pane import PerfEvent
+
+OBJECTS = Path(__file__).resolve().parent.parent / "objects"
+
+_CULPRIT = re.compile(r"libbpf: prog '([^']+)': .*(?:failed|error)")
+_ERRNO = re.compile(r"libbpf: prog '[^']+': failed to (?:load|prepare|attach).*?(-\d+)\s*$")
+
+
+class LoadError(Exception):
+    """A family cannot be loaded; the text says why and what to do."""
+
+    def __init__(self, reason: str, log: Iterable[str] = ()) -> None:
+        """``log``: what libbpf and the verifier said."""
+        super().__init__(reason)
+        self.log = list(log)
+
+
+@dataclass(slots=True)
+class Choice:
+    """Which variant of each hook group to take next: pure, tested without a kernel."""
+
+    variants: dict[str, list[str]]
+    """Program names by group, in order of preference."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why, by program name."""
+
+    @classmethod
+    def among(cls, programs: Iterable[str]) -> Choice:
+        """Group ``programs`` (names in the order of the file) by what stands before ``__``."""
+        variants: dict[str, list[str]] = {}
+        for name in programs:
+            variants.setdefault(name.partition("__")[0], []).append(name)
+        return cls(variants)
+
+    def taken(self) -> dict[str, str]:
+        """Return the best variant that was not refused, by group; groups without one are left out."""
+        best = {}
+        for group, names in self.variants.items():
+            left = [name for name in names if name not in self.refused]
+            if left:
+                best[group] = left[0]
+        return best
+
+    def missing(self) -> dict[str, str]:
+        """Return why a group has no variant left, by group."""
+        taken = self.taken()
+        return {
+            group: "; ".join(self.refused[name] for name in names)
+            for group, names in self.variants.items()
+            if group not in taken
+        }
+
+
+class Family:
+    """One loaded object: its live hooks and readers."""
+
+    def __init__(self, name: str, handle: int, choice: Choice, log: list[str]) -> None:
+        """Take over an object that is loaded; ``load`` makes them."""
+        self.name = name
+        self.log = log
+        self.choice = choice
+        self._lib = libbpf.library()
+        self._object = handle
+        self._links: dict[str, list[int]] = {}
+        self._perf_fds: dict[str, list[int]] = {}
+        self._perf_labels: dict[str, str] = {}
+        self._programs = {
+            self._lib.bpf_program__name(program).decode(): program
+            for program in libbpf.each(self._lib.bpf_object__next_program, handle)
+        }
+        self._maps = {
+            self._lib.bpf_map__name(bpf_map).decode(): bpf_map
+            for bpf_map in libbpf.each(self._lib.bpf_object__next_map, handle)
+        }
+        self._btf = _object_btf(handle)
+        self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
+        self._rings: dict[str, Ring] = {}
+        self._bss: mmap.mmap | None = None
+        self._epoch = self._global("epoch")
+        self._iterator_links: list[int] = []
+        self._open_readers()
+
+    # -- hooks ---------------------------------------------------------------
+
+    def section(self, program: str) -> str:
+        """Return where a program hangs, such as ``tp_btf/sched_switch``."""
+        section: str = self._lib.bpf_program__section_name(self._programs[program]).decode().lstrip("?")
+        label = self._perf_labels.get(program)
+        return f"{section} {label}" if label else section
+
+    def hooks(self) -> dict[str, str]:
+        """Return where each attached group hangs, by group."""
+        taken = self.choice.taken()
+        return {group: self.section(taken[group]) for group in self._links if group in taken}
+
+    def attach(
+        self, groups: Iterable[str], perf_events: Mapping[str, tuple[PerfEvent, ...]]
+    ) -> dict[str, OSError]:
+        """Attach those ``groups`` that are not yet; return what the kernel refused, by group.
+
+        ``perf_events`` by the name of the program (attached to) or map (put in).
+        """
+        failed: dict[str, OSError] = {}
+        taken = self.choice.taken()
+        for name, alternatives in perf_events.items():
+            if name in self._maps and name not in self._perf_fds:
+                try:
+                    self._fill(name, alternatives)
+                except OSError as error:
+                    failed[name] = error
+        for group in groups:
+            program = taken.get(group)
+            if program is None or group in self._links or self.section(program).startswith("iter/"):
+                continue
+            try:
+                if program in perf_events:
+                    self._links[group] = self._attach_perf(program, perf_events[program])
+                else:
+                    self._links[group] = [self._lib.bpf_program__attach(self._programs[program])]
+            except OSError as error:
+                failed[group] = error
+        return failed
+
+    def detach(self, groups: Iterable[str] | None = None) -> None:
+        """Detach ``groups``, all when None; what they counted stays."""
+        for group in list(self._links) if groups is None else list(groups):
+            for link in self._links.pop(group, []):
+                self._lib.bpf_link__destroy(link)
+        if groups is None:
+            for fds in self._perf_fds.values():
+                for fd in fds:
+                    os.close(fd)
+            self._perf_fds.clear()
+
+    def _attach_perf(self, program: str, alternatives: tuple[PerfEvent, ...]) -> list[int]:
+        event, fds = perf.open_everywhere(alternatives)
+        self._perf_labels[program] = event.label
+        links: list[int] = []
+        try:
+            # A link owns its fd from here on (bpf_link_perf_detach closes it).
+            links.extend(
+                self._lib.bpf_program__attach_perf_event(self._programs[program], fd) for fd in fds.values()
+            )
+        except OSError:
+            for link in links:
+                self._lib.bpf_link__destroy(link)
+            for fd in list(fds.values())[len(links) :]:
+                os.close(fd)
+            raise
+        return links
+
+    def _fill(self, name: str, alternatives: tuple[PerfEvent, ...]) -> None:
+        _event, fds = perf.open_everywhere(alternatives)
+        self._perf_fds[name] = list(fds.values())
+        map_fd = self._lib.bpf_map__fd(self._maps[name])
+        for cpu, fd in fds.items():
+            key, value = ctypes.c_uint32(cpu), ctypes.c_uint32(fd)
+            self._lib.bpf_map_update_elem(map_fd, ctypes.byref(key), ctypes.byref(value), 0)
+
+    # -- reading -------------------------------------------------------------
+
+    def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], int]:
+        """Return (maps, tails, total lost) for a Reading."""
+        if self._epoch is not None:
+            self._epoch.value += 1
+        maps = {name: reader.read() for name, reader in self._arrays.items()}
+        tails: dict[str, list[bytes]] = {}
+        for name, ring in self._rings.items():
+            maps[name], tails[name] = ring.read()
+        losses = maps.pop("lost", None)
+        lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
+        return maps, tails, lost + sum(info.recursion_misses for info in self.programs().values())
+
+    def programs(self) -> dict[str, libbpf.ProgInfo]:
+        """Return run_time_ns, run_cnt and recursion_misses of every loaded program, by name."""
+        found = {}
+        for name in self.choice.taken().values():
+            info = libbpf.ProgInfo()
+            size = ctypes.c_uint32(ctypes.sizeof(info))
+            fd = self._lib.bpf_program__fd(self._programs[name])
+            self._lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
+            found[name] = info
+        return found
+
+    def map_fd(self, name: str) -> int:
+        """Return the file descriptor of a map; KeyError when there is none of that name."""
+        fd: int = self._lib.bpf_map__fd(self._maps[name])
+        return fd
+
+    def set_global(self, name: str, value: int) -> None:
+        """Write a 32-bit global variable while the programs run; KeyError when there is none."""
+        variable = self._global(name)
+        if variable is None:
+            raise KeyError(name)
+        variable.value = value
+
+    def close(self) -> None:
+        """Detach everything and unload."""
+        self.detach()
+        for reader in [*self._arrays.values(), *self._rings.values()]:
+            reader.close()
+        self._arrays.clear()
+        self._rings.clear()
+        self._epoch = None
+        for link in self._iterator_links:
+            self._lib.bpf_link__destroy(link)
+        self._iterator_links.clear()
+        if self._object:
+            self._lib.bpf_object__close(self._object)
+            self._object = 0
+
+    def _open_readers(self) -> None:
+        lib = self._lib
+        for name, bpf_map in self._maps.items():
+            kind, fd = lib.bpf_map__type(bpf_map), lib.bpf_map__fd(bpf_map)
+            if lib.bpf_map__is_internal(bpf_map) or fd < 0:
+                continue
+            entries = lib.bpf_map__max_entries(bpf_map)
+            if kind == libbpf.MAP_TYPE_RINGBUF:
+                self._rings[name] = Ring(fd, self._record(name))
+            elif kind == libbpf.MAP_TYPE_ARRAY and lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE:
+                value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
+                self._arrays[name] = CpuArray(fd, value, entries)
+            elif kind in {libbpf.MAP_TYPE_HASH, libbpf.MAP_TYPE_LRU_HASH} and not name.startswith("_"):
+                key = self._btf.dtype(lib.bpf_map__btf_key_type_id(bpf_map))
+                value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
+                self._arrays[name] = KeyedMap(fd, key, value, entries)
+        for group, program in self.choice.taken().items():
+            if self.section(program).startswith("iter/"):
+                link = lib.bpf_program__attach(self._programs[program])
+                self._iterator_links.append(link)
+                self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
+
+    def _record(self, name: str) -> np.dtype[Any]:
+        dtype = self._btf.record(name)
+        if dtype is None:
+            raise LoadError(f"the object of {self.name} does not declare RECORD({name}, ...)")
+        return dtype
+
+    def _global(self, name: str) -> ctypes.c_uint32 | None:
+        """Return a 32-bit global of .bss, in place (mmapable since 5.5), or None."""
+        place = self._btf.section(".bss").get(name)
+        if place is None:
+            return None
+        if self._bss is None:
+            bpf_map = next(m for n, m in self._maps.items() if n.endswith(".bss"))
+            size = -(-self._lib.bpf_map__value_size(bpf_map) // mmap.PAGESIZE) * mmap.PAGESIZE
+            self._bss = mmap.mmap(self._lib.bpf_map__fd(bpf_map), size)
+        return ctypes.c_uint32.from_buffer(self._bss, place[0])
+
+
+def _object_btf(handle: int) -> Btf:
+    lib = libbpf.library()
+    size = ctypes.c_uint32()
+    raw = lib.btf__raw_data(lib.bpf_object__btf(handle), ctypes.byref(size))
+    return Btf(ctypes.string_at(raw, size.value))
+
+
+def _open(path: Path) -> int:
+    try:
+        handle: int = libbpf.library().bpf_object__open_file(os.fsencode(path), None)
+    except OSError as error:
+        reason = f"{path.name} cannot be opened ({error.strerror}): build it with bpf/build.py"
+        raise LoadError(reason) from error
+    return handle
+
+
+def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+    """Set autoload, sizes and read-only data of an object that is open and not yet loaded."""
+    lib = libbpf.library()
+    taken = set(choice.taken().values())
+    for program in libbpf.each(lib.bpf_object__next_program, handle):
+        lib.bpf_program__set_autoload(program, lib.bpf_program__name(program).decode() in taken)
+    cpus = lib.libbpf_num_possible_cpus()
+    for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
+        name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
+        by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
+        if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
+            lib.bpf_map__set_max_entries(bpf_map, cpus)
+        if name in sizes:
+            lib.bpf_map__set_max_entries(bpf_map, sizes[name])
+        if constants and internal and name.endswith(".rodata"):
+            size = ctypes.c_size_t()
+            memory = lib.bpf_map__initial_value(bpf_map, ctypes.byref(size))
+            for variable, (offset, width) in _object_btf(handle).section(".rodata").items():
+                if variable in constants:
+                    raw = constants[variable].to_bytes(width, "little", signed=constants[variable] < 0)
+                    ctypes.memmove(memory + offset, raw, width)
+
+
+def load(
+    name: str,
+    constants: Mapping[str, int] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    path: Path | None = None,
+) -> Family:
+    """Load bpf/NAME.bpf.c's object with the best variant of each group that this kernel takes.
+
+    ``constants`` sets ``const volatile`` variables, ``sizes`` max_entries by
+    map.  Nothing is attached yet.  LoadError when no combination loads.
+    """
+    path = path or OBJECTS / f"{name}.bpf.o"
+    choice: Choice | None = None
+    log: list[str] = []
+    lines: list[str] = []
+    try:
+        lib = libbpf.library()
+    except OSError as error:
+        raise LoadError(f"{libbpf.SONAME} is missing: apt install libbpf1") from error
+    while True:
+        handle = _open(path)
+        if choice is None:
+            programs = libbpf.each(lib.bpf_object__next_program, handle)
+            choice = Choice.among(lib.bpf_program__name(program).decode() for program in programs)
+        _prepare(handle, choice, constants or {}, sizes or {})
+        try:
+            if log:  # the second time on, to know who is to blame
+                with libbpf.messages() as lines:
+                    lib.bpf_object__load(handle)
+            else:
+                lib.bpf_object__load(handle)
+        except OSError as error:
+            lib.bpf_object__close(handle)
+            if not log:
+                log.append(f"{name}: {error.strerror}")
+                continue
+            log.extend(lines)
+            _blame(choice, lines, error, log)
+            if not choice.taken():
+                raise LoadError(next(iter(choice.missing().values()), str(error)), log) from error
+            continue
+        try:
+            return Family(name, handle, choice, log)
+        except OSError as error:
+            raise LoadError(explain(error.errno or 0, name), log) from error
+
+
+def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> None:
+    """Refuse the variant that libbpf's messages name; LoadError when they name none."""
+    taken = set(choice.taken().values())
+    culprit = next((m[1] for line in lines if (m := _CULPRIT.match(line)) and m[1] in taken), None)
+    if culprit is None:
+        last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
+        raise LoadError(explain(error.errno or 0, last or "load"), log) from error
+    numbers = [int(m[1]) for line in lines if (m := _ERRNO.match(line))]
+    choice.refused[culprit] = explain(numbers[0] if numbers else error.errno or 0, culprit)

@@ -1,0 +1,149 @@
+"""Readers: how each shape of map becomes a numpy array."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+from typing import Any
+
+import numpy as np
+
+from ktop.frame import Array
+from ktop.kernel.libbpf import SAMPLE, library
+
+_PAGE = mmap.PAGESIZE
+
+
+class CpuArray:
+    """An mmapable array: read in place, with no system call."""
+
+    def __init__(self, fd: int, dtype: np.dtype[Any], entries: int) -> None:
+        """Map it; ``dtype`` is one element's."""
+        # The kernel strides an array's elements by 8 (array_map_alloc).
+        stride = (dtype.itemsize + 7) & ~7
+        if stride != dtype.itemsize:
+            dtype = np.dtype({"names": ["value"], "formats": [dtype], "itemsize": stride})
+        size = (stride * entries + _PAGE - 1) // _PAGE * _PAGE
+        self._memory = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._array = np.frombuffer(self._memory, dtype, count=entries)
+
+    def read(self) -> Array:
+        """Return a copy: structured, shape (entries,)."""
+        return self._array.copy()
+
+    def close(self) -> None:
+        """Unmap."""
+        del self._array
+        self._memory.close()
+
+
+class KeyedMap:
+    """A hash map, read in one batch (5.6, 057996380a42) into arrays allocated once."""
+
+    def __init__(self, fd: int, key: np.dtype[Any], value: np.dtype[Any], entries: int) -> None:
+        """``entries`` is the map's max_entries."""
+        self._fd = fd
+        self._entries = entries
+        self._keys = np.zeros(entries, key)
+        self._values = np.zeros(entries, value)
+        self.dtype = np.dtype([("key", key), ("value", value)])
+        self._token = ctypes.create_string_buffer(max(8, key.itemsize))
+
+    def read(self) -> Array:
+        """Return all entries: structured (key, value), shape (entries in use,)."""
+        lookup = library().bpf_map_lookup_batch
+        filled = 0
+        start = None
+        while filled < self._entries:
+            count = ctypes.c_uint32(self._entries - filled)
+            result = lookup(
+                self._fd,
+                start,
+                self._token,
+                self._keys.ctypes.data + filled * self._keys.itemsize,
+                self._values.ctypes.data + filled * self._values.itemsize,
+                ctypes.byref(count),
+                None,
+            )
+            if result < 0 and -result not in {errno.ENOENT, errno.ENOSPC}:
+                raise OSError(-result, os.strerror(-result))
+            filled += count.value
+            # ENOENT: that was the last bucket.  ENOSPC: the next bucket does not
+            # fit any more, which only a map that grew over its own size can do.
+            if result < 0 or count.value == 0:
+                break
+            start = self._token
+        out = np.empty(filled, self.dtype)
+        out["key"] = self._keys[:filled]
+        out["value"] = self._values[:filled]
+        return out
+
+    def close(self) -> None:
+        """Nothing to release: the object owns the map."""
+
+
+class Iterator:
+    """An iterator program: every open file runs it over all tasks (or sockets) once."""
+
+    def __init__(self, link_fd: int, dtype: np.dtype[Any]) -> None:
+        """``dtype`` is the record that the program writes."""
+        self._link_fd = link_fd
+        self._dtype = dtype
+        self._buffer = bytearray(1 << 16)
+
+    def read(self) -> Array:
+        """Return the records: structured, shape (records,)."""
+        fd = library().bpf_iter_create(self._link_fd)
+        filled = 0
+        try:
+            while True:
+                if len(self._buffer) - filled < 1 << 15:
+                    self._buffer.extend(bytes(len(self._buffer)))
+                try:
+                    got = os.readv(fd, [memoryview(self._buffer)[filled:]])
+                except InterruptedError:
+                    continue
+                except BlockingIOError:
+                    # bpf_seq_read gives way after a million objects without output.
+                    continue
+                if got == 0:
+                    break
+                filled += got
+        finally:
+            os.close(fd)
+        return np.frombuffer(bytes(self._buffer[:filled]), self._dtype)
+
+    def close(self) -> None:
+        """Nothing to release: the loader owns the link."""
+
+
+class Ring:
+    """A ring buffer, drained at each read; programs never wake anyone."""
+
+    def __init__(self, fd: int, dtype: np.dtype[Any]) -> None:
+        """``dtype`` is the fixed part that every record begins with."""
+        self._dtype = dtype
+        self._heads = bytearray()
+        self._tails: list[bytes] = []
+        fixed = dtype.itemsize
+
+        def take(_context: int, data: int, size: int) -> int:
+            self._heads += ctypes.string_at(data, fixed)
+            self._tails.append(ctypes.string_at(data + fixed, size - fixed) if size > fixed else b"")
+            return 0
+
+        self._callback = SAMPLE(take)
+        self._ring = library().ring_buffer__new(fd, self._callback, None, None)
+
+    def read(self) -> tuple[Array, list[bytes]]:
+        """Return (the fixed parts: structured, shape (records,); what follows each)."""
+        library().ring_buffer__consume(self._ring)
+        heads, self._heads = self._heads, bytearray()
+        tails, self._tails = self._tails, []
+        return np.frombuffer(bytes(heads), self._dtype), tails
+
+    def close(self) -> None:
+        """Unmap."""
+        library().ring_buffer__free(self._ring)

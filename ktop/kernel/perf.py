@@ -1,0 +1,76 @@
+"""perf_event_open(2) for the events that programs are attached to or count with."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from pathlib import Path
+
+from ktop.pane import PerfEvent
+
+TYPE_HARDWARE, TYPE_SOFTWARE = 0, 1
+HW_CPU_CYCLES, HW_CACHE_REFERENCES, HW_CACHE_MISSES = 0, 2, 3
+SW_CPU_CLOCK, SW_PAGE_FAULTS, SW_CONTEXT_SWITCHES = 0, 2, 3
+
+_SYSCALL = {"x86_64": 298, "aarch64": 241}
+_ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5, 4.1
+_FLAG_EXCLUDE_IDLE, _FLAG_FREQ = 1 << 8, 1 << 10
+_FD_CLOEXEC = 8
+
+
+def open_on_cpu(event: PerfEvent, cpu: int) -> int:
+    """Return a file descriptor of ``event`` for all tasks on one CPU; OSError with the kernel's errno."""
+    number = _SYSCALL.get(platform.machine())
+    if number is None:
+        raise OSError(38, f"perf_event_open on {platform.machine()} is not known")
+    flags = (_FLAG_FREQ if event.frequency else 0) | (_FLAG_EXCLUDE_IDLE if event.exclude_idle else 0)
+    attr = bytearray(_ATTR_SIZE)
+    #                      type        size        config        period or Hz, sample_type, read_format, flags
+    struct.pack_into("<IIQQQQQ", attr, 0, event.kind, _ATTR_SIZE, event.config, event.frequency, 0, 0, flags)
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = (ctypes.c_char * _ATTR_SIZE).from_buffer(attr)
+    fd = libc.syscall(
+        ctypes.c_long(number), ctypes.byref(buffer), ctypes.c_int(-1), ctypes.c_int(cpu), ctypes.c_int(-1),
+        ctypes.c_ulong(_FD_CLOEXEC),
+    )  # fmt: skip
+    if fd < 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, os.strerror(errno))
+    return int(fd)
+
+
+def online_cpus() -> list[int]:
+    """Return the numbers of the CPUs that are online."""
+    return parse_cpu_list(Path("/sys/devices/system/cpu/online").read_text(encoding="ascii"))
+
+
+def parse_cpu_list(text: str) -> list[int]:
+    """Return the numbers in a CPU list such as ``0-3,8`` (Documentation/admin-guide/cputopology.rst)."""
+    cpus: list[int] = []
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        if first:
+            cpus.extend(range(int(first), int(last or first) + 1))
+    return cpus
+
+
+def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dict[int, int]]:
+    """Open the first alternative the host has: (which, file descriptor by CPU).
+
+    OSError of the last one when it has none; its text names the event.
+    """
+    refusal: OSError | None = None
+    for event in alternatives:
+        opened: dict[int, int] = {}
+        try:
+            for cpu in online_cpus():
+                opened[cpu] = open_on_cpu(event, cpu)
+        except OSError as error:
+            for fd in opened.values():
+                os.close(fd)
+            refusal = OSError(error.errno, f"{error.strerror} ({event.label or 'perf event'})")
+        else:
+            return event, opened
+    raise refusal or OSError(22, "no perf event was asked for")

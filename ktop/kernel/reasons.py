@@ -1,0 +1,27 @@
+"""What an errno of BPF or perf means for an operator, and what mends it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_MEANINGS: dict[int, str] = {
+    errno.EPERM: "the kernel does not permit it: run as root (CAP_BPF and CAP_PERFMON); "
+    "under lockdown or in a hardened guest this stays refused",
+    errno.EACCES: "the verifier or a security policy refused it: `ktop doctor -v` shows the log",
+    errno.ESRCH: "this kernel has no such hook",
+    errno.ENOENT: "this kernel or machine has no such hook or event",
+    errno.EINVAL: "this kernel does not know this kind of program or map",
+    errno.ENOTSUP: "this kernel or machine does not support it",
+    errno.ENOMEM: "the kernel has no memory for it (or RLIMIT_MEMLOCK is too low before 5.11)",
+    errno.E2BIG: "the program is too large for this kernel's verifier",
+    errno.EBUSY: "somebody else holds it",
+}
+
+
+def explain(code: int, what: str = "") -> str:
+    """Return one clause: errno by name, what it means here, what to do."""
+    code = abs(code)
+    name = errno.errorcode.get(code, str(code))
+    meaning = _MEANINGS.get(code) or os.strerror(code)
+    return f"{what}: {name}, {meaning}" if what else f"{name}, {meaning}"

@@ -1,0 +1,97 @@
+"""Run-queue latency: how long a thread that could run waits for a CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.frame import Array, Facts, Histogram, Reading, Sample
+from ktop.pane import Column, Fold, Heatmap, Pane, Unit
+from ktop.records import process_deltas
+from ktop.stats import log2_bounds, log_linear_bounds, percentile
+
+BOUNDS_US = log_linear_bounds(264, unit=1000)
+PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
+
+
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+    """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
+    counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
+    rows = process_deltas(previous, current, ("waits", "wait_ns", "slots"), ("max_ns",))
+    rows["wait_us"] = rows.pop("wait_ns") / 1000
+    rows["longest_us"] = rows.pop("max_ns") / 1000
+    by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
+    return Sample(rows, histograms=(Histogram(BOUNDS_US, counts.sum(axis=0)), *by_cpu))
+
+
+def derive(rows: dict[str, Array]) -> dict[str, Array]:
+    """Add p50_us, p99_us and max_us from the folded histogram and maximum."""
+    rows["p50_us"] = percentile(rows["slots"], PROCESS_BOUNDS_US, 0.50)
+    rows["p99_us"] = percentile(rows["slots"], PROCESS_BOUNDS_US, 0.99)
+    # Two CPUs that end a wait of one process at once may keep the smaller
+    # maximum; the highest slot in use is a lower bound of the true one.
+    slots = rows["slots"]
+    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1) if len(slots) else np.zeros(0, int)
+    rows["max_us"] = np.maximum(rows["longest_us"], PROCESS_BOUNDS_US[highest])
+    # Interpolation within a slot must not go beyond what was seen.
+    for name in ("p50_us", "p99_us"):
+        rows[name] = np.minimum(rows[name], rows["max_us"])
+    return rows
+
+
+PANE = Pane(
+    name="runqlat",
+    question="Who waits for a CPU, and for how long?",
+    family="sched",
+    columns=(
+        Column(
+            "pid",
+            "PID",
+            Unit.NUMBER,
+            "Process (thread group); its threads are added up. PID 0, idle, never counts.",
+        ),
+        Column(
+            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
+        ),
+        Column("waits", "WAITS", Unit.COUNT, "Times a thread got a CPU after it was woken or preempted."),
+        Column(
+            "wait_us",
+            "TOTAL",
+            Unit.US,
+            "Time those threads waited, added up; threads wait in parallel, so it can exceed the interval. "
+            "Throttling by a CPU limit and time stolen by the hypervisor count as waiting.",
+        ),
+        Column(
+            "p50_us",
+            "P50",
+            Unit.US,
+            "Half of the waits were shorter; from a histogram in powers of two, interpolated.",
+            Fold.DERIVED,
+        ),
+        Column(
+            "p99_us",
+            "P99",
+            Unit.US,
+            "99 of 100 waits were shorter; from a histogram in powers of two, interpolated.",
+            Fold.DERIVED,
+        ),
+        Column("max_us", "MAX", Unit.US, "The longest wait that ended in the interval.", Fold.DERIVED),
+        Column(
+            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
+        ),
+        Column(
+            "longest_us",
+            "LONGEST",
+            Unit.US,
+            "Longest wait as the kernel side kept it.",
+            Fold.MAX,
+            hidden=True,
+        ),
+        Column("slots", "WAITS BY LENGTH", Unit.HISTOGRAM, "Waits by power of two of 0.512 us.", hidden=True),
+    ),
+    key=("pid", "start_ns"),
+    sort="wait_us",
+    compute=compute,
+    derive=derive,
+    chart=Heatmap("run-queue latency", by_cpu=True),
+    groups=("wakeup", "wakeup_new", "switch"),
+)

@@ -1,0 +1,66 @@
+"""Differences between two Readings of per-process records or keyed maps.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ktop.frame import Array, Reading
+from ktop.stats import grown, match
+
+
+def process_deltas(
+    previous: Reading,
+    current: Reading,
+    counters: Sequence[str],
+    maxima: Sequence[str] = (),
+    *,
+    records: str = "processes",
+    exits: str = "exits",
+) -> dict[str, Array]:
+    """Return what each process did between two Readings, those that did anything.
+
+    ``records`` is the iterator over living processes, ``exits`` the ring buffer
+    with the last record of those that ended; both have the fields ``pid``,
+    ``start_ns`` and ``comm``.  ``counters`` only grow and are differenced
+    (one- or two-dimensional), ``maxima`` are already the interval's.  Returns
+    ``pid``, ``start_ns``, ``comm`` and these, a row a process and record: one
+    that ended while it was read can have two.
+    """
+    before = previous.maps[records]
+    now = current.maps[records]
+    ended = current.maps.get(exits)
+    if ended is not None and len(ended):
+        now = np.concatenate([now, ended.astype(now.dtype, copy=False)])
+    place = match(_identity(before), _identity(now))
+    rows = {name: grown(before[name], now[name], place) for name in counters}
+    active = np.zeros(len(now), dtype=bool)
+    for column in rows.values():
+        active |= column.reshape(len(now), -1).any(axis=1) if len(now) else active
+    out = {name: now[name][active] for name in ("pid", "start_ns", "comm")}
+    out.update({name: column[active] for name, column in rows.items()})
+    out.update({name: now[name][active] for name in maxima})
+    return out
+
+
+def _identity(records: Array) -> Array:
+    """Return pid and start time as one sortable key: PIDs are used again."""
+    key = np.empty(len(records), dtype=[("pid", "u8"), ("start_ns", "u8")])
+    key["pid"] = records["pid"]
+    key["start_ns"] = records["start_ns"]
+    return key
+
+
+def keyed_deltas(previous: Array, current: Array, counters: Sequence[str]) -> tuple[Array, dict[str, Array]]:
+    """Return (keys, what each counter grew by) of the entries of a keyed map that grew.
+
+    Both: structured with ``key`` and ``value`` (see Reading).  An entry that
+    was evicted and made anew counts whole.
+    """
+    place = match(previous["key"], current["key"])
+    grew = {name: grown(previous["value"][name], current["value"][name], place) for name in counters}
+    active = np.zeros(len(current), dtype=bool)
+    for column in grew.values():
+        active |= column.reshape(len(current), -1).any(axis=1) if len(current) else active
+    return current["key"][active], {name: column[active] for name, column in grew.items()}
