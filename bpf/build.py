@@ -23,9 +23,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
 """libbpf's name of the registers' layout, by machine."""
@@ -40,8 +39,7 @@ class BuildError(Exception):
     """What went wrong, in words for the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):  # a dataclass needs its module in sys.modules, where hatchling puts none
     """The commands found on this machine."""
 
     clang: str

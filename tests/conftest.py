@@ -1,0 +1,48 @@
+"""What every test relies on: the same terminal everywhere, and BPF where it is asked for."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import time
+from pathlib import Path
+
+import pytest
+
+# Before textual is imported, which reads them once: the caller's terminal decides nothing here.
+for _name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+KERNEL_TESTS = Path(__file__).parent / "kernel"
+BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
+BPF_PROG_GET_NEXT_ID = 11
+
+
+def why_no_bpf() -> str | None:
+    """Return why this host does not let us use BPF, or None: ask for the first program's id."""
+    if os.geteuid() != 0:
+        return "BPF needs root: sudo bin/test"
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = ctypes.create_string_buffer(128)
+    libc.syscall(BPF_SYSCALL[platform.machine()], BPF_PROG_GET_NEXT_ID, attributes, len(attributes))
+    error = ctypes.get_errno()
+    # ENOENT: no program is loaded, but we may look.
+    return None if error in {0, errno.ENOENT} else f"this host refuses BPF: {os.strerror(error)}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lives in tests/kernel, and skip it where BPF is refused (but never root's CI)."""
+    for item in items:
+        if item.path.is_relative_to(KERNEL_TESTS):
+            item.add_marker("kernel")
+    reason = why_no_bpf()
+    if reason is None or (os.environ.get("CI") == "true" and os.geteuid() == 0):
+        return
+    for item in items:
+        if item.get_closest_marker("kernel"):
+            item.add_marker(pytest.mark.skip(reason=reason))
