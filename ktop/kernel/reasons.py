@@ -6,8 +6,7 @@ import errno
 import os
 
 _MEANINGS: dict[int, str] = {
-    errno.EPERM: "the kernel does not permit it: run as root (CAP_BPF and CAP_PERFMON); "
-    "under lockdown or in a hardened guest this stays refused",
+    errno.EPERM: "the kernel does not permit it to this user: run as root (CAP_BPF and CAP_PERFMON)",
     errno.EACCES: "the verifier or a security policy refused it: `ktop doctor -v` shows the log",
     errno.ESRCH: "this kernel has no such hook",
     errno.ENOENT: "this kernel or machine has no such hook or event",
@@ -24,4 +23,6 @@ def explain(code: int, what: str = "") -> str:
     code = abs(code)
     name = errno.errorcode.get(code, str(code))
     meaning = _MEANINGS.get(code) or os.strerror(code)
+    if code == errno.EPERM and os.geteuid() == 0:
+        meaning = "the kernel does not permit it, not even to root (lockdown, or a hardened guest or container)"
     return f"{what}: {name}, {meaning}" if what else f"{name}, {meaning}"

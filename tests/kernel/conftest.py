@@ -1,0 +1,71 @@
+"""One pane on the real kernel: attach, work, read, compare."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from ktop import procfs
+from ktop.frame import Reading, Rows, Sample, take
+from ktop.kernel import facts
+from ktop.kernel.loader import Family, load
+from ktop.pane import Pane, PerfEvent
+
+
+class Observed:
+    """A pane's family, live; figures are those since the last ``begin``."""
+
+    def __init__(self, pane: Pane, family: Family) -> None:
+        self.pane = pane
+        self.family = family
+        self.before = self.reading()
+
+    def reading(self) -> Reading:
+        maps, tails, lost = self.family.read()
+        proc = {name: procfs.numbers(name) for name in self.pane.proc}
+        return Reading(time.monotonic_ns(), maps, tails, proc, lost)
+
+    def begin(self) -> None:
+        self.before = self.reading()
+
+    def sample(self) -> Sample:
+        """Return what happened since ``begin``, derived columns included; begins anew."""
+        now = self.reading()
+        sample = self.pane.compute(self.before, now, facts.for_compute())
+        self.lost = now.lost - self.before.lost
+        self.before = now
+        rows = self.pane.derive(dict(sample.rows))
+        return Sample(rows, sample.host, sample.histograms, sample.unattributed_ratio)
+
+    def rows(self, **where: object) -> Rows:
+        """Return the rows since ``begin`` whose columns equal ``where``."""
+        rows = self.sample().rows
+        for name, value in where.items():
+            rows = take(rows, rows[name] == value)
+        return rows
+
+
+@pytest.fixture
+def observe() -> Iterator[Callable[..., Observed]]:
+    """Return a function that loads and attaches a pane by name; all is detached at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            name: str,
+            *,
+            sizes: Mapping[str, int] | None = None,
+            perf_events: Mapping[str, tuple[PerfEvent, ...]] | None = None,
+            demand: tuple[str, ...] = (),
+        ) -> Observed:
+            pane: Pane = importlib.import_module(f"ktop.panes.{name}").PANE
+            family = load(pane.family, {"page_size": facts.for_compute().page_size}, sizes)
+            stack.callback(family.close)
+            groups = [group for group in family.choice.variants if group not in {*pane.on_demand} - {*demand}]
+            assert family.attach(groups, perf_events or pane.perf_events) == {}
+            return Observed(pane, family)
+
+        yield start

@@ -1,0 +1,202 @@
+"""The loader on the real kernel: variants, reasons, and nothing left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ktop.kernel import libbpf
+from ktop.kernel.loader import LoadError, load
+
+ROOT = Path(__file__).parents[2]
+
+SOURCE = r"""
+#include "ktop.bpf.h"
+struct hits { u64 count; u32 more[3]; char name[5]; };
+CPU_ARRAY(hits, struct hits);
+struct event { u64 number; u8 flag; };
+RING_BUFFER(events, struct event, 4096);
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 100); __type(key, u32); __type(value, u64); }
+	keyed SEC(".maps");
+const volatile u32 step;
+static __always_inline int hit(void)
+{
+	struct hits *mine = this_cpu(hits);
+	struct event event = {};
+	u64 zero = 0, *value;
+	u32 key;
+
+	if (!mine)
+		return 0;
+	mine->count += step;
+	event.number = mine->count;
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_NO_WAKEUP))
+		count_lost(ring_full);
+	key = mine->count % 1000;
+	value = look_up_or_insert(&keyed, &key, &zero);
+	if (value)
+		__sync_fetch_and_add(value, 1);
+	return 0;
+}
+SEC("?tp_btf/no_such_hook") int BPF_PROG(leave__absent) { return hit(); }
+SEC("?tp_btf/sched_switch") int BPF_PROG(leave__too_many, int a, int b, int c, int d, int e, int f, int g)
+{ return g ? 0 : hit(); }
+SEC("?tp_btf/sched_switch") int BPF_PROG(leave__good, bool preempt, struct task_struct *prev) { return hit(); }
+SEC("?tp_btf/no_such_hook") int BPF_PROG(only__absent) { return hit(); }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def build_module():
+    spec = importlib.util.spec_from_file_location("ktop_build", ROOT / "bpf/build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    """An object whose groups have variants that this kernel refuses."""
+    build = build_module()
+    source = tmp_path_factory.mktemp("bpf") / "variants.bpf.c"
+    source.write_text(SOURCE)
+    target = source.with_suffix(".o")
+    command = build.compile_command(build.find_tools().clang)
+    subprocess.run([*command, "-c", str(source), "-o", str(target)], cwd=ROOT, check=True)
+    return target
+
+
+def live_programs(name: bytes = b"leave__good") -> set[int]:
+    """Return the ids of the kernel's BPF programs of that name."""
+    library = ctypes.CDLL(libbpf.SONAME, use_errno=True)
+    ids, number = set(), ctypes.c_uint32(0)
+    while library.bpf_prog_get_next_id(number, ctypes.byref(number)) == 0:
+        fd = library.bpf_prog_get_fd_by_id(number)
+        if fd < 0:
+            continue  # gone meanwhile
+        info = libbpf.ProgInfo()
+        size = ctypes.c_uint32(ctypes.sizeof(info))
+        libbpf.library().bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
+        os.close(fd)
+        if info.name == name:
+            ids.add(number.value)
+    return ids
+
+
+def test_exactly_one_variant_of_a_group_is_taken(variants):
+    family = load("variants", {"step": 1}, path=variants)
+    try:
+        assert family.choice.taken() == {"leave": "leave__good"}
+        assert family.attach(["leave", "only"], {}) == {}
+        assert family.hooks() == {"leave": "tp_btf/sched_switch"}
+        assert "ESRCH" in family.choice.refused["leave__absent"]
+        assert "EACCES" in family.choice.refused["leave__too_many"]
+        assert "no such hook" in family.choice.missing()["only"]
+        # What the verifier said is kept for `ktop doctor -v`.
+        assert any("doesn't have 7-th argument" in line for line in family.log)
+    finally:
+        family.close()
+
+
+def test_constants_types_and_losses(variants):
+    family = load("variants", {"step": 7}, path=variants)
+    try:
+        family.attach(["leave"], {})
+        deadline = time.monotonic() + 30
+        while family.read()[0]["hits"]["count"].sum() < 7 * 600:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        family.detach()
+        maps, tails, _lost = family.read()
+        hits = maps["hits"]
+        assert hits.shape == (libbpf.library().libbpf_num_possible_cpus(),)
+        assert hits.dtype["more"].shape == (3,)
+        assert hits.dtype["name"] == np.dtype("S5")
+        assert (hits["count"] % 7 == 0).all()
+        assert maps["keyed"].dtype["key"] == np.dtype("u4")
+        assert len(maps["events"]) == len(tails["events"])
+        # A full hash map and a ring nobody drained: each failure is counted, none is silent.
+        quiet = family.read()
+        family.attach(["leave"], {})
+        while family.read()[2] == quiet[2] or len(family.read()[0]["keyed"]) < 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(family.read()[0]["keyed"]) == 100
+    finally:
+        family.close()
+
+
+def test_ring_overrun_is_counted(variants):
+    """4 KiB hold 170 events of 24 bytes: the rest are lost, and the sum is what happened."""
+    family = load("variants", {"step": 1}, path=variants)
+    try:
+        family.attach(["leave"], {})
+        deadline = time.monotonic() + 30
+        counter = family._arrays["hits"]
+        while counter.read()["count"].sum() < 2000:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        family.detach()
+        losses = family._arrays["lost"].read()
+        maps, _tails, lost = family.read()
+        assert len(maps["events"]) + losses["ring_full"].sum() == maps["hits"]["count"].sum()
+        assert losses["ring_full"].sum() > 1000
+        assert lost >= losses["ring_full"].sum()
+    finally:
+        family.close()
+
+
+def test_nothing_is_left_after_close(variants):
+    before = live_programs()
+    family = load("variants", {"step": 1}, path=variants)
+    family.attach(["leave"], {})
+    assert live_programs() - before
+    family.close()
+    wait_for(lambda: not live_programs() - before)
+
+
+def test_nothing_is_left_after_kill_9(variants):
+    before = live_programs()
+    code = (
+        "import sys,time; from pathlib import Path; from ktop.kernel.loader import load\n"
+        f"f=load('variants', {{'step': 1}}, path=Path({str(variants)!r})); f.attach(['leave'], {{}})\n"
+        "print('on', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout.readline() == b"on\n"
+    assert live_programs() - before
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    wait_for(lambda: not live_programs() - before)
+
+
+def test_silence(variants, capfd):
+    """libbpf's and the verifier's words never reach the terminal, not even when a load fails."""
+    load("variants", {"step": 1}, path=variants).close()
+    with pytest.raises(LoadError, match="cannot be opened"):
+        load("variants", path=variants.with_name("absent.o"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damaged_object(tmp_path):
+    path = tmp_path / "damaged.o"
+    path.write_bytes(os.urandom(4096))
+    with pytest.raises(LoadError):
+        load("damaged", path=path)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

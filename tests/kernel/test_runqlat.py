@@ -1,0 +1,165 @@
+"""Run-queue latency against /proc/PID/schedstat and the kernel's own switch counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SPIN = "import os,sys\nos.sched_setaffinity(0,{0})\nprint('on',flush=True)\nwhile True: pass"
+
+
+def schedstat(pid: int) -> tuple[int, int, int]:
+    """Return (time on CPU in ns, time waiting in ns, times on a CPU): Documentation/scheduler/sched-stats.rst."""
+    on_cpu, waiting, runs = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(on_cpu), int(waiting), int(runs)
+
+
+def switches(pid: int) -> int:
+    """Return voluntary and involuntary context switches."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
+
+
+@pytest.fixture
+def spinners():
+    """Three processes that fight for one CPU."""
+    processes = [subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        process.stdout.readline()
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_waiting_time_is_schedstats(observe, spinners):
+    """Preempted tasks count: spinners never sleep, so all their waits are preemptions."""
+    pids = [process.pid for process in spinners]
+    runqlat = observe("runqlat")
+    for pid in pids:  # every one has waited once, so no wait began before the program was there
+        wait_until_run_again(pid)
+        wait_until_run_again(pid)
+    runqlat.begin()
+    before = {pid: schedstat(pid) for pid in pids}
+    time.sleep(2)
+    rows = runqlat.sample().rows
+    after = {pid: schedstat(pid) for pid in pids}
+    for pid in pids:
+        mine = rows["pid"] == pid
+        waited = (after[pid][1] - before[pid][1]) / 1000
+        runs = after[pid][2] - before[pid][2]
+        # The two sources are read one after the other: one slice more or less at each end.
+        longest = rows["max_us"][mine].max()
+        assert rows["waits"][mine].sum() == pytest.approx(runs, abs=2)
+        assert rows["wait_us"][mine].sum() == pytest.approx(waited, rel=0.01, abs=2 * longest)
+
+
+def wait_until_run_again(pid: int) -> None:
+    runs = schedstat(pid)[2]
+    deadline = time.monotonic() + 20
+    while schedstat(pid)[2] < runs + 2:
+        assert time.monotonic() < deadline, "the spinner got no CPU"
+        time.sleep(0.01)
+
+
+def test_waits_are_counted_one_by_one(observe):
+    """Two processes that wake each other through pipes, on one CPU: each wait is one switch to it."""
+    runqlat = observe("runqlat")
+    to_child, from_child = os.pipe(), os.pipe()
+    rounds = 5000
+    child = os.fork()
+    if child == 0:
+        os.sched_setaffinity(0, {0})
+        for _ in range(rounds):
+            os.read(to_child[0], 1)
+            os.write(from_child[1], b"x")
+        os.read(to_child[0], 1)
+        os._exit(0)
+    affinity = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {0})
+    runqlat.begin()
+    before = switches(child), switches(os.getpid())
+    try:
+        for _ in range(rounds):
+            os.write(to_child[1], b"x")
+            os.read(from_child[0], 1)
+        rows = runqlat.sample().rows
+        after = switches(child), switches(os.getpid())
+    finally:
+        os.sched_setaffinity(0, affinity)
+        os.write(to_child[1], b"x")
+        os.waitpid(child, 0)
+        for fd in (*to_child, *from_child):
+            os.close(fd)
+    waits = {pid: int(rows["waits"][rows["pid"] == pid].sum()) for pid in (child, os.getpid())}
+    assert waits[child] >= rounds * 0.99
+    assert waits[child] == pytest.approx(after[0] - before[0], rel=0.002, abs=3)
+    # This process has other threads in a test run; they are in its row and not in its main thread's status.
+    assert waits[os.getpid()] >= (after[1] - before[1]) * 0.998 - 3
+
+
+def test_histograms_agree_with_each_other(observe, spinners):
+    """Every wait is in the host's histogram, in its CPU's and in its process's."""
+    runqlat = observe("runqlat")
+    runqlat.begin()
+    time.sleep(0.5)
+    sample = runqlat.sample()
+    host = sample.histograms[0]
+    assert host.cpu is None
+    assert host.counts.sum() > 0
+    assert sum(histogram.counts.sum() for histogram in sample.histograms[1:]) == host.counts.sum()
+    # Rows are read a moment after the histogram.
+    assert sample.rows["waits"].sum() == pytest.approx(host.counts.sum(), rel=0.05, abs=50)
+    assert (sample.rows["slots"].sum(axis=1) == sample.rows["waits"]).mean() > 0.9
+    assert (sample.rows["p50_us"] <= sample.rows["p99_us"]).all()
+    assert (sample.rows["p99_us"] <= sample.rows["max_us"]).all()
+    assert not (sample.rows["pid"] == 0).any()
+
+
+def test_maximum_is_of_the_interval(observe):
+    """A long wait shows as the maximum once, then it is history."""
+    runqlat = observe("runqlat")
+    child = subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE)
+    rival = subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        rival.stdout.readline()
+        time.sleep(0.3)
+        contended = runqlat.rows(pid=child.pid)
+        assert contended["max_us"].max() >= 500
+        rival.send_signal(signal.SIGSTOP)
+        os.sched_setaffinity(child.pid, os.sched_getaffinity(0))
+        child.send_signal(signal.SIGSTOP)
+        runqlat.rows()
+        time.sleep(0.1)
+        runqlat.rows()
+        calm = runqlat.rows(pid=child.pid)
+        assert np.all(calm["max_us"] == 0) or len(calm["max_us"]) == 0
+    finally:
+        for process in (child, rival):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def test_short_lived_processes_count(observe):
+    """A process that came and went between two readings has its row."""
+    runqlat = observe("runqlat")
+    runqlat.begin()
+    pids = set()
+    for _ in range(50):
+        process = subprocess.Popen(["/bin/true"])
+        process.wait()
+        pids.add(process.pid)
+    seen = set(runqlat.rows()["pid"].tolist())
+    assert pids <= seen
+    # The allocator of task storage may have nothing prepared for a moment, just after start.
+    assert runqlat.lost <= 2

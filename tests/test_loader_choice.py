@@ -1,0 +1,33 @@
+"""Which variant is taken, without a kernel."""
+
+from __future__ import annotations
+
+from ktop.kernel.loader import Choice
+from ktop.kernel.perf import parse_cpu_list
+
+PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
+
+
+def test_the_first_of_each_group_is_taken():
+    taken = Choice.among(PROGRAMS).taken()
+    assert taken == {"switch": "switch__tp_btf", "wakeup": "wakeup__tp_btf", "dump": "dump"}
+
+
+def test_a_refused_one_gives_way_to_the_next():
+    choice = Choice.among(PROGRAMS)
+    choice.refused["switch__tp_btf"] = "EPERM"
+    assert choice.taken()["switch"] == "switch__raw_tp"
+    assert choice.missing() == {}
+
+
+def test_a_group_without_a_variant_says_why():
+    choice = Choice.among(PROGRAMS)
+    choice.refused |= {"switch__tp_btf": "EPERM", "switch__raw_tp": "ENOENT"}
+    assert "switch" not in choice.taken()
+    assert choice.missing() == {"switch": "EPERM; ENOENT"}
+
+
+def test_cpu_lists():
+    assert parse_cpu_list("0-3,8\n") == [0, 1, 2, 3, 8]
+    assert parse_cpu_list("0") == [0]
+    assert parse_cpu_list("\n") == []
