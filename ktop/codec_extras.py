@@ -1,0 +1,141 @@
+"""What a Frame holds beside its rows, packed: the host's figures, histograms and status.
+
+Layout (msgpack): ``[hosts, bounds, histograms, states, statuses]``.  Bounds and
+states are the same from one interval to the next, so each distinct one is
+stored once and referred to by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ktop.frame import Array, Frame, Histogram, Status
+
+Extras: TypeAlias = tuple[dict[str, float], tuple[Histogram, ...], Status]
+
+_MAX_SLOTS = 1 << 16
+_known_bounds: dict[bytes, Array] = {}
+"""Bounds seen before: Frames from one recording share theirs, as sampled ones do."""
+
+
+def pack_extras(frames: Sequence[Frame]) -> bytes:
+    """Return host, histograms and status of ``frames`` as bytes."""
+    import msgpack
+
+    bounds = _Places()
+    states = _Places()
+    histograms = [
+        [
+            [
+                bounds.of(np.asarray(histogram.bounds, "<f8").tobytes()),
+                histogram.cpu,
+                *_counts(histogram.counts),
+            ]
+            for histogram in frame.histograms
+        ]
+        for frame in frames
+    ]
+    statuses = [
+        [
+            states.of((tuple(status.hooks.items()), tuple(status.refused.items()), status.unavailable)),
+            int(status.lost),
+            None if status.unattributed_ratio is None else float(status.unattributed_ratio),
+        ]
+        for status in (frame.status for frame in frames)
+    ]
+    hosts = [{name: float(value) for name, value in frame.host.items()} for frame in frames]
+    content = [hosts, bounds.values(), histograms, states.values(), statuses]
+    packed: bytes = msgpack.packb(content, unicode_errors="surrogatepass")
+    return packed
+
+
+def unpack_extras(data: bytes, count: int) -> list[Extras]:
+    """Return host, histograms and status of each of ``count`` frames; raises anything when damaged."""
+    import msgpack
+
+    hosts, bounds, histograms, states, statuses = msgpack.unpackb(data, unicode_errors="surrogatepass")
+    if not len(hosts) == len(histograms) == len(statuses) == count:
+        raise ValueError("not every frame has a status")
+    edges = [_bounds(raw) for raw in bounds]
+    made = [
+        (_texts(hooks), _texts(refused), _optional_text(unavailable))
+        for hooks, refused, unavailable in states
+    ]
+    return [
+        (
+            {_text(name): _number(value) for name, value in host.items()},
+            tuple(_histogram(edges, *each) for each in frame_histograms),
+            _status(made, *status),
+        )
+        for host, frame_histograms, status in zip(hosts, histograms, statuses, strict=True)
+    ]
+
+
+class _Places:
+    """Distinct values and the place of each."""
+
+    def __init__(self) -> None:
+        self._places: dict[Any, int] = {}
+
+    def of(self, value: Any) -> int:
+        return self._places.setdefault(value, len(self._places))
+
+    def values(self) -> list[Any]:
+        return list(self._places)
+
+
+def _counts(counts: Array) -> tuple[bool, bytes]:
+    """Return whether ``counts`` are whole numbers, and their bytes."""
+    whole = counts.dtype.kind in "iub"
+    return whole, counts.astype("<u8" if whole else "<f8").tobytes()
+
+
+def _histogram(edges: list[Array], bounds: int, cpu: int | None, whole: bool, raw: bytes) -> Histogram:
+    counts = np.frombuffer(raw, "<u8" if whole else "<f8")
+    if type(bounds) is not int or bounds < 0 or len(edges[bounds]) != len(counts) + 1:
+        raise ValueError("a histogram has not one bound more than counts")
+    if cpu is not None and (type(cpu) is not int or not 0 <= cpu < 1 << 20):
+        raise ValueError("a histogram is of no CPU")
+    return Histogram(edges[bounds], counts, cpu)
+
+
+def _bounds(raw: bytes) -> Array:
+    if raw in _known_bounds:
+        return _known_bounds[raw]
+    bounds = np.frombuffer(raw, "<f8")
+    if len(bounds) < 2 or len(bounds) > _MAX_SLOTS or not (np.diff(bounds) > 0).all():
+        raise ValueError("bounds of a histogram do not rise")
+    if len(_known_bounds) < 64:  # a hostile file must not fill it
+        _known_bounds[raw] = bounds
+    return bounds
+
+
+def _status(states: list[Any], state: int, lost: int, unattributed: float | None) -> Status:
+    if type(state) is not int or type(lost) is not int or state < 0 or lost < 0:
+        raise ValueError("a status is damaged")
+    ratio = None if unattributed is None else _number(unattributed)
+    hooks, refused, unavailable = states[state]
+    return Status(hooks, refused, unavailable, lost, ratio)
+
+
+def _texts(pairs: Any) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in pairs}
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("a text is none")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in {float, int}:
+        raise ValueError("a figure is no number")
+    return float(value)

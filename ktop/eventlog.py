@@ -1,0 +1,130 @@
+"""The last events of a pane of shape EVENTS, in order, completed as they end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ktop.frame import Array, Rows, length
+from ktop.pane import Pane, Unit
+
+KEPT = 10_000
+
+
+class EventLog:
+    """Keeps the newest ``kept`` events; older ones go and are counted in ``dropped``.
+
+    A later row with the same key (the pane's) fills what the earlier one had
+    not measured: a process that ends gets its exit code and duration.  Not
+    thread-safe.
+    """
+
+    def __init__(self, pane: Pane, kept: int = KEPT) -> None:
+        self.dropped = 0
+        self.completes: set[str] = set()
+        """Columns that later rows have filled so far."""
+        self._pane = pane
+        self._kept = kept
+        self._columns: dict[str, Array] = {}
+        self._ended = np.full(2 * kept, np.inf)
+        """When the event was completed."""
+        self._first = 0
+        """Number of the event at position 0."""
+        self._count = 0
+        """Events in the arrays, the forgotten ones at the front included."""
+        self._place: dict[tuple[Any, ...], int] = {}
+        self._rows: dict[str, Array] | None = None
+        self._time = next((column.name for column in pane.columns if column.unit is Unit.TIME), None)
+
+    def __len__(self) -> int:
+        """Return the number of events kept."""
+        return min(self._count, self._kept)
+
+    def add(self, rows: Rows, ts: float) -> None:
+        """Take the rows of a Frame of time ``ts``: new events, and the completion of earlier ones."""
+        if not length(rows):
+            return
+        self._rows = None
+        if not self._columns:
+            self._columns = {name: _room(column, 2 * self._kept) for name, column in rows.items()}
+        keys = list(zip(*(rows[name].tolist() for name in self._pane.key), strict=True))
+        new: list[int] = []
+        later: list[int] = []
+        fresh: set[tuple[Any, ...]] = set()
+        for index, key in enumerate(keys):
+            if key in self._place or key in fresh:
+                later.append(index)
+            else:
+                fresh.add(key)
+                new.append(index)
+        self._append(rows, new, keys)
+        for index in later:
+            number = self._place.get(keys[index])
+            if number is not None:
+                self._complete(number - self._first, rows, index, ts)
+
+    def rows(self, at: float | None = None) -> dict[str, Array]:
+        """Return the events, newest last; with ``at`` as they stood at that Unix time.
+
+        What was completed after ``at`` was not yet measured then.  ``dropped``
+        is not turned back: events that have gone since are missing.
+        """
+        if self._rows is None:
+            begin = self._count - len(self)
+            self._rows = {name: column[begin : self._count].copy() for name, column in self._columns.items()}
+        if at is None or not self._rows or self._time is None:
+            return self._rows
+        seen = self._rows[self._time] <= at
+        out = {name: column[seen] for name, column in self._rows.items()}
+        open_then = self._ended[self._count - len(self) : self._count][seen] > at
+        for name in self.completes:
+            out[name] = out[name].copy()
+            out[name][open_then] = np.nan if out[name].dtype.kind == "f" else None
+        return out
+
+    def _append(self, rows: Rows, index: list[int], keys: list[tuple[Any, ...]]) -> None:
+        surplus = max(len(index) - self._kept, 0)
+        index = index[surplus:]
+        if self._count + len(index) > 2 * self._kept:
+            self._compact()
+        begin, end = self._count, self._count + len(index)
+        for name, column in self._columns.items():
+            values = rows[name][index]
+            wanted = np.promote_types(column.dtype, values.dtype)
+            grown = column if wanted == column.dtype else column.astype(wanted)
+            grown[begin:end] = values
+            self._columns[name] = grown
+        self._ended[begin:end] = np.inf
+        self._place.update({keys[i]: self._first + begin + offset for offset, i in enumerate(index)})
+        self.dropped += surplus + max(end - self._kept, 0) - max(begin - self._kept, 0)
+        self._count = end
+
+    def _compact(self) -> None:
+        """Move the events that are kept to the front."""
+        begin = self._count - len(self)
+        for column in (*self._columns.values(), self._ended):
+            column[: len(self)] = column[begin : self._count].copy()
+            if column.dtype.kind == "O":
+                column[len(self) :] = None
+        self._first += begin
+        self._count -= begin
+        self._place = {key: number for key, number in self._place.items() if number >= self._first}
+
+    def _complete(self, place: int, rows: Rows, index: int, ts: float) -> None:
+        """Fill what the event at ``place`` has not measured from row ``index``."""
+        for name, column in self._columns.items():
+            value = rows[name][index]
+            if _missing(column[place]) and not _missing(value):
+                column[place] = value
+                self.completes.add(name)
+                self._ended[place] = ts
+
+
+def _room(column: Array, size: int) -> Array:
+    return np.zeros((size, *column.shape[1:]), dtype=column.dtype)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

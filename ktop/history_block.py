@@ -1,0 +1,153 @@
+"""Some consecutive Frames of one pane, packed in tiers that can be dropped without unpacking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ktop.codec import decode, decode_parts, encode
+from ktop.derived import restore, strip
+from ktop.frame import Array, Frame, concatenate, take
+from ktop.pane import Pane, Shape
+from ktop.process_history import Slice
+
+TIERS = (64, 512, 4096)
+"""Rows of each Frame that the tiers begin at (the first at 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    data: bytes
+    lengths: Array
+    """Rows of each Frame in this tier."""
+    pids: Array | None
+    """Distinct processes, sorted; None when the pane has none."""
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory it takes."""
+        return len(self.data) + self.lengths.nbytes + (0 if self.pids is None else self.pids.nbytes) + 300
+
+
+class Block:
+    """Frames packed; ``version`` changes when a tier goes.
+
+    A tier goes while others read: every change replaces what it changes, so
+    what a reader took hold of stays whole.
+    """
+
+    def __init__(self, pane: Pane | None, frames: Sequence[Frame], tiers: list[_Tier]) -> None:
+        self._pane = pane
+        self.first = frames[0].ts
+        self.last = frames[-1].ts
+        self.version = 0
+        self._ts = np.array([frame.ts for frame in frames])
+        self._interval_s = np.array([frame.interval_s for frame in frames])
+        self._dropped = np.array([frame.dropped for frame in frames])
+        self._tiers = tiers
+
+    @property
+    def tiers(self) -> int:
+        """Return how many tiers are left."""
+        return len(self._tiers)
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory it takes."""
+        return sum(tier.nbytes for tier in self._tiers) + self._ts.nbytes * 3 + 600
+
+    def drop_tier(self) -> int:
+        """Drop the last tier's rows, count them as dropped, and return the bytes freed."""
+        tier = self._tiers[-1]
+        self._tiers = self._tiers[:-1]
+        self._dropped = self._dropped + tier.lengths
+        self.version += 1
+        return tier.nbytes
+
+    def frames(self) -> list[Frame]:
+        """Return the Frames with the rows that are left."""
+        tiers, dropped = self._tiers, self._dropped.tolist()
+        versions = zip(*(decode(tier.data) for tier in tiers), strict=True)
+        return [
+            replace(
+                pieces[0],
+                # Of events a later tier holds what came earlier: the last goes first.
+                rows=concatenate([piece.rows for piece in pieces[::-1]]),
+                dropped=dropped[place],
+            )
+            for place, pieces in enumerate(versions)
+        ]
+
+    def slice(self, key: str, pid: int) -> Slice:
+        """Return the rows whose column ``key`` is ``pid``, without derived columns."""
+        tables: list[dict[str, Array]] = []
+        places: list[Array] = []
+        for tier in self._tiers:
+            if not _holds(tier.pids, pid):
+                continue
+            for part in decode_parts(tier.data):
+                if key in part.rows:
+                    found = np.flatnonzero(part.rows[key] == pid)
+                    if not len(found):
+                        continue
+                    frame = np.searchsorted(part.starts, found, side="right") - 1
+                    tables.append(take(part.rows, found))
+                    places.append(np.asarray(part.index)[frame])
+        return Slice(self._ts, self._interval_s, self._dropped, tables, places)
+
+
+def seal(pane: Pane | None, frames: Sequence[Frame]) -> Block:
+    """Return ``frames`` packed; without its ``pane`` the rows rank as they stand."""
+    ranks = [_rank(pane, frame) for frame in frames]
+    stripped = [strip(pane, frame) for frame in frames]
+    most = max(map(len, ranks))
+    tiers = []
+    for begin, end in zip((0, *TIERS), (*TIERS, most), strict=True):
+        if begin and begin >= most:
+            break
+        if begin == 0 and most <= end:
+            pieces = stripped
+        else:
+            pieces = [
+                _piece(frame, np.sort(rank[begin:end]), begin)
+                for frame, rank in zip(stripped, ranks, strict=True)
+            ]
+        tiers.append(_tier(pane, pieces))
+    return Block(pane, frames, tiers)
+
+
+def _rank(pane: Pane | None, frame: Frame) -> Array:
+    """Return the positions of rows, the one that is missed most first."""
+    if pane is None or pane.sort not in frame.rows or pane.shape is Shape.EVENTS:
+        return np.arange(len(frame))[::-1]
+    column = frame.rows[pane.sort]
+    if column.dtype.kind not in "iufb":
+        return np.arange(len(frame))[::-1]
+    order = np.argsort(column, kind="stable")[::-1]
+    if column.dtype.kind != "f":
+        return order
+    # Sorting puts NaN last, so reversed it came first.
+    missing = np.isnan(column[order])
+    return np.concatenate([order[~missing], order[missing]])
+
+
+def _piece(frame: Frame, index: Array, begin: int) -> Frame:
+    rows = take(frame.rows, index)
+    if begin == 0:
+        return replace(frame, rows=rows)
+    return Frame(frame.pane, frame.ts, frame.interval_s, rows)
+
+
+def _tier(pane: Pane | None, frames: Sequence[Frame]) -> _Tier:
+    keys = [frame.rows[pane.process_key] for frame in frames if pane and pane.process_key in frame.rows]
+    pids = np.unique(np.concatenate(keys)) if keys else None
+    return _Tier(encode(frames), np.array([len(frame) for frame in frames]), pids)
+
+
+def _holds(pids: Array | None, pid: int) -> bool:
+    if pids is None or not len(pids):
+        return False
+    place = np.searchsorted(pids, pid)
+    return bool(place < len(pids) and pids[place] == pid)

@@ -1,0 +1,120 @@
+"""The event log keeps the newest, counts the rest, and completes what ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ktop.eventlog import EventLog
+from ktop.frame import Array, Facts, Reading, Sample
+from ktop.pane import Column, Fold, Pane, Shape, Unit
+
+
+def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+    raise AssertionError
+
+
+PANE = Pane(
+    name="execs",
+    question="?",
+    family="exec",
+    columns=(
+        Column("time", "TIME", Unit.TIME, "When.", Fold.LAST),
+        Column("pid", "PID", Unit.NUMBER, "Who."),
+        Column("argv", "ARGV", Unit.ARGS, "What.", Fold.LAST),
+        Column("exit_code", "CODE", Unit.NUMBER, "How it ended.", Fold.LAST),
+    ),
+    key=("pid", "time"),
+    sort="time",
+    compute=compute,
+    shape=Shape.EVENTS,
+)
+
+
+def rows(*events: tuple[float, int, bytes | None, float]) -> dict[str, Array]:
+    columns = list(zip(*events, strict=True)) or [(), (), (), ()]
+    return {
+        "time": np.array(columns[0], dtype=np.float64),
+        "pid": np.array(columns[1], dtype=np.int32),
+        "argv": np.fromiter(columns[2], dtype=object, count=len(columns[2])),
+        "exit_code": np.array(columns[3], dtype=np.float64),
+    }
+
+
+nan = float("nan")
+
+
+def test_an_end_completes_the_event_and_adds_none() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"ls", nan), (1.5, 8, b"cp", nan)), 2.0)
+    log.add(rows((1.0, 7, None, 3.0)), 5.0)
+    assert log.rows()["exit_code"].tolist() == [3.0, pytest.approx(nan, nan_ok=True)]
+    assert log.rows()["argv"].tolist() == [b"ls", b"cp"]
+    assert len(log) == 2
+
+
+def test_begin_and_end_in_one_interval() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"ls", nan), (1.0, 7, None, 0.0)), 2.0)
+    assert log.rows()["exit_code"].tolist() == [0.0]
+
+
+def test_as_of_a_time_the_future_is_not_known() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"ls", nan), (3.0, 8, b"cp", nan)), 4.0)
+    log.add(rows((1.0, 7, None, 3.0)), 5.0)
+    early = log.rows(at=2.0)
+    assert early["pid"].tolist() == [7]
+    assert np.isnan(early["exit_code"]).all()
+    assert log.rows(at=5.0)["exit_code"][0] == 3.0
+    assert log.rows()["exit_code"][0] == 3.0
+
+
+def test_rows_given_out_do_not_change_later() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"ls", nan)), 2.0)
+    before = log.rows()
+    log.add(rows((1.0, 7, None, 3.0)), 5.0)
+    assert np.isnan(before["exit_code"]).all()
+
+
+def test_wider_text_is_not_cut() -> None:
+    log = EventLog(PANE)
+    first = rows((1.0, 7, b"ls", nan))
+    second = rows((2.0, 8, b"ls", nan))
+    log.add(first | {"argv": np.array([b"ab"])}, 1.0)
+    log.add(second | {"argv": np.array([b"abcdef"])}, 2.0)
+    assert log.rows()["argv"].tolist() == [b"ab", b"abcdef"]
+
+
+def test_nothing_yet() -> None:
+    log = EventLog(PANE)
+    log.add(rows(), 1.0)
+    assert len(log) == 0
+    assert log.rows() == {}
+    assert log.rows(at=3.0) == {}
+
+
+@given(st.lists(st.integers(0, 25), max_size=20))
+def test_the_newest_are_kept_and_the_rest_counted(batches: list[int]) -> None:
+    log = EventLog(PANE, kept=10)
+    number = 0
+    for size in batches:
+        log.add(rows(*((float(number + i), number + i, b"x", nan) for i in range(size))), float(number))
+        number += size
+    assert len(log) == min(number, 10)
+    assert log.dropped == max(number - 10, 0)
+    if number:
+        assert log.rows()["pid"].tolist() == list(range(max(number - 10, 0), number))
+        log.add(rows((float(number - 1), number - 1, None, 1.0)), float(number))
+        assert log.rows()["exit_code"][-1] == 1.0
+        assert len(log) == min(number, 10)
+
+
+def test_the_end_of_a_dropped_event_is_a_row_of_its_own_at_most_once() -> None:
+    log = EventLog(PANE, kept=2)
+    log.add(rows(*((float(i), i, b"x", nan) for i in range(9))), 1.0)
+    log.add(rows((8.0, 8, None, 1.0)), 2.0)
+    assert log.rows()["pid"].tolist() == [7, 8]
