@@ -95,11 +95,12 @@ def encode(frames: Sequence[Frame], level: int = 1) -> bytes:
 
 def decode(data: bytes) -> list[Frame]:
     """Return the Frames in ``data``, in the order they were given to ``encode``; raises CodecError."""
-    found = [
-        (place, frame)
-        for part in decode_parts(data)
-        for place, frame in zip(part.index, part.frames(), strict=True)
-    ]
+    return in_order(decode_parts(data))
+
+
+def in_order(parts: Sequence[Part]) -> list[Frame]:
+    """Return the Frames of ``parts`` of one block in the order they were encoded; raises CodecError."""
+    found = [pair for part in parts for pair in zip(part.index, part.frames(), strict=True)]
     found.sort(key=lambda pair: pair[0])
     return [frame for _, frame in found]
 

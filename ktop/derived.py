@@ -18,9 +18,8 @@ def strip(pane: Pane | None, frame: Frame) -> Frame:
     return replace(frame, rows={name: column for name, column in frame.rows.items() if name not in derived})
 
 
-def restore(pane: Pane | None, rows: Rows) -> Rows:
+def restore(pane: Pane | None, rows: Rows) -> dict[str, Array]:
     """Return ``rows`` with the pane's derived columns; as they are when there is no row."""
     if pane is None or not length(rows):
-        return rows
-    made: dict[str, Array] = pane.derive(dict(rows))
-    return made
+        return dict(rows)
+    return pane.derive(dict(rows))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ktop.codec import decode, decode_parts, encode
+from ktop.codec import decode_parts, encode, in_order
 from ktop.derived import restore, strip
-from ktop.frame import Array, Frame, concatenate, take
+from ktop.frame import Array, Frame, Rows, concatenate, take
 from ktop.pane import Pane, Shape
 from ktop.process_history import Slice
 
@@ -69,16 +69,15 @@ class Block:
     def frames(self) -> list[Frame]:
         """Return the Frames with the rows that are left."""
         tiers, dropped = self._tiers, self._dropped.tolist()
-        versions = zip(*(decode(tier.data) for tier in tiers), strict=True)
         return [
-            replace(
-                pieces[0],
-                # Of events a later tier holds what came earlier: the last goes first.
-                rows=concatenate([piece.rows for piece in pieces[::-1]]),
-                dropped=dropped[place],
-            )
-            for place, pieces in enumerate(versions)
+            replace(pieces[0], rows=_joined(pieces), dropped=dropped[place])
+            for place, pieces in enumerate(zip(*map(self._unpack, tiers), strict=True))
         ]
+
+    def _unpack(self, tier: _Tier) -> list[Frame]:
+        parts = decode_parts(tier.data)
+        # The rows of all Frames at once: deriving costs as much for one as for a thousand.
+        return in_order([replace(part, rows=restore(self._pane, part.rows)) for part in parts])
 
     def slice(self, key: str, pid: int) -> Slice:
         """Return the rows whose column ``key`` is ``pid``, without derived columns."""
@@ -138,6 +137,13 @@ def _piece(frame: Frame, index: Array, begin: int) -> Frame:
     if begin == 0:
         return replace(frame, rows=rows)
     return Frame(frame.pane, frame.ts, frame.interval_s, rows)
+
+
+def _joined(pieces: Sequence[Frame]) -> Rows:
+    """Return the rows of one Frame from its pieces by tier; events in their order."""
+    # Of events a later tier holds what came earlier: the last goes first.
+    tables = [piece.rows for piece in reversed(pieces) if len(piece)]
+    return concatenate(tables) if len(tables) > 1 else (tables or [pieces[0].rows])[0]
 
 
 def _tier(pane: Pane | None, frames: Sequence[Frame]) -> _Tier:

@@ -67,6 +67,7 @@ def test_frames_come_back_whole_hot_and_packed() -> None:
         assert found.ts == int(at)
         assert found.rows["pid"].tolist() == [3, 1, 2]
         assert found.rows["disk"].tolist() == [b"sda"] * 3
+        assert found.rows["avg_us"].tolist() == [1.5, 0.5, 1.0]
         assert found.host == {"total": 3.0}
         assert found.histograms[0].counts.tolist() == [3, 1]
         assert found.status.hooks == {"switch": "tp_btf"}
@@ -127,6 +128,7 @@ def test_over_budget_the_oldest_are_thinned_and_say_so() -> None:
     for each in kept:
         # What is left ranks first by the pane's sort column.
         assert set(each.rows["pid"].tolist()) == set(range(each.dropped, 2000))
+        assert (each.rows["avg_us"] == each.rows["pid"] / 2).all()
 
 
 def test_of_events_the_newest_are_kept_in_order() -> None:
