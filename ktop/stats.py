@@ -74,7 +74,8 @@ def ratio(part: Array, whole: Array) -> Array:
     """Return part / whole as float64; NaN (not measured) where whole is 0."""
     part = np.asarray(part, dtype=np.float64)
     whole = np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)
+    out: Array = np.full(np.broadcast(part, whole).shape, np.nan)
+    return np.divide(part, whole, out=out, where=whole > 0)
 
 
 def group(keys: Sequence[Array]) -> tuple[Array, Array]:
@@ -146,4 +147,5 @@ def grown(previous: Array, current: Array, place: Array) -> Array:
         return current.copy()
     before = previous[place]
     before[place < 0] = 0
-    return np.where(current >= before, current - before, current)
+    difference: Array = np.where(current >= before, current - before, current)
+    return difference

@@ -68,10 +68,8 @@ class Btf:
             if words[0] >> 24 & 4:
                 return np.dtype(np.bool_)
             return np.dtype(f"{'i' if words[0] >> 24 & 1 else 'u'}{size}")
-        if kind == ENUM:
-            return np.dtype(f"u{size}")
-        if kind == PTR:
-            return np.dtype("u8")
+        if kind in {ENUM, PTR}:
+            return np.dtype(f"u{size if kind == ENUM else 8}")
         if kind == ARRAY:
             element, _index, count = words
             if self._type(self._resolve(element))[0] == "char":

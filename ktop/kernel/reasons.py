@@ -24,5 +24,5 @@ def explain(code: int, what: str = "") -> str:
     name = errno.errorcode.get(code, str(code))
     meaning = _MEANINGS.get(code) or os.strerror(code)
     if code == errno.EPERM and os.geteuid() == 0:
-        meaning = "the kernel does not permit it, not even to root (lockdown, or a hardened guest or container)"
+        meaning = "the kernel does not permit it, not even to root (lockdown, a hardened guest or container)"
     return f"{what}: {name}, {meaning}" if what else f"{name}, {meaning}"

@@ -50,7 +50,7 @@ static __always_inline int hit(void)
 SEC("?tp_btf/no_such_hook") int BPF_PROG(leave__absent) { return hit(); }
 SEC("?tp_btf/sched_switch") int BPF_PROG(leave__too_many, int a, int b, int c, int d, int e, int f, int g)
 { return g ? 0 : hit(); }
-SEC("?tp_btf/sched_switch") int BPF_PROG(leave__good, bool preempt, struct task_struct *prev) { return hit(); }
+SEC("?tp_btf/sched_switch") int BPF_PROG(leave__good, bool preempt) { return hit(); }
 SEC("?tp_btf/no_such_hook") int BPF_PROG(only__absent) { return hit(); }
 char LICENSE[] SEC("license") = "GPL";
 """

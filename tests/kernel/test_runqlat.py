@@ -16,7 +16,7 @@ SPIN = "import os,sys\nos.sched_setaffinity(0,{0})\nprint('on',flush=True)\nwhil
 
 
 def schedstat(pid: int) -> tuple[int, int, int]:
-    """Return (time on CPU in ns, time waiting in ns, times on a CPU): Documentation/scheduler/sched-stats.rst."""
+    """Return (time on CPU in ns, time waiting in ns, times on a CPU): sched-stats.rst of the kernel."""
     on_cpu, waiting, runs = Path(f"/proc/{pid}/schedstat").read_text().split()
     return int(on_cpu), int(waiting), int(runs)
 

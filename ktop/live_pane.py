@@ -1,0 +1,118 @@
+"""One pane on the live kernel: load, attach, sample; whatever fails is a state with a reason."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ktop import procfs
+from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
+from ktop.pane import Pane, PerfEvent
+
+if TYPE_CHECKING:
+    from ktop.kernel.loader import Family
+
+
+class LivePane:
+    """A pane and its family; only the sampler's thread touches it."""
+
+    def __init__(self, pane: Pane, perf_events: Mapping[str, tuple[PerfEvent, ...]]) -> None:
+        """``perf_events`` stand in for the pane's own of the same name."""
+        self.pane = pane
+        self.family: Family | None = None
+        self.unavailable: str | None = None
+        self.attached = False
+        self.demanded: set[str] = set()
+        self.log: list[str] = []
+        """What libbpf and the verifier said; empty where all went well."""
+        self._perf_events = {name: perf_events.get(name, own) for name, own in pane.perf_events.items()}
+        self._refused: dict[str, str] = {}
+        self._before: Reading | None = None
+
+    def bring_up(self, family: Family) -> None:
+        """Attach what the pane needs; on failure it is unavailable with the kernel's reason."""
+        self.family = family
+        self.log = family.log
+        self._refused = dict(family.choice.refused)
+        groups = set(family.choice.variants) - set(self.pane.on_demand) | self.demanded
+        self._attach(group for group in family.choice.variants if group in groups)
+        needed = set(self.pane.groups or groups)
+        missing = family.choice.missing()
+        reasons = [missing[group] for group in needed if group in missing]
+        reasons += [
+            reason
+            for name, reason in self._refused.items()
+            if name in needed
+            or name.partition("__")[0] in needed & missing.keys()
+            or name in self._perf_events
+        ]
+        if reasons:
+            self.unavailable = "; ".join(dict.fromkeys(reasons))
+        else:
+            self.attached = True
+
+    def stand_down(self) -> None:
+        """Detach everything: nobody looks."""
+        if self.family is not None:
+            self.family.detach()
+        self.attached = False
+        self._before = None
+
+    def demand(self, group: str, on: bool) -> None:
+        """Attach or detach one of the pane's ``on_demand`` groups."""
+        (self.demanded.add if on else self.demanded.discard)(group)
+        if self.family is not None and self.attached:
+            if on:
+                self._attach((group,))
+            else:
+                self.family.detach((group,))
+
+    def _attach(self, groups: Iterable[str]) -> None:
+        from ktop.kernel.reasons import explain
+
+        if self.family is not None:
+            for group, error in self.family.attach(groups, self._perf_events).items():
+                self._refused[group] = explain(error.errno or 0, error.strerror or group)
+
+    def read(self, proc: Iterable[str]) -> Reading:
+        """Read the family's maps and these files of /proc; OSError when the kernel refuses."""
+        if self.family is None:
+            raise OSError(0, "not loaded")
+        maps, tails, lost = self.family.read()
+        return Reading(time.monotonic_ns(), maps, tails, {name: procfs.numbers(name) for name in proc}, lost)
+
+    def sample(self, reading: Reading, facts: Facts) -> Frame | None:
+        """Return what happened since the last Reading; None at the first."""
+        before, self._before = self._before, reading
+        if before is None:
+            return None
+        sample = self.pane.compute(before, reading, facts)
+        rows = self.pane.derive(dict(sample.rows))
+        return Frame(
+            self.pane.name,
+            time.time(),
+            (reading.time_ns - before.time_ns) / 1e9,
+            rows,
+            sample.host,
+            sample.histograms,
+            replace(self.status(sample), lost=reading.lost - before.lost),
+        )
+
+    def status(self, sample: Sample | None = None) -> Status:
+        """Return what is live and what is not."""
+        return Status(
+            hooks=self.family.hooks() if self.family is not None else {},
+            refused=dict(self._refused),
+            unavailable=self.unavailable,
+            unattributed_ratio=sample.unattributed_ratio if sample is not None else None,
+        )
+
+    def without_figures(self) -> Frame:
+        """Return a Frame that says why there are none."""
+        columns: dict[str, Array] = {column.name: np.zeros(0) for column in self.pane.columns}
+        return Frame(self.pane.name, time.time(), math.nan, columns, status=self.status())

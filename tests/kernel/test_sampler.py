@@ -1,0 +1,139 @@
+"""The live Source: every pane comes up, ticks, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+import pytest
+
+from ktop import registry
+from ktop.frame import Frame, length
+from ktop.pane import PerfEvent
+from ktop.sampler import Sampler
+from ktop.source import HOST
+
+
+def frames_of(sampler: Sampler, wanted: set[str], timeout: float = 30) -> dict[str, Frame]:
+    """Start, and return the first Frame with figures (or the reason for none) of each wanted pane."""
+    arrived: queue.Queue[Frame] = queue.Queue()
+    sampler.start(arrived.put)
+    found: dict[str, Frame] = {}
+    deadline = time.monotonic() + timeout
+    while wanted - found.keys():
+        frame = arrived.get(timeout=max(0.01, deadline - time.monotonic()))
+        found[frame.pane] = frame
+    return found
+
+
+@pytest.fixture
+def sampler():
+    made: list[Sampler] = []
+
+    def make(*args, **kwargs):
+        made.append(Sampler(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+        assert not any(thread is one._thread for thread in threading.enumerate())
+
+
+def test_every_pane_is_live_or_says_why(sampler):
+    panes = registry.discover()
+    names = {pane.name for pane in panes}
+    found = frames_of(sampler(panes, 0.2, everything=True), names | {HOST})
+    for pane in panes:
+        frame = found[pane.name]
+        if frame.status.unavailable:
+            # The only one that this kind of host has an excuse for: no PMU in most virtual machines.
+            assert pane.name == "llcstat", frame.status.unavailable
+            continue
+        assert frame.status.hooks, pane.name
+        assert frame.interval_s > 0
+        lengths = {len(column) for column in frame.rows.values()}
+        assert len(lengths) == 1, pane.name
+        assert set(frame.rows) == {column.name for column in pane.columns}, pane.name
+    assert found[HOST].host["memory_total_bytes"] > 0
+
+
+def test_a_pane_that_fails_does_not_take_the_others(sampler):
+    from dataclasses import replace
+
+    runqlat = registry.get("runqlat")
+
+    def defect(_previous, _current, _facts):
+        raise ValueError("a defect")
+
+    broken = replace(runqlat, name="broken", compute=defect)
+    absent = replace(runqlat, name="absent", family="no_such_family")
+    found = frames_of(sampler([broken, absent, runqlat], 0.2), {"broken", "absent", "runqlat"})
+    assert "a defect" in found["broken"].status.unavailable
+    assert "no_such_family" in found["absent"].status.unavailable
+    assert found["runqlat"].status.unavailable is None
+
+
+def test_panes_on_one_family_share_a_reading(sampler):
+    """Ring buffers are emptied by reading: a second pane must not take the first one's events."""
+    from dataclasses import replace
+
+    runqlat = registry.get("runqlat")
+    twin = replace(runqlat, name="twin")
+    one = sampler([runqlat, twin], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    seen: dict[str, dict[float, int]] = {"runqlat": {}, "twin": {}}
+    deadline = time.monotonic() + 30
+    while min(len(by_interval) for by_interval in seen.values()) < 5 and time.monotonic() < deadline:
+        frame = arrived.get(timeout=10)
+        if frame.pane in seen:
+            seen[frame.pane][frame.interval_s] = length(frame.rows)
+    shared = seen["runqlat"].keys() & seen["twin"].keys()
+    assert len(shared) >= 3
+    assert all(seen["runqlat"][interval] == seen["twin"][interval] for interval in shared)
+
+
+def test_a_pane_nobody_looks_at_is_detached(sampler):
+    from dataclasses import replace
+
+    shy = replace(registry.get("runqlat"), resident=False)
+    one = sampler([shy], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    assert one.wait_ready(30)
+    assert one.statuses()["runqlat"].hooks == {}
+    one.look_at(("runqlat",))
+    deadline = time.monotonic() + 30
+    while arrived.get(timeout=10).pane != "runqlat":
+        assert time.monotonic() < deadline
+    assert one.statuses()["runqlat"].hooks
+    one.look_at(())
+    while one.statuses()["runqlat"].hooks:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_cost_is_measured_on_demand(sampler):
+    one = sampler([registry.get("runqlat")], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    one.measure_cost(0.3)
+    deadline = time.monotonic() + 30
+    while True:
+        frame = arrived.get(timeout=10)
+        if frame.pane == HOST and "bpf_ratio" in frame.host:
+            break
+        assert time.monotonic() < deadline
+    assert 0 < frame.host["bpf_ratio"] < 1
+
+
+def test_perf_events_can_be_replaced(sampler):
+    """Where the hardware has no such event, the reason names it."""
+    from dataclasses import replace
+
+    absent = PerfEvent(kind=0, config=0xFFFF, label="no such event")
+    needs_it = replace(registry.get("runqlat"), perf_events={"switch__tp_btf_state": (absent,)})
+    found = frames_of(sampler([needs_it], 0.2), {"runqlat"})
+    assert "no such event" in found["runqlat"].status.unavailable
