@@ -1,0 +1,210 @@
+"""Which columns a table shows, where, and what stands in them.  No terminal is known here.
+
+A column is as wide as what stands in it needs.  Room that is missing is taken
+from long texts first, then from the columns that matter least; room to spare is
+left at the right, or filled with columns that ask for a wider terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ktop.format import UNIT_WIDTH, address, bars, formatter, header, is_quiet, squeeze
+from ktop.frame import Array, Rows
+from ktop.pane import Column, Pane, Unit
+from ktop.text import cells, fit
+
+MARGIN = 1
+"""Blank cells at the left: room for the mark of the sorted column."""
+_MAX_CPUS = 32
+_MAX_TEXT = 48
+_LEAST: Mapping[Unit, int] = {Unit.TEXT: 8, Unit.ARGS: 12, Unit.ADDRESS: 15, Unit.BY_CPU: 4}
+"""What columns without a fixed width can be cut down to."""
+_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", dtype=np.uint8)
+
+PLAIN, QUIET, SORTED = range(3)
+"""The roles of a piece of a row: how it is to be painted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A column in its place."""
+
+    column: Column
+    x: int
+    """Where it begins, in cells from the left edge of the table."""
+    width: int
+    gap: int
+    """Blank cells before it."""
+
+    @property
+    def right(self) -> bool:
+        """Whether its cells are aligned to the right, as numbers are."""
+        return not (self.column.is_text or self.column.unit in {Unit.BY_CPU, Unit.FLAG})
+
+
+def candidates(pane: Pane, rows: Rows, screen_width: int) -> list[Column]:
+    """Return the columns of ``pane`` that ``rows`` have (before there are any: all) for a screen so wide."""
+    return [
+        column
+        for column in pane.columns
+        if not column.hidden
+        and (not rows or column.name in rows)
+        and column.unit not in {Unit.STACK, Unit.HISTOGRAM}
+        and column.from_width <= screen_width
+    ]
+
+
+def need(column: Column, values: Array) -> int:
+    """Return the cells that ``column`` needs to show ``values`` and its title whole."""
+    if column.width:
+        return max(column.width, cells(header(column)))
+    return max(_content(column.unit, values), cells(header(column)))
+
+
+def arrange(
+    pane: Pane, columns: Sequence[Column], needs: Mapping[str, int], width: int, keep: Collection[str] = ()
+) -> tuple[Slot, ...]:
+    """Return ``columns`` in their places within ``width`` cells.
+
+    Those that do not fit are left out: first the ones that ask for the widest
+    terminals, of these the last.  What identifies a row, its first name, its
+    arguments and the columns in ``keep`` stay; when even these are too much, they
+    go beyond ``width``.
+    """
+    shown = list(columns)
+    names = [column.name for column in shown if column.unit is Unit.TEXT][:1]
+    stay = {*keep, *pane.key, *names, *(column.name for column in shown if column.unit is Unit.ARGS)}
+    least = {column.name: min(needs[column.name], _least(column)) for column in shown}
+    while MARGIN + sum(least[column.name] + 1 for column in shown) - 1 > width:
+        # max() takes the first of equals: reversed, so that it is the last column.
+        victims = [column for column in reversed(shown) if column.name not in stay]
+        if not victims:
+            break
+        shown.remove(max(victims, key=lambda column: column.from_width))
+    wanted = sum(min(needs[column.name], UNIT_WIDTH[Unit.ARGS]) for column in shown)
+    gap = 2 if MARGIN + wanted + 2 * (len(shown) - 1) <= width else 1
+    spare = width - MARGIN - sum(least[column.name] + gap for column in shown) + gap
+    widths = {}
+    # Arguments come last: they take whatever is left.
+    for column in sorted(shown, key=lambda column: column.unit is Unit.ARGS):
+        more = max(0, min(spare, needs[column.name] - least[column.name]))
+        widths[column.name] = least[column.name] + more
+        spare -= more
+    slots: list[Slot] = []
+    x = MARGIN
+    for column in shown:
+        slots.append(Slot(column, x, widths[column.name], gap if slots else MARGIN))
+        x += widths[column.name] + gap
+    return tuple(slots)
+
+
+def total_width(slots: Sequence[Slot]) -> int:
+    """Return the cells that ``slots`` take in all."""
+    return slots[-1].x + slots[-1].width if slots else 0
+
+
+def at(slots: Sequence[Slot], x: int) -> Column | None:
+    """Return the column at cell ``x``; the gap before a column belongs to it."""
+    for slot in slots:
+        if slot.x - slot.gap <= x < slot.x + slot.width:
+            return slot.column
+    return None
+
+
+class RowWriter:
+    """Writes rows of one table as pieces of text, each with its role."""
+
+    def __init__(self, slots: Sequence[Slot], rows: Rows, sorted_by: str) -> None:
+        """Write the columns of ``slots``; the one called ``sorted_by`` gets its own role."""
+        columns = [(slot, rows[slot.column.name]) for slot in slots]
+        self._cells = [(slot, self._writer(slot, values), values) for slot, values in columns]
+        self._sorted_by = sorted_by
+
+    def pieces(self, position: int) -> list[tuple[str, int]]:
+        """Return the row at ``position`` as texts with roles; neighbours of one role are one piece."""
+        out: list[tuple[str, int]] = []
+        text, role = "", PLAIN
+        for slot, write, values in self._cells:
+            value = values.item(position) if values.ndim == 1 else values[position]
+            column = slot.column
+            if is_quiet(column.unit, value):
+                now = QUIET
+            else:
+                now = SORTED if column.name == self._sorted_by else PLAIN
+            if now != role:
+                if text:
+                    out.append((text, role))
+                text, role = "", now
+            text += " " * slot.gap + fit(write(value), slot.width, right=slot.right)
+        if text:
+            out.append((text, role))
+        return out
+
+    @staticmethod
+    def _writer(slot: Slot, values: Array) -> Callable[[Any], str]:
+        if slot.column.unit is not Unit.BY_CPU:
+            return formatter(slot.column)
+        # One scale for the column, or bars of different rows could not be compared.
+        grouped = squeeze(values, slot.width)
+        peak = float(np.nanmax(grouped)) if grouped.size and not np.isnan(grouped).all() else 0.0
+        return lambda value: bars(squeeze(value, slot.width), peak)
+
+
+def _least(column: Column) -> int:
+    return max(_LEAST.get(column.unit, 1 << 30), cells(header(column)))
+
+
+def _content(unit: Unit, values: Array) -> int:
+    """Return the cells that the widest of ``values`` needs.
+
+    Text counts by its bytes: one that is longer only because it had to be
+    escaped is cut, and takes no room from the others.
+    """
+    if unit not in _MEASURED:
+        return UNIT_WIDTH[unit]
+    return _MEASURED[unit](values) if len(values) else 1
+
+
+def _number_width(values: Array) -> int:
+    if values.dtype.kind not in "iu":
+        return UNIT_WIDTH[Unit.NUMBER]
+    return max(len(str(values.max())), len(str(values.min())))
+
+
+def _text_width(values: Array) -> int:
+    if values.dtype.kind == "S":
+        return int(np.char.str_len(values).max())
+    return min(_MAX_TEXT, _args_width(values))
+
+
+def _args_width(values: Array) -> int:
+    # Room for the quotes of one argument; more are rare, and then the end is cut.
+    return max(len(item) + 2 if item is not None else 1 for item in values.tolist())
+
+
+def _bars_width(values: Array) -> int:
+    return min(int(values.shape[1]), _MAX_CPUS)
+
+
+def _address_width(values: Array) -> int:
+    raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
+    mapped = (raw[:, :12] == _V4_MAPPED).all(axis=1)
+    four = raw[mapped, 12:]
+    digits = 1 + (four >= 10) + (four >= 100)
+    widest = int(digits.sum(axis=1).max()) + 3 if len(four) else 0
+    return max([widest, *(len(address(item)) for item in set(values[~mapped].tolist()))])
+
+
+_MEASURED: Mapping[Unit, Callable[[Array], int]] = {
+    Unit.NUMBER: _number_width,
+    Unit.TEXT: _text_width,
+    Unit.ARGS: _args_width,
+    Unit.ADDRESS: _address_width,
+    Unit.BY_CPU: _bars_width,
+}
+"""The units whose width depends on the values."""

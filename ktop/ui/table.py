@@ -1,0 +1,444 @@
+"""The live table: rows replaced every second, and a cursor that stays on its row.
+
+Only the lines on the screen are written (Textual's line API).  The cursor is
+the identity of a row, the values of the pane's key, never a position: rows that
+change places do not change what Enter opens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ktop.columns import QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
+from ktop.format import header
+from ktop.frame import Array, Rows, length
+from ktop.order import find, is_sortable, key_of, order, row_at
+from ktop.pane import Column, Pane
+from ktop.text import fit
+from ktop.ui.table_keys import TABLE_KEYS
+
+_DOWN, _UP = "▾", "▴"
+_SIDEWAYS = 8
+"""Cells that one key moves a table sideways."""
+
+
+class FrameTable(ScrollView, can_focus=True):
+    """The rows of a pane, sorted, of which one is under the cursor."""
+
+    ALLOW_SELECT = False
+    BINDINGS = TABLE_KEYS
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "frame-table--header",
+        "frame-table--header-sorted",
+        "frame-table--row",
+        "frame-table--quiet",
+        "frame-table--sorted",
+        "frame-table--ended",
+        "frame-table--cursor",
+    }
+    DEFAULT_CSS = """
+    FrameTable {
+        height: 1fr;
+        scrollbar-size: 0 1;
+        scrollbar-gutter: stable;
+        & > .frame-table--header { color: $muted; }
+        & > .frame-table--header-sorted { color: $strong; text-style: bold; }
+        & > .frame-table--quiet { color: $muted; }
+        & > .frame-table--sorted { color: $strong; }
+        & > .frame-table--ended { color: $muted; text-style: italic; }
+        & > .frame-table--cursor {
+            background: $block-cursor-blurred-background;
+            color: $block-cursor-blurred-foreground;
+            text-style: $block-cursor-blurred-text-style;
+        }
+        &:focus > .frame-table--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+            text-style: $block-cursor-text-style;
+        }
+        &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
+        &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
+        &:ansi > .frame-table--ended { color: ansi_default; text-style: dim italic; }
+        &:nocolor > .frame-table--cursor { text-style: underline; }
+        &:nocolor:focus > .frame-table--cursor { text-style: reverse; }
+    }
+    """
+
+    class Highlighted(Message):
+        """The cursor came to another row, or to none."""
+
+        def __init__(self, table: FrameTable, row: dict[str, Any] | None) -> None:
+            """Tell of ``row`` (as ``cursor_row`` gives it) in ``table``."""
+            super().__init__()
+            self.table = table
+            self.row = row
+
+        @property
+        def control(self) -> FrameTable:
+            """The table, for ``@on``."""
+            return self.table
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest counts."""
+            return isinstance(message, FrameTable.Highlighted)
+
+    class Selected(Message):
+        """The row under the cursor is to be opened."""
+
+        def __init__(self, table: FrameTable, row: dict[str, Any]) -> None:
+            """Tell of ``row`` (as ``cursor_row`` gives it) in ``table``."""
+            super().__init__()
+            self.table = table
+            self.row = row
+
+        @property
+        def control(self) -> FrameTable:
+            """The table, for ``@on``."""
+            return self.table
+
+    def __init__(self, pane: Pane, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
+        """Make a table for the rows of ``pane``, sorted as the pane wishes."""
+        super().__init__(id=id)
+        self.auto_links = False  # there are no links, and looking for them takes time
+        self.pane = pane
+        self.empty_text = ""
+        """What is said where there are no rows."""
+        self.sort_column = pane.sort
+        self.sort_reversed = False
+        self._rows: Rows = {}
+        self._ended: Array | None = None
+        self._order: Array = np.arange(0)
+        self._needs: dict[str, int] = {}
+        self._slots: tuple[Slot, ...] = ()
+        self._writer: RowWriter | None = None
+        self._strips: dict[int, Strip] = {}
+        self._header: Strip | None = None
+        self._cursor = 0
+        self._key: dict[str, Any] | None = None
+        self._absent = True
+        self._told: dict[str, Any] | None = None
+        self._follow = False
+
+    # What is shown
+
+    def show(self, rows: Rows, dim: Array | None = None) -> None:
+        """Show ``rows`` instead; ``dim`` (bool, shape (rows,)): those of processes that have ended.
+
+        The cursor stays on its row.  When that is gone, the cursor stays where
+        it is and so on another row; while it follows a row, it waits for it.
+        """
+        self._rows, self._ended = rows, dim
+        self._sort()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self._order)
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns that are shown, from the left."""
+        return [slot.column for slot in self._slots]
+
+    def column_at(self, x: int) -> Column | None:
+        """Return the column at cell ``x`` of the widget."""
+        return at(self._slots, x + self.scroll_offset.x)
+
+    # The order
+
+    def sort_by(self, name: str, reverse: bool | None = None) -> None:
+        """Sort by the column ``name``: numbers from the largest, text from A; ``reverse``: the other way."""
+        if not is_sortable(self.pane.column(name)):
+            return
+        self.sort_column, self.sort_reversed = name, bool(reverse)
+        self._sort()
+
+    def sort_next(self, step: int) -> None:
+        """Sort by the column that is ``step`` to the right (negative: left) of the one sorted by."""
+        names = [column.name for column in self.columns if is_sortable(column)]
+        if names:
+            here = names.index(self.sort_column) if self.sort_column in names else 0
+            self.sort_by(names[(here + step) % len(names)])
+
+    def reverse_sort(self) -> None:
+        """Turn the order round."""
+        self.sort_by(self.sort_column, not self.sort_reversed)
+
+    # The cursor
+
+    @property
+    def cursor_key(self) -> dict[str, Any] | None:
+        """What identifies the row under the cursor (or waited for), by column; None without one."""
+        return self._key
+
+    @property
+    def follow(self) -> bool:
+        """Whether the cursor's row is kept on the screen wherever it moves, and waited for."""
+        return self._follow
+
+    @follow.setter
+    def follow(self, follow: bool) -> None:
+        self._follow = follow
+        if follow and not self._absent:
+            self._reveal()
+
+    def cursor_row(self) -> dict[str, Any] | None:
+        """Return the row under the cursor: Python values, arrays for histograms; None without one."""
+        if self._absent or not self.row_count:
+            return None
+        return row_at(self._rows, int(self._order[self._cursor]))
+
+    def go_to(self, **values: Any) -> bool:
+        """Move the cursor to the first row with these values; return whether there is one."""
+        place = find({name: self._rows[name] for name in values if name in self._rows}, values)
+        if place < 0:
+            return False
+        self._go(int(np.flatnonzero(self._order == place)[0]))
+        return True
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor; one that is out of sight comes back at the edge it left behind."""
+        top, count = self.scroll_offset.y, self._lines
+        if self._in_sight():
+            self._go(self._cursor + step)
+        else:
+            self._go(top if step > 0 else top + count - 1)
+
+    def action_page(self, step: int) -> None:
+        """Move the cursor by a screen of rows."""
+        start = self._cursor if self._in_sight() else self.scroll_offset.y
+        self._go(start + step * max(1, self._lines - 1))
+
+    def action_first(self) -> None:
+        """Move the cursor to the first row."""
+        self._go(0)
+
+    def action_last(self) -> None:
+        """Move the cursor to the last row."""
+        self._go(self.row_count - 1)
+
+    def action_sideways(self, step: int) -> None:
+        """Show other columns, where not all fit."""
+        self.scroll_to(x=self.scroll_offset.x + step * _SIDEWAYS, animate=False, force=True)
+
+    def action_select(self) -> None:
+        """Open the cursor's row; one out of sight is only shown: nobody opens what they do not see."""
+        row = self.cursor_row()
+        if row is None:
+            return
+        if self._in_sight():
+            self.post_message(self.Selected(self, row))
+        else:
+            self._reveal()
+
+    # Events
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the columns their places anew; the row under the cursor stays in sight if it was."""
+        del event
+        self._needs.clear()
+        self._arrange()
+        self._strips.clear()
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Sort by a header; put the cursor on a row; open the one it is on."""
+        event.stop()
+        if event.y == 0:
+            self._click_header(event.x)
+            return
+        position = event.y - 1 + self.scroll_offset.y
+        # The rows may have changed places between the two clicks of a double click.
+        if event.chain > 1 or (position == self._cursor and not self._absent):
+            self.action_select()
+        elif position < self.row_count:
+            self._go(position)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Explain the column whose header is under the mouse."""
+        column = self.column_at(event.x) if event.y == 0 else None
+        # Content: no markup is read in the text.
+        tooltip = Content(column.help) if column else None
+        if tooltip != self.tooltip:
+            self.tooltip = tooltip
+
+    def notify_style_update(self) -> None:
+        """Forget what was painted in other colours."""
+        super().notify_style_update()
+        self._repaint()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Paint the cursor as one that keys move, or not."""
+        super().watch_has_focus(has_focus)
+        self._repaint()
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Return line ``y`` of the widget: the header, then the rows from where it is scrolled to."""
+        width, (left, top) = self.size.width, self.scroll_offset
+        if y == 0:
+            strip, style = self._header_strip(), self._style("header")
+        else:
+            position = top + y - 1
+            strip, style = self._row_strip(position), self._style("row")
+            if position == self._cursor and not self._absent:
+                style = self._style("cursor")
+        return strip.crop_extend(left, left + width, style)
+
+    def _row_strip(self, position: int) -> Strip:
+        strip = self._strips.get(position)
+        if strip is None:
+            strip = self._strips[position] = Strip(self._row_segments(position))
+        return strip
+
+    def _row_segments(self, position: int) -> list[Segment]:
+        if position >= self.row_count or self._writer is None:
+            text = " " + self.empty_text if position == 0 else ""
+            return [Segment(fit(text, max(1, self.size.width)), self._style("quiet"))]
+        row = int(self._order[position])
+        pieces = self._writer.pieces(row)
+        one: Style | None = None
+        if position == self._cursor and not self._absent:
+            one = self._style("cursor")
+        elif self._ended is not None and self._ended[row]:
+            one = self._style("ended")
+        if one is not None:
+            return [Segment("".join([text for text, _role in pieces]), one)]
+        styles = {QUIET: self._style("quiet"), SORTED: self._style("sorted")}
+        plain = self._style("row")
+        return [Segment(text, styles.get(role, plain)) for text, role in pieces]
+
+    def _header_strip(self) -> Strip:
+        if self._header is None:
+            segments = []
+            sorted_by = self._style("header-sorted")
+            mark = _UP if self.pane.column(self.sort_column).is_text != self.sort_reversed else _DOWN
+            for slot in self._slots:
+                title = fit(header(slot.column), slot.width, right=slot.right)
+                if slot.column.name == self.sort_column:
+                    segments += [Segment(text, sorted_by) for text in self._marked(slot, title, mark)]
+                else:
+                    segments.append(Segment(" " * slot.gap + title, self._style("header")))
+            self._header = Strip(segments)
+        return self._header
+
+    @staticmethod
+    def _marked(slot: Slot, title: str, mark: str) -> list[str]:
+        """Return the gap and the title with the mark: in the gap, or behind a title aligned left."""
+        if not slot.right and title.endswith(" "):
+            name = title.rstrip()
+            return [" " * slot.gap + name + mark + title[len(name) + 1 :]]
+        if slot.right and title.startswith(" "):
+            name = title.lstrip()
+            return [" " * (slot.gap + slot.width - len(name) - 1) + mark + name]
+        return [" " * (slot.gap - 1) + mark + title]
+
+    def _style(self, part: str) -> Style:
+        return self.get_component_rich_style(f"frame-table--{part}")
+
+    def _repaint(self) -> None:
+        self._strips.clear()
+        self._header = None
+
+    # Places
+
+    @property
+    def _lines(self) -> int:
+        """How many rows are on the screen."""
+        return max(1, self.size.height - 1)
+
+    def _in_sight(self) -> bool:
+        return 0 <= self._cursor - self.scroll_offset.y < self._lines
+
+    def _sort(self) -> None:
+        """Bring the rows in order, the cursor to its row, and the row to where it was on the screen."""
+        line = self._cursor - self.scroll_offset.y
+        anchored = self._in_sight() and not self._absent and self.scroll_offset.y > 0
+        self._order = order(self.pane, self._rows, self.sort_column, reverse=self.sort_reversed)
+        self._arrange()
+        self._repaint()
+        self._find_cursor()
+        if anchored:
+            self._scroll(self._cursor - line)
+        if self._follow and not self._absent:
+            self._reveal()
+        self._tell()
+        self.refresh()
+
+    def _find_cursor(self) -> None:
+        """Set the cursor to the row of its key."""
+        if not self.row_count:
+            self._absent = True  # nothing to put it on: when its row comes back, it is there again
+            return
+        place = find(self._rows, self._key) if self._key is not None else -1
+        if place >= 0:
+            self._cursor, self._absent = int(np.flatnonzero(self._order == place)[0]), False
+            return
+        self._cursor = min(self._cursor, self.row_count - 1)
+        self._absent = self._follow and self._key is not None
+        if not self._absent:
+            self._key = key_of(self.pane, self._rows, int(self._order[self._cursor]))
+
+    def _go(self, position: int) -> None:
+        """Put the cursor on the row at ``position``, or the nearest there is."""
+        if not self.row_count:
+            return
+        for changed in (self._cursor, position := max(0, min(position, self.row_count - 1))):
+            self._strips.pop(changed, None)
+            self.refresh_line(changed + 1)
+        self._cursor, self._absent = position, False
+        self._key = key_of(self.pane, self._rows, int(self._order[position]))
+        self._reveal()
+        self._tell()
+
+    def _reveal(self) -> None:
+        """Scroll as little as brings the cursor into sight."""
+        top = self.scroll_offset.y
+        if self._cursor < top:
+            self._scroll(self._cursor)
+        elif self._cursor >= top + self._lines:
+            self._scroll(self._cursor - self._lines + 1)
+
+    def _scroll(self, top: int) -> None:
+        self.scroll_to(y=top, animate=False, force=True)
+
+    def _tell(self) -> None:
+        """Tell when the cursor is on another row than it was."""
+        now = None if self._absent else self._key
+        if now != self._told:
+            self._told = now
+            self.post_message(self.Highlighted(self, self.cursor_row()))
+
+    def _arrange(self) -> None:
+        """Give the columns their places; widths only grow until the widget's size changes."""
+        columns = candidates(self.pane, self._rows, self.app.size.width)
+        for column in columns:
+            wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
+            self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
+        self._slots = arrange(self.pane, columns, self._needs, self.size.width, (self.sort_column,))
+        self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
+        self._header = None
+        size = Size(max(total_width(self._slots), self.size.width), self.row_count + 1)
+        if size != self.virtual_size:
+            # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+
+    def _click_header(self, x: int) -> None:
+        column = self.column_at(x)
+        if column is None or not is_sortable(column):
+            return
+        again = column.name == self.sort_column
+        self.sort_by(column.name, not self.sort_reversed if again else None)
