@@ -1,0 +1,121 @@
+"""Who a process is, from /proc: read when asked, never for every process."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
+"""The 64 hex digits with which docker, containerd, cri-o and podman name a container's cgroup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process at one moment; text is raw bytes, as the kernel has it."""
+
+    pid: int
+    comm: bytes
+    argv: bytes
+    """NUL-separated, empty for a kernel thread."""
+    uid: int
+    user: str
+    ppid: int
+    parent: bytes
+    """The parent's comm; empty when it has gone."""
+    cgroup: bytes
+    container: str
+    """The first 12 digits of the container's id, as its tools print it; empty outside containers."""
+    threads: int
+    rss_bytes: int
+    swap_bytes: int
+    started: float
+    """Unix time in seconds."""
+    state: str
+    """The kernel's letter: R running, S sleeping, D waiting for a disk, Z ended but not reaped ..."""
+
+
+def read(pid: int, root: Path = Path("/proc")) -> Process | None:
+    """Return the process ``pid``, or None when there is none.
+
+    The figures come from several files and belong to one process unless it
+    ended in between, which gives None too.
+    """
+    base = root / str(pid)
+    try:
+        stat = (base / "stat").read_bytes()
+        status = _fields((base / "status").read_bytes())
+        argv = (base / "cmdline").read_bytes()
+        cgroup = (base / "cgroup").read_bytes()
+    except OSError:
+        return None
+    # comm may hold anything, brackets too: it ends at the last one.
+    comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
+    rest = stat[stat.rindex(b")") + 2 :].split()
+    uid = int(status.get(b"Uid", b"0").split()[0])
+    ppid = int(rest[1])
+    path = _cgroup_path(cgroup)
+    found = _CONTAINER.search(path.decode("latin-1"))
+    return Process(
+        pid=pid,
+        comm=comm,
+        argv=argv,
+        uid=uid,
+        user=_user(uid),
+        ppid=ppid,
+        parent=_comm(root / str(ppid)),
+        cgroup=path,
+        container=found.group(1)[:12] if found else "",
+        threads=int(rest[17]),
+        rss_bytes=_kib(status.get(b"VmRSS", b"")),
+        swap_bytes=_kib(status.get(b"VmSwap", b"")),
+        started=_boot_time(root) + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
+        state=rest[0].decode("ascii", "replace"),
+    )
+
+
+def _fields(text: bytes) -> dict[bytes, bytes]:
+    """Return the lines ``Key: value`` of ``text``."""
+    pairs = (line.split(b":", maxsplit=1) for line in text.splitlines() if b":" in line)
+    return {name: value.strip() for name, value in pairs}
+
+
+def _kib(text: bytes) -> int:
+    """Return bytes for a field such as ``1234 kB``; 0 when it is not there (a kernel thread)."""
+    return int(text.split()[0]) * 1024 if text else 0
+
+
+def _cgroup_path(text: bytes) -> bytes:
+    """Return the unified (version 2) path, else the longest of the version 1 hierarchies."""
+    paths = [line.split(b":", maxsplit=2) for line in text.splitlines()]
+    for path in paths:
+        if len(path) == 3 and path[0] == b"0" and path[2] != b"/":
+            return path[2]
+    return max((path[2] for path in paths if len(path) == 3), key=len, default=b"")
+
+
+def _user(uid: int) -> str:
+    """Return the name of ``uid`` on this host, its number when it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _comm(base: Path) -> bytes:
+    """Return the comm of the process at ``base``; empty when it is gone."""
+    try:
+        return (base / "comm").read_bytes().rstrip(b"\n")
+    except OSError:
+        return b""
+
+
+def _boot_time(root: Path) -> float:
+    """Return the Unix time of the boot; 0 when /proc/stat does not say."""
+    for line in (root / "stat").read_bytes().splitlines():
+        if line.startswith(b"btime "):
+            return float(line.split()[1])
+    return 0.0

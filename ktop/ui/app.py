@@ -1,0 +1,161 @@
+"""The application: puts the parts together, and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from ktop.filter import parse
+from ktop.pane import Pane
+from ktop.source import Source
+from ktop.ui import keys
+from ktop.ui.bridge import Bridge
+from ktop.ui.driver import KtopDriver
+from ktop.ui.main_screen import MainScreen
+from ktop.ui.palette import ThemedApp
+from ktop.ui.theme import THEMES
+from ktop.ui.view import View, next_interval
+
+COST_S = 3.0
+"""How long ``b`` has the kernel time the programs."""
+
+
+class KtopApp(ThemedApp):
+    """ktop on the screen; drawn from Frames alone, wherever they come from."""
+
+    CSS_PATH = "ktop.tcss"
+    TITLE = "ktop"
+    BINDINGS = keys.APP
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self,
+        source: Source,
+        panes: Sequence[Pane],
+        *,
+        pane: str | None = None,
+        pid: int | None = None,
+        theme: str | None = None,
+    ) -> None:
+        """Show the Frames of ``source``.
+
+        ``pane``: the one in sight first.  ``pid``: filter by this process and
+        open its screen.  ``theme``: one of Textual's or ktop's.  Raises KeyError
+        when there is no such pane or theme.
+        """
+        super().__init__(theme=theme)
+        names = [each.name for each in panes]
+        if pane is not None and pane not in names:
+            raise KeyError(pane)
+        self.driver_class = KtopDriver
+        self.source = source
+        self.panes = tuple(panes)
+        self.bridge = Bridge(panes)
+        self.view = View(interval_s=source.interval_s)
+        self._first = names.index(pane) if pane is not None else 0
+        self._pid = pid
+        if pid is not None:
+            self.view.filter = parse(f"pid:{pid}", panes)
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the screen with the panes."""
+        return MainScreen(self.source, self.panes, self.bridge, self.view, self._first)
+
+    def on_mount(self) -> None:
+        """Paint first; only then have anything loaded."""
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        """Have the source begin with the pane in sight."""
+        self.source.look_at((self.panes[self._first].name,))
+        self.source.start(self.bridge.publish)
+        if self._pid is not None and isinstance(self.screen, MainScreen):
+            self.screen.open_process(self._pid)
+
+    def run(self, **options: object) -> None:  # type: ignore[override]
+        """Run until quit; the terminal is given back before the kernel side is taken down."""
+        try:
+            super().run(**options)  # type: ignore[arg-type]
+        finally:
+            self.bridge.close()
+            self.source.stop()
+
+    def on_unmount(self) -> None:
+        """Take no more Frames."""
+        self.bridge.close()
+
+    # -- actions -------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.exit()
+
+    def action_interval(self, step: int) -> None:
+        """Sample more or less often."""
+        self.view.interval_s = next_interval(self.view.interval_s, step)
+        self.source.set_interval(self.view.interval_s)
+        self.redraw()
+
+    def action_measure_cost(self) -> None:
+        """Have the kernel time the BPF programs for a moment."""
+        if self.source.identity.recorded:
+            self.notify("This is a recording: there is nothing to measure.", markup=False)
+            return
+        self.source.measure_cost(COST_S)
+        self.notify(f"The BPF programs are timed for {COST_S:g} seconds; see the status line.", markup=False)
+
+    def action_help(self) -> None:
+        """Explain the keys, and the numbers of the pane in sight."""
+        from ktop.ui.help_screen import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            return
+        main = self.screen_stack[0]
+        pane = status = None
+        moving: list[object] = []
+        if isinstance(main, MainScreen) and main.pane_view is not None:
+            pane = main.pane_view.pane
+            latest = self.bridge.history.latest(pane.name)
+            status = latest.status if latest is not None else None
+            moving = main.pane_view.moving_keys
+        groups = [
+            ("Table", [*moving, *keys.VIEW]),
+            ("Time", keys.TIME),
+            ("Panes", keys.PANES),
+            ("ktop", keys.APP),
+        ]
+        self.push_screen(HelpScreen(pane, status, groups))  # type: ignore[arg-type]
+
+    def redraw(self) -> None:
+        """Draw what the screens in sight show anew."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.redraw()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Return what the command palette offers."""
+        main = self.screen_stack[0]
+        if isinstance(main, MainScreen):
+            for number, pane in enumerate(self.panes, start=1):
+                yield SystemCommand(
+                    f"Pane: {pane.name}", pane.question, lambda number=number: main.action_pane(number)
+                )
+            for binding in (*keys.VIEW, *keys.TIME):
+                name = binding.description.capitalize()
+                yield SystemCommand(name, binding.tooltip, lambda key=binding.action: self._act(key, main))
+        for theme in THEMES:
+            yield SystemCommand(
+                f"Theme: {theme.name.removeprefix('ktop-')}",
+                "Colours",
+                lambda name=theme.name: setattr(self, "theme", name),
+            )
+        for binding in keys.APP:
+            yield SystemCommand(
+                binding.description.capitalize(), binding.tooltip, lambda key=binding.action: self._act(key, self)
+            )
+
+    def _act(self, action: str, namespace: object) -> None:
+        """Run the action of a binding."""
+        self.call_later(self.run_action, action, namespace)

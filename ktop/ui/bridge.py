@@ -1,0 +1,81 @@
+"""From the source's thread to the widgets: history first, then a message to those who look."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+from textual.message import Message
+from textual.widget import Widget
+
+from ktop.eventlog import EventLog
+from ktop.frame import Frame, Rows
+from ktop.history import History
+from ktop.pane import Pane, Shape
+from ktop.source import HOST
+
+
+class Arrived(Message, bubble=False):
+    """New Frames are in the history; says no more, so an unhandled one is replaced by the next."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Let adjacent ones in a queue merge: a slow screen skips, it never lags behind."""
+        return isinstance(message, Arrived)
+
+
+class Bridge:
+    """Takes Frames on the source's thread and wakes only the widgets that show their pane."""
+
+    def __init__(self, panes: Sequence[Pane]) -> None:
+        """Keep the Frames of ``panes``, and the last events of those that have such."""
+        self.history = History(panes)
+        self._logs = {pane.name: EventLog(pane) for pane in panes if pane.shape is Shape.EVENTS}
+        self._lock = threading.Lock()
+        self.now = 0.0
+        """Unix time of the newest Frame: what "now" means to live data and recordings alike."""
+        self._watchers: dict[str, tuple[Widget, ...]] = defaultdict(tuple)
+        self._open = True
+
+    def watch(self, pane: str, widget: Widget) -> None:
+        """Post Arrived to ``widget`` for each Frame of ``pane`` from now on."""
+        # Tuples are replaced, never changed: the source's thread may be walking the old one.
+        if widget not in self._watchers[pane]:
+            self._watchers[pane] = (*self._watchers[pane], widget)
+
+    def unwatch(self, widget: Widget) -> None:
+        """Post nothing more to ``widget``."""
+        for pane, widgets in list(self._watchers.items()):
+            self._watchers[pane] = tuple(other for other in widgets if other is not widget)
+
+    def close(self) -> None:
+        """Drop whatever still comes: the application is leaving."""
+        self._open = False
+        self._watchers.clear()
+
+    def events(self, pane: str, at: float | None = None) -> tuple[Rows, int]:
+        """Return the events of ``pane`` as they stood ``at`` that moment, and how many older ones went."""
+        log = self._logs[pane]
+        with self._lock:
+            return log.rows(at), log.dropped
+
+    def publish(self, frame: Frame) -> None:
+        """Take one Frame; called on the source's thread."""
+        if not self._open:
+            return
+        self.history.add(frame)
+        log = self._logs.get(frame.pane)
+        if log is not None:
+            with self._lock:
+                log.add(frame.rows, frame.ts)
+        if frame.pane == HOST or not self.now:
+            self.now = frame.ts
+        else:
+            self.now = max(self.now, frame.ts)
+        for widget in self._watchers.get(frame.pane, ()):
+            if widget.is_attached:
+                try:
+                    widget.post_message(Arrived())
+                except RuntimeError:
+                    # The event loop closed between the check and the call.
+                    return

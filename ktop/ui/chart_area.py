@@ -1,0 +1,112 @@
+"""The chart above a table: whichever its pane declares, in the height there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from ktop.frame import Frame
+from ktop.pane import Heatmap, Lines, Pane, RowHistogram
+from ktop.text import escape
+from ktop.ui.trail import Trail
+from ktop.ui.view import View
+
+MIN_PANE_LINES = 14
+"""Below that a pane has no chart: the table is what is asked for first."""
+BESIDE_FROM = 110
+"""Columns from which the strip by CPU stands beside the heatmap, not below it."""
+STRIP_FRAMES = 64
+
+
+class ChartArea(Container):
+    """Holds the pane's chart; made only for panes that have one."""
+
+    DEFAULT_CSS = """
+    ChartArea { height: 10; layout: vertical; }
+    ChartArea > * { width: 1fr; height: 1fr; }
+    ChartArea.-beside { layout: horizontal; }
+    ChartArea.-beside > #by-cpu { width: 36%; max-width: 64; height: 1fr; margin-left: 3; }
+    """
+
+    def __init__(self, pane: Pane, trail: Trail, view: View) -> None:
+        """Draw the chart of ``pane`` from ``trail`` at the moment of ``view``."""
+        super().__init__()
+        self._pane = pane
+        self._trail = trail
+        self._view = view
+        self._main: Any = None
+        self._strip: Any = None
+        self._fits = True
+
+    def compose(self) -> ComposeResult:
+        """Compose the chart that the pane declares."""
+        chart = self._pane.chart
+        if isinstance(chart, Heatmap):
+            from ktop.ui.heatmap import HeatmapView
+
+            self._main = HeatmapView(chart)
+            yield self._main
+            if chart.by_cpu:
+                from ktop.ui.cpu_strip import CpuStrip
+
+                self._strip = CpuStrip(id="by-cpu")
+                yield self._strip
+        elif isinstance(chart, Lines):
+            from ktop.ui.lines import LinesView
+
+            self._main = LinesView(chart)
+            yield self._main
+        elif isinstance(chart, RowHistogram):
+            from ktop.ui.histogram import HistogramView
+
+            self._main = HistogramView()
+            yield self._main
+
+    def fit(self, width: int, lines: int) -> None:
+        """Take a share of the ``lines`` of the pane; nothing when they are few."""
+        self._fits = lines >= MIN_PANE_LINES
+        height = min(max(lines * 2 // 5, 7), 16)
+        if self._strip is not None:
+            beside = width >= BESIDE_FROM
+            self.set_class(beside, "-beside")
+            self._strip.title = "p99 by CPU" if beside else ""
+            below = 1 if lines < 24 else 3
+            self._strip.styles.height = None if beside else below
+            height += 0 if beside else below
+        self.styles.height = height
+
+    def draw(self, now: float, *, available: bool = True) -> None:
+        """Draw what came up to the moment looked at; ``now`` is when ages count from."""
+        self.display = self._fits and available
+        if not self.display or self._main is None:
+            return
+        if isinstance(self._pane.chart, Heatmap | Lines):
+            self._trail.update()
+            frames: Sequence[Frame] = self._trail.frames(self._view)
+            if isinstance(self._pane.chart, Heatmap):
+                self._main.show(frames, now)
+            else:
+                self._main.show(frames)
+            if self._strip is not None:
+                self._strip.show(frames[-STRIP_FRAMES:] if self._view.live else self._trail.past(self._view))
+
+    def draw_row(self, row: Mapping[str, Any] | None) -> None:
+        """Draw the histogram of the row under the cursor; an empty one without a row."""
+        chart = self._pane.chart
+        if not isinstance(chart, RowHistogram) or self._main is None or not self.display:
+            return
+        if row is None or chart.column not in row:
+            self._main.show(chart.bounds, np.zeros(len(chart.bounds) - 1), chart.title)
+            return
+        name = row.get("name", row.get("comm", b""))
+        about = escape(name if isinstance(name, bytes | str) else str(name))
+        self._main.show(chart.bounds, np.asarray(row[chart.column]), f"{chart.title}  {about}")
+
+    @property
+    def focusable(self) -> Any:
+        """Return the chart if the keyboard can go there, else None."""
+        return self._main if self._main is not None and self.display and self._main.can_focus else None

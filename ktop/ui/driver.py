@@ -1,0 +1,101 @@
+"""The terminal driver: leaves at once when the terminal dies, on SIGHUP and on SIGTERM.
+
+Textual's own driver polls a dead terminal for ever, or shows a traceback on
+it; and when nobody reads the terminal any more its write queue fills up and
+the event loop with it, so a signal handler on the loop would never run.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from codecs import getincrementaldecoder
+from typing import TYPE_CHECKING
+
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from textual.app import App
+
+GRACE_S = 1.0
+"""How long a clean exit may take before the process is ended without one."""
+POLL_S = 0.1
+"""How often the escape-sequence parser is asked whether a lone escape was a key."""
+
+
+class KtopDriver(LinuxDriver):
+    """LinuxDriver that never outlives its terminal."""
+
+    def __init__(
+        self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        """Take the signals that mean "leave"."""
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._leaving = False
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Leave with the shell's code for ``number``; by force when a clean exit takes too long.
+
+        A plain signal handler and not one of the event loop: it also runs
+        while the main thread waits for a terminal that takes no more output.
+        """
+        self._leave(128 + number)
+
+    def _leave(self, code: int, *, at_once: bool = False) -> None:
+        """Ask for a clean exit, and see to it that there is one way or the other."""
+        if self._leaving:
+            return
+        self._leaving = True
+        timer = threading.Timer(0.0 if at_once else GRACE_S, self._force, args=(code,))
+        timer.daemon = True
+        timer.start()
+        if not at_once:
+            self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
+
+    def _force(self, code: int) -> None:
+        """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
+        if self.attrs_before is not None:
+            import termios
+
+            # Best effort: a terminal that still lives is left as it was found.
+            try:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+                os.set_blocking(self._file.fileno(), False)
+                os.write(self._file.fileno(), b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
+            except (OSError, termios.error):
+                pass
+        os._exit(code)
+
+    def _run_input_thread(self) -> None:
+        """Read keys until told to stop; when the terminal is gone, so are we."""
+        try:
+            if self._read_keys():
+                return
+        except (OSError, ValueError):
+            pass
+        if not self.exit_event.is_set():
+            self._leave(128 + signal.SIGHUP, at_once=True)
+
+    def _read_keys(self) -> bool:
+        """Turn input into events; return whether we were told to stop (else the terminal hung up)."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN | select.POLLHUP | select.POLLERR)
+        while not self.exit_event.is_set():
+            for _fileno, happened in poll.poll(int(POLL_S * 1000)):
+                data = os.read(self.fileno, 4096)
+                if not data:
+                    return not self.input_tty and not happened & select.POLLHUP
+                for event in parser.feed(decode(data)):
+                    self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+        return True

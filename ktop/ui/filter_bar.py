@@ -1,0 +1,131 @@
+"""The line of the filter: typed into, then in sight until it is cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input
+
+from ktop.filter import FilterError, parse
+from ktop.pane import Pane
+from ktop.text import escape
+from ktop.ui.line import Line
+from ktop.ui.view import View
+
+HINT = "text, pid:123, comm:post*, p99_us>10ms, !term"
+
+
+class FilterBar(Horizontal):
+    """Hidden while there is no filter; what is typed applies at once."""
+
+    DEFAULT_CSS = """
+    FilterBar { height: 1; display: none; }
+    FilterBar.-shown { display: block; }
+    FilterBar #slash { width: 2; }
+    FilterBar Input { width: 1fr; border: none; height: 1; padding: 0; background: transparent; }
+    FilterBar #about { width: auto; max-width: 70%; padding-left: 2; }
+    """
+
+    class Changed(Message):
+        """Another filter applies."""
+
+    class Done(Message):
+        """The user is done with typing."""
+
+    def __init__(self, view: View, panes: Sequence[Pane]) -> None:
+        """Edit the filter of ``view``; columns are those of ``panes``."""
+        super().__init__()
+        self._view = view
+        self._panes = panes
+        self._error = ""
+        self._counts: tuple[int, int, tuple[str, ...]] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Compose the mark and what is to be said; the input comes when it is needed."""
+        yield Line(Content.styled("/", "bold $strong"), id="slash")
+        yield Line(id="about")
+
+    def on_mount(self) -> None:
+        """Show a filter given from the start."""
+        if self._view.filter:
+            self._input()
+            self.add_class("-shown")
+
+    def edit(self) -> None:
+        """Show the line and take the keyboard."""
+        self.add_class("-shown")
+        self._input().focus()
+        self._say()
+
+    def clear(self) -> None:
+        """Show all rows again."""
+        for box in self.query(Input):
+            box.value = ""
+        self._apply("")
+        self.remove_class("-shown")
+
+    def count(self, shown: int, total: int, ignored: tuple[str, ...]) -> None:
+        """Say how many rows of how many are left, and which terms mean nothing in this pane."""
+        self._counts = (shown, total, ignored)
+        if self.has_class("-shown"):
+            self._say()
+
+    def _input(self) -> Input:
+        """Return the input, made at its first use."""
+        found = list(self.query(Input))
+        if found:
+            return found[0]
+        box = Input(self._view.filter.text, placeholder=HINT, select_on_focus=False)
+        self.mount(box, after=0)
+        return box
+
+    def _apply(self, text: str) -> None:
+        """Apply ``text``; while it makes no sense, what applied before stays."""
+        try:
+            chosen = parse(text, self._panes)
+        except FilterError as error:
+            self._error = str(error)
+        else:
+            self._error = ""
+            if chosen != self._view.filter:
+                self._view.filter = chosen
+                self.post_message(self.Changed())
+        self._say()
+
+    def _say(self) -> None:
+        """Say what is wrong with the filter, or what it does."""
+        if self._error:
+            # Others' text (of a name that was typed) is escaped by the parser.
+            content = Content.styled(self._error, "$hot")
+        elif self._counts is None or not self._view.filter:
+            content = Content.empty()
+        else:
+            shown, total, ignored = self._counts
+            text = f"{shown} of {total}"
+            if ignored:
+                text = f"no column here for {escape(' '.join(ignored))}  {text}"
+            content = Content.styled(text, "$warn" if ignored else "$muted")
+        line = self.query_one("#about", Line)
+        line.set(content)
+        line.refresh(layout=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Apply what is typed."""
+        event.stop()
+        self._apply(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter and leave the line in sight, or hide it when it is empty."""
+        event.stop()
+        if not self._view.filter and not self._error:
+            self.remove_class("-shown")
+        self.post_message(self.Done())
+
+    def key_escape(self) -> None:
+        """Clear the filter and leave."""
+        self.clear()
+        self.post_message(self.Done())

@@ -1,0 +1,55 @@
+"""The line of keys at the bottom, drawn from the bindings that are live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from ktop.ui.keys import shown_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.binding import Binding
+
+
+class KeyLine(Widget):
+    """Keys and what they do; as many as fit, and each can be clicked."""
+
+    DEFAULT_CSS = """
+    KeyLine {
+        height: 1;
+        text-wrap: nowrap;
+    }
+    """
+
+    def __init__(self, bindings: Sequence[Binding]) -> None:
+        """Show those of ``bindings`` that are made to be shown."""
+        super().__init__()
+        self._bindings = tuple(binding for binding in bindings if binding.show)
+        self._spans: list[tuple[int, int, Binding]] = []
+
+    def render(self) -> Content:
+        """Return the line."""
+        parts: list[str | tuple[str, str]] = []
+        self._spans = []
+        x = 0
+        for binding in self._bindings:
+            key, label = shown_key(binding), binding.description
+            size = len(key) + len(label) + 1
+            if x + size > self.size.width:
+                break
+            self._spans.append((x, x + size, binding))
+            parts += [(key, "bold"), " ", (label, "$muted"), "  "]
+            x += size + 2
+        return Content.assemble(*parts)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the key would do."""
+        for start, end, binding in self._spans:
+            if start <= event.x < end:
+                self.app.simulate_key(binding.key.split(",", maxsplit=1)[0])
+                return

@@ -1,0 +1,160 @@
+"""The two lines at the top: which host, how it fares, and which moment is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from textual.content import Content
+from textual.widget import Widget
+
+from ktop.format import NOT_MEASURED, clock, size
+from ktop.source import HOST, Identity
+from ktop.text import escape
+from ktop.ui.bridge import Arrived, Bridge
+from ktop.ui.line import spread
+from ktop.ui.view import View
+
+Part = str | tuple[str, str]
+
+WIDE = 120
+"""From this many columns on there is room for meters and words in full."""
+METER_CELLS = 10
+
+
+class Header(Widget):
+    """Host and load in two lines, from the HOST Frames."""
+
+    DEFAULT_CSS = """
+    Header {
+        height: 2;
+        text-wrap: nowrap;
+    }
+    """
+
+    def __init__(self, identity: Identity, bridge: Bridge, view: View) -> None:
+        """Show the host of ``identity`` at the moment of ``view``."""
+        super().__init__()
+        self._identity = identity
+        self._bridge = bridge
+        self._view = view
+        self._state: Content | None = None
+
+    def on_mount(self) -> None:
+        """Follow the host's Frames."""
+        self._bridge.watch(HOST, self)
+
+    def on_unmount(self) -> None:
+        """Follow them no longer."""
+        self._bridge.unwatch(self)
+
+    def on_arrived(self, _event: Arrived) -> None:
+        """Draw the newest figures."""
+        self.refresh()
+
+    def render(self) -> Content:
+        """Return both lines."""
+        width = self.size.width
+        frames = self._view.until(self._bridge.history.frames(HOST))
+        figures = frames[-1].host if frames else {}
+        first = spread(self._who(figures, width), self._when(frames[-1].ts if frames else None), width)
+        second = Content.assemble(*_load(figures, width))
+        if second.cell_length > width:
+            second = second.truncate(width, ellipsis=True)
+        return Content("\n").join([first, second])
+
+    def _who(self, figures: Mapping[str, float], width: int) -> Content:
+        """Return name, kernel, CPUs and uptime of the host."""
+        identity = self._identity
+        parts: list[Part] = [
+            ("ktop ", "$muted"),
+            (escape(identity.hostname), "bold $strong"),
+            "  ",
+            (escape(identity.kernel), "$muted"),
+        ]
+        if width >= WIDE:
+            parts += ["  ", (f"{identity.cpus} CPUs", "$muted")]
+        parts += [("  up ", "$muted"), uptime(figures.get("uptime_s", math.nan))]
+        if identity.recorded:
+            parts.append(("  recording", "bold $warn"))
+        return Content.assemble(*parts)
+
+    def _when(self, shown: float | None) -> Content:
+        """Return the moment shown, how far back it is, and the interval."""
+        view = self._view
+        parts: list[Part] = []
+        if view.at is not None:
+            back = max(self._bridge.now - view.at, 0.0)
+            parts += [(f" {ago(back)} · paused ", "bold $warn reverse"), "  "]
+        parts += [("every ", "$muted"), f"{view.interval_s:g} s", "  "]
+        at = view.at if view.at is not None else shown
+        parts.append(clock(at) if at else NOT_MEASURED)
+        return Content.assemble(*parts)
+
+
+def _load(figures: Mapping[str, float], width: int) -> list[Part]:
+    """Return the second line: load, CPU, memory, pressure."""
+    wide = width >= WIDE
+    gap = "    " if wide else "  "
+    parts: list[Part] = [("load ", "$muted")]
+    parts.append(" ".join(_number(figures.get(name)) for name in ("load1", "load5", "load15")))
+    parts += [gap, ("cpu ", "$muted"), *_share(figures.get("cpu_ratio"), 0.75, 0.95, meter=wide)]
+    used, total = figures.get("memory_used_bytes"), figures.get("memory_total_bytes")
+    share = used / total if used is not None and total else None
+    parts += [gap, ("mem ", "$muted")]
+    if wide:
+        parts += [*_meter(share, 0.85, 0.95), " "]
+    parts += [(f"{_bytes(used)}/{_bytes(total)}", _alarm(share, 0.85, 0.95))]
+    swap = figures.get("swap_used_bytes")
+    if swap and width >= 100:
+        parts += [gap, ("swap ", "$muted"), _bytes(swap)]
+    if any(f"pressure_{name}" in figures for name in ("cpu", "io", "memory")):
+        parts += [gap, ("pressure" if width >= 90 else "psi", "$muted")]
+        for name, label in (("cpu", " cpu "), ("io", " io "), ("memory", " mem ")):
+            parts += [(label, "$muted"), *_share(figures.get(f"pressure_{name}"), 0.10, 0.40)]
+    return parts
+
+
+def _share(value: float | None, warn: float, hot: float, *, meter: bool = False) -> list[Part]:
+    """Return a share in per cent, coloured from ``warn`` and ``hot`` on, behind a meter when asked for."""
+    if value is None or math.isnan(value):
+        return [(f"{NOT_MEASURED:>3} ", "$muted")]
+    text = (f"{100 * value:3.0f}%", _alarm(value, warn, hot))
+    return [*_meter(value, warn, hot), " ", text] if meter else [text]
+
+
+def _meter(value: float | None, warn: float, hot: float) -> list[Part]:
+    """Return a bar of METER_CELLS cells."""
+    filled = 0 if value is None or math.isnan(value) else round(min(max(value, 0.0), 1.0) * METER_CELLS)
+    style = _alarm(value, warn, hot) or "$series-1"
+    return [("━" * filled, style), ("─" * (METER_CELLS - filled), "$faint")]
+
+
+def _alarm(value: float | None, warn: float, hot: float) -> str:
+    """Return the style for ``value``: none while all is well."""
+    if value is None or math.isnan(value) or value < warn:
+        return ""
+    return "$warn" if value < hot else "bold $hot"
+
+
+def _number(value: float | None) -> str:
+    return NOT_MEASURED if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _bytes(value: float | None) -> str:
+    return NOT_MEASURED if value is None else size(value)
+
+
+def uptime(seconds: float) -> str:
+    """Return ``12d 04:00`` for a number of seconds."""
+    if math.isnan(seconds):
+        return NOT_MEASURED
+    minutes = int(seconds) // 60
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return f"{days}d {hours:02d}:{minutes % 60:02d}" if days else f"{hours}:{minutes % 60:02d}"
+
+
+def ago(seconds: float) -> str:
+    """Return ``-00:42`` for a moment 42 seconds ago."""
+    whole = round(seconds)
+    return f"-{whole // 60:02d}:{whole % 60:02d}"

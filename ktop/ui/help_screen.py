@@ -1,0 +1,117 @@
+"""All keys, and what every number of a pane means: made from the bindings and the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from ktop.frame import Status
+from ktop.pane import Pane, Unit
+from ktop.text import escape
+from ktop.ui import keys
+from ktop.ui.footer import KeyLine
+
+FILTER_HELP = (
+    ("text", "rows with that text in any column"),
+    ("pid:123", "a column that is exactly so; also comm:nginx, disk:sda"),
+    ("comm:post*", "* stands for anything"),
+    ("p99_us>1000", "numbers compared with > and <"),
+)
+UNIT_NAMES = {
+    Unit.COUNT: "count",
+    Unit.BYTES: "bytes, 1K = 1,024",
+    Unit.US: "time",
+    Unit.SECONDS: "time",
+    Unit.RATIO: "per cent",
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """Scrolls; any of the keys that opened it closes it."""
+
+    BINDINGS = keys.HELP
+
+    def __init__(
+        self, pane: Pane | None, status: Status | None, groups: Sequence[tuple[str, Iterable[Binding]]]
+    ) -> None:
+        """Explain ``pane`` (None: only the keys) as its ``status`` is now, and the keys of ``groups``."""
+        super().__init__()
+        self._pane = pane
+        self._status = status
+        self._groups = groups
+
+    def compose(self) -> ComposeResult:
+        """Compose one text that scrolls."""
+        with VerticalScroll():
+            yield Static(Content("\n").join(self._lines()), markup=False)
+        yield KeyLine(self.BINDINGS)
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by ``lines``."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def _lines(self) -> list[Content]:
+        out: list[Content] = []
+        if self._pane is not None:
+            out += pane_help(self._pane, self._status)
+        for title, bindings in self._groups:
+            out += [Content(), Content.styled(title, "bold $strong")]
+            out += [_entry(_keys(binding), binding.tooltip, 14) for binding in _first(bindings)]
+        out += [Content(), Content.styled("Filter", "bold $strong")]
+        out += [_entry(text, meaning, 14) for text, meaning in FILTER_HELP]
+        out += [
+            Content(),
+            Content.styled("– was not measured; it is never shown as 0.  Nothing in ktop ends a process.", "$muted"),
+        ]
+        return out
+
+
+def pane_help(pane: Pane, status: Status | None) -> list[Content]:
+    """Return what the pane answers, what each of its columns means, and its hooks."""
+    out = [Content.assemble((pane.name, "bold $strong"), "  ", (pane.question, "$muted")), Content()]
+    shown = [column for column in pane.columns if column.unit is not Unit.HISTOGRAM]
+    width = max(len(column.title) for column in shown)
+    for column in shown:
+        unit = UNIT_NAMES.get(column.unit)
+        meaning = " ".join(column.help.split()) + (f"  [{unit}]" if unit else "")
+        out.append(_entry(column.title, meaning, width))
+    if status is not None and (status.hooks or status.refused):
+        out += [Content(), Content.styled("Hooks", "bold $strong")]
+        out += [_entry(group, escape(variant), 14) for group, variant in status.hooks.items()]
+        out += [
+            _entry(escape(program), "not taken: " + escape(why), 14)
+            for program, why in status.refused.items()
+        ]
+    return out
+
+
+def _entry(name: str, meaning: str, width: int) -> Content:
+    return Content.assemble("  ", (f"{name:<{width}}", "bold"), "  ", meaning)
+
+
+def _keys(binding: Binding) -> str:
+    """Return all keys of ``binding``, as they are written."""
+    names = binding.key.split(",") if binding.key != "," else [","]
+    return " ".join(keys.KEY_NAMES.get(name, name) for name in names)
+
+
+def _first(bindings: Iterable[Binding]) -> list[Binding]:
+    """Return ``bindings`` with those of the same action (1 to 9) as one."""
+    out: list[Binding] = []
+    for binding in bindings:
+        if binding.id and binding.id.startswith("pane.") and binding.id[5:].isdigit():
+            if binding.id == "pane.1":
+                out.append(keys.key("1-9", "", "", "The pane of that number", "pane.number"))
+            continue
+        out.append(binding)
+    return out

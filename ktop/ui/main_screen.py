@@ -1,0 +1,216 @@
+"""The screen that is always there: header, tabs, the pane in sight, filter, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+
+from ktop.history import History
+from ktop.pane import Pane
+from ktop.source import HOST, Source
+from ktop.ui import keys
+from ktop.ui.bridge import Bridge
+from ktop.ui.filter_bar import FilterBar
+from ktop.ui.footer import KeyLine
+from ktop.ui.header import Header
+from ktop.ui.line import Line
+from ktop.ui.pane_view import PaneView
+from ktop.ui.tabs import PaneTabs
+from ktop.ui.time_keys import TimeKeys
+from ktop.ui.view import View
+
+
+class MainScreen(TimeKeys, Screen[None]):
+    """Shows one pane at a time; each is made when it is first looked at."""
+
+    BINDINGS = keys.MAIN
+
+    def __init__(self, source: Source, panes: Sequence[Pane], bridge: Bridge, view: View, pane: int) -> None:
+        """Show the panes of ``source`` from ``bridge``, the one at ``pane`` first."""
+        super().__init__()
+        self.source = source
+        self.panes = tuple(panes)
+        self.bridge = bridge
+        self.view = view
+        self._current = pane
+        self._views: dict[int, PaneView] = {}
+        self._demanded: set[str] = set()
+
+    @property
+    def history(self) -> History:
+        """The Frames kept."""
+        return self.bridge.history
+
+    @property
+    def pane_view(self) -> PaneView | None:
+        """The view in sight; None before the first one is made."""
+        return self._views.get(self._current)
+
+    def compose(self) -> ComposeResult:
+        """Compose what is seen before anything is known; panes come after the first paint."""
+        yield Header(self.source.identity, self.bridge, self.view)
+        yield PaneTabs([pane.name for pane in self.panes], self._current)
+        with Container(id="body"):
+            yield Line(Content.styled("Attaching to the kernel …", "$muted"), id="attaching")
+        yield FilterBar(self.view, self.panes)
+        yield KeyLine([*self.BINDINGS, *keys.APP])
+        yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")
+
+    def on_mount(self) -> None:
+        """Follow every pane's coming and going, for the tabs."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Make the first view: the skeleton has been painted."""
+        self.query_one("#attaching").remove()
+        self.show_pane(self._current)
+
+    def on_unmount(self) -> None:
+        """Look at nothing any more."""
+        self.bridge.unwatch(self)
+
+    # -- panes ---------------------------------------------------------------
+
+    def show_pane(self, index: int) -> None:
+        """Bring the pane at ``index`` into sight."""
+        old = self._views.get(self._current)
+        if old is not None and index != self._current:
+            old.display = False
+            old.sleep()
+        self._current = index
+        new = self._views.get(index)
+        if new is None:
+            new = self._views[index] = PaneView(self.panes[index], self.bridge, self.view)
+            self.query_one("#body").mount(new)
+        else:
+            new.display = True
+            new.wake()
+        self.source.look_at((self.panes[index].name,))
+        self.show_tabs()
+
+    def show_tabs(self) -> None:
+        """Mark the current tab and the ones that have no figures."""
+        latest = [self.history.latest(pane.name) for pane in self.panes]
+        dim = frozenset(
+            index for index, frame in enumerate(latest) if frame is not None and frame.status.unavailable
+        )
+        self.query_one(PaneTabs).show(self._current, dim)
+
+    def on_pane_tabs_clicked(self, event: PaneTabs.Clicked) -> None:
+        """Show the pane whose tab was clicked."""
+        self.action_pane(event.index + 1)
+
+    def action_pane(self, number: int) -> None:
+        """Show pane ``number`` (from 1), if there is one."""
+        if 1 <= number <= len(self.panes) and number - 1 != self._current:
+            self.show_pane(number - 1)
+
+    def action_turn(self, step: int) -> None:
+        """Show the next pane, or the one before."""
+        self.show_pane((self._current + step) % len(self.panes))
+
+    # -- time ----------------------------------------------------------------
+
+    def timeline(self) -> str:
+        """Return the pane whose samples the steps in time go by."""
+        name = self.panes[self._current].name
+        return name if self.history.latest(name) is not None else HOST
+
+    def redraw(self) -> None:
+        """Draw the moment looked at."""
+        self.query_one(Header).refresh()
+        if self.pane_view is not None:
+            self.pane_view.draw()
+
+    # -- the pane in sight ---------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Edit the filter."""
+        self.query_one(FilterBar).edit()
+
+    def on_filter_bar_changed(self, _event: FilterBar.Changed) -> None:
+        """Apply the filter."""
+        self.redraw()
+
+    def on_filter_bar_done(self, _event: FilterBar.Done) -> None:
+        """Go back to the table."""
+        if self.pane_view is not None:
+            self.pane_view.focus_table()
+
+    def action_back(self) -> None:
+        """Undo one thing: looking back, else the filter, else following."""
+        bar = self.query_one(FilterBar)
+        if self.view.at is not None:
+            self.view.at = None
+        elif self.view.filter:
+            bar.clear()
+        else:
+            self.view.follow = None
+        self.redraw()
+
+    def action_pick_sort(self) -> None:
+        """Choose the column to sort by."""
+        view = self.pane_view
+        if view is not None and view.can_sort:
+            from ktop.ui.sort_picker import SortPicker
+
+            self.app.push_screen(SortPicker(view.pane, view.sorted_by), view.sort_by)
+
+    def action_sort_next(self, step: int) -> None:
+        """Sort by a neighbouring column."""
+        if self.pane_view is not None:
+            self.pane_view.sort_next(step)
+
+    def action_reverse_sort(self) -> None:
+        """Reverse the order."""
+        if self.pane_view is not None:
+            self.pane_view.reverse_sort()
+
+    def action_follow(self) -> None:
+        """Follow the process under the cursor, or no longer."""
+        if self.pane_view is not None:
+            pid = self.pane_view.pid
+            self.view.follow = None if self.view.follow == pid else pid
+            self.redraw()
+
+    def action_per_process(self) -> None:
+        """Show totals per process, or each row by itself."""
+        if self.pane_view is not None:
+            self.pane_view.toggle_per_process()
+
+    def action_on_demand(self) -> None:
+        """Have collected what the pane collects only on demand, or no longer."""
+        pane = self.panes[self._current]
+        for group in pane.on_demand:
+            on = f"{pane.name}/{group}" not in self._demanded
+            self._demanded ^= {f"{pane.name}/{group}"}
+            self.source.demand(pane.name, group, on)
+            self.notify(f"{group}: {'collected from now on' if on else 'no longer collected'}", markup=False)
+
+    def action_chart(self) -> None:
+        """Move the keyboard between chart and table."""
+        if self.pane_view is not None:
+            self.pane_view.switch_focus()
+
+    def on_pane_view_opened(self, event: PaneView.Opened) -> None:
+        """Show the process of the row that was chosen."""
+        self.open_process(event.pid)
+
+    def open_process(self, pid: int) -> None:
+        """Show the process ``pid`` on a screen of its own."""
+        from ktop.ui.process_screen import ProcessScreen
+
+        self.app.push_screen(ProcessScreen(pid, self.source, self.panes, self.bridge, self.view), self._returned)
+
+    def _returned(self, _result: None) -> None:
+        """Look at the pane again."""
+        self.source.look_at((self.panes[self._current].name,))
+        self.redraw()
+
+    def on_pane_view_drawn(self, _event: PaneView.Drawn) -> None:
+        """Keep the tabs true."""
+        self.show_tabs()

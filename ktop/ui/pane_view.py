@@ -1,0 +1,336 @@
+"""One pane: its question, its chart, its table, and how far the figures can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from ktop.format import NOT_MEASURED
+from ktop.frame import Array, Frame, Rows, Status, length, take
+from ktop.pane import Fold, Pane, Shape, Unit, fold
+from ktop.source import HOST
+from ktop.text import escape
+from ktop.ui.bridge import Arrived, Bridge
+from ktop.ui.chart_area import ChartArea
+from ktop.ui.line import Line
+from ktop.ui.status_line import StatusLine
+from ktop.ui.table import FrameTable
+from ktop.ui.trail import Trail
+from ktop.ui.view import SLACK_S, View
+
+STACK_SECONDS = 30.0
+"""Stacks are added up over that long: one interval's samples say little."""
+
+
+class PaneView(Vertical):
+    """Draws its pane at the moment looked at, whenever a Frame comes or the moment changes."""
+
+    class Opened(Message):
+        """A row's process is asked for."""
+
+        def __init__(self, pid: int) -> None:
+            """Keep its PID."""
+            super().__init__()
+            self.pid = pid
+
+    class Drawn(Message):
+        """Rows were drawn."""
+
+        def __init__(self, shown: int, total: int, ignored: tuple[str, ...]) -> None:
+            """Keep how many rows of how many, and the filter's terms that mean nothing here."""
+            super().__init__()
+            self.shown, self.total, self.ignored = shown, total, ignored
+
+    def __init__(self, pane: Pane, bridge: Bridge, view: View) -> None:
+        """Show ``pane`` from the Frames of ``bridge`` at the moment of ``view``."""
+        super().__init__()
+        self.pane = pane
+        self._bridge = bridge
+        self._view = view
+        self._trail = Trail(bridge.history, pane.name)
+        self._table: Any = None
+        self._shown_pane = pane
+        self._per_process = False
+
+    # -- parts ---------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Compose question, chart, rows and status."""
+        yield Line(id="question")
+        if self.pane.chart is not None:
+            yield ChartArea(self.pane, self._trail, self._view)
+        yield Static(id="unavailable", markup=False)
+        self._table = self._make_table()
+        yield self._table
+        yield StatusLine()
+
+    def _make_table(self) -> Any:
+        if self.pane.shape is Shape.STACKS:
+            from ktop.ui.stack_tree import StackTree
+
+            return StackTree()
+        return FrameTable(self._shown_pane)
+
+    def on_mount(self) -> None:
+        """Draw what there is, and follow what comes."""
+        self.wake()
+        self.focus_table()
+
+    def on_unmount(self) -> None:
+        """Follow nothing more."""
+        self.sleep()
+
+    def on_resize(self) -> None:
+        """Give the chart its share."""
+        for chart in self.query(ChartArea):
+            chart.fit(self.size.width, self.size.height)
+        self.draw()
+
+    def wake(self) -> None:
+        """Come into sight: draw from the history, then follow."""
+        self._bridge.watch(self.pane.name, self)
+        if self._table is not None:
+            self.draw()
+            self.focus_table()
+
+    def sleep(self) -> None:
+        """Go out of sight: nothing is drawn any more."""
+        self._bridge.unwatch(self)
+
+    def on_arrived(self, _event: Arrived) -> None:
+        """Draw the newest Frame, unless an older one is held."""
+        if self._view.live:
+            self.draw()
+        else:
+            self._draw_status(self._frame())
+
+    # -- drawing -------------------------------------------------------------
+
+    def draw(self) -> None:
+        """Draw the pane at the moment looked at."""
+        if not self.is_mounted or not self.display:
+            return
+        frame = self._frame()
+        reason = frame.status.unavailable if frame is not None else None
+        self._draw_question(frame)
+        self._draw_reason(reason)
+        now = self._bridge.now if self._view.live or frame is None else frame.ts
+        for chart in self.query(ChartArea):
+            chart.draw(now, available=reason is None)
+        self._draw_rows(frame)
+        self._draw_status(frame)
+
+    def _frame(self) -> Frame | None:
+        at = self._view.at
+        return self._bridge.history.latest(self.pane.name, None if at is None else at + SLACK_S)
+
+    def _draw_question(self, frame: Frame | None) -> None:
+        left = Content.assemble((self.pane.question, "$muted"))
+        notes = []
+        if self._per_process:
+            notes.append("per process")
+        if self.pane.shape is Shape.STACKS:
+            notes.append(f"last {STACK_SECONDS:.0f} s")
+        if self._view.follow is not None:
+            notes.append(f"following {self._view.follow}")
+        if frame is not None and frame.dropped:
+            notes.append(f"{frame.dropped} rows of this moment are no longer kept")
+        right = Content.styled("  ".join(notes), "$strong")
+        self.query_one("#question", Line).set(left, right)
+
+    def _draw_reason(self, reason: str | None) -> None:
+        place = self.query_one("#unavailable", Static)
+        if place.display != (reason is not None):
+            place.display = reason is not None
+        if reason is not None:
+            title = Content.styled(f"{self.pane.name} has no figures on this host", "bold $strong")
+            # The reason quotes the kernel, so it is made harmless line by line.
+            text = "\n".join(escape(line) for line in reason.splitlines())
+            place.update(Content("\n\n").join([title, Content(text)]))
+
+    def _draw_rows(self, frame: Frame | None) -> None:
+        rows = self._rows(frame)
+        total = length(rows)
+        shown = self._view.filter.mask(self.pane, rows) if total and self._view.filter else None
+        if shown is not None:
+            rows = take(rows, shown)
+        if frame is not None and frame.status.unavailable and not total:
+            rows = not_measured(self._shown_pane)
+        self._table.show(rows)
+        self._follow()
+        self._draw_row_chart()
+        ignored = self._view.filter.ignored(self.pane) if self._view.filter else ()
+        self.post_message(self.Drawn(total if shown is None else int(shown.sum()), total, ignored))
+
+    def _follow(self) -> None:
+        """Put the cursor on the process that is followed, and have the table keep it there."""
+        if self.pane.shape is Shape.STACKS:
+            return
+        pid = self._view.follow
+        if pid is not None and (not self._table.follow or self.pid != pid):
+            self._table.go_to(**{self.pane.process_key: pid})
+        if self._table.follow != (pid is not None):
+            self._table.follow = pid is not None
+
+    def _rows(self, frame: Frame | None) -> Rows:
+        """Return the rows of the moment: one interval's, or what several make together."""
+        if frame is None:
+            return {}
+        if self.pane.shape is Shape.EVENTS:
+            return self._bridge.events(self.pane.name, None if self._view.live else frame.ts)[0]
+        if self.pane.shape is Shape.STACKS:
+            frames = self._bridge.history.frames(
+                self.pane.name, since=frame.ts - STACK_SECONDS, until=frame.ts
+            )
+            tables = [each.rows for each in frames if len(each)]
+            return fold(self.pane, joined(tables), self.pane.key) if tables else {}
+        if self._per_process and len(frame):
+            return fold(self._shown_pane, frame.rows, (self.pane.process_key,))
+        return frame.rows
+
+    def _draw_status(self, frame: Frame | None) -> None:
+        at = self._view.at
+        host = self._bridge.history.latest(HOST, None if at is None else at + SLACK_S)
+        self.query_one(StatusLine).show(
+            frame.status if frame is not None else Status(),
+            frame.interval_s if frame is not None else None,
+            host.host if host is not None else {},
+        )
+
+    def _draw_row_chart(self) -> None:
+        if self.pane.shape is Shape.STACKS:
+            return
+        for chart in self.query(ChartArea):
+            chart.draw_row(self._table.cursor_row())
+
+    # -- what the screen asks for --------------------------------------------
+
+    @property
+    def pid(self) -> int | None:
+        """The process under the cursor; None where there is none."""
+        row: Mapping[str, Any] | None = self._table.cursor_row()
+        value = row.get(self.pane.process_key) if row is not None else None
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        return int(value)
+
+    @property
+    def can_sort(self) -> bool:
+        """Whether there are columns to sort by."""
+        return self.pane.shape is not Shape.STACKS
+
+    @property
+    def sorted_by(self) -> str:
+        """The column sorted by."""
+        return str(self._table.sort_column) if self.can_sort else self.pane.sort
+
+    @property
+    def moving_keys(self) -> Sequence[Binding]:
+        """The keys of the table."""
+        return [each for each in type(self._table).BINDINGS if isinstance(each, Binding)]
+
+    def sort_by(self, column: str | None) -> None:
+        """Sort by ``column``; None changes nothing."""
+        if column is not None and self.can_sort:
+            self._table.sort_by(column)
+
+    def sort_next(self, step: int) -> None:
+        """Sort by a neighbouring column."""
+        if self.can_sort:
+            self._table.sort_next(step)
+
+    def reverse_sort(self) -> None:
+        """Reverse the order."""
+        if self.can_sort:
+            self._table.reverse_sort()
+
+    def focus_table(self) -> None:
+        """Give the table the keyboard."""
+        if self._table is not None:
+            self._table.focus()
+
+    def switch_focus(self) -> None:
+        """Give the chart the keyboard, or the table again."""
+        charts = [chart.focusable for chart in self.query(ChartArea) if chart.focusable is not None]
+        if charts and not charts[0].has_focus:
+            charts[0].focus()
+        else:
+            self.focus_table()
+
+    def toggle_per_process(self) -> None:
+        """Show one row for each process, or the pane's own rows."""
+        if self.pane.shape is not Shape.TABLE or self.pane.key == (self.pane.process_key,):
+            return
+        if not any(column.name == self.pane.process_key for column in self.pane.columns):
+            return
+        self._per_process = not self._per_process
+        self._shown_pane = per_process(self.pane) if self._per_process else self.pane
+        old, self._table = self._table, FrameTable(self._shown_pane)
+        self.mount(self._table, after=old)
+        old.remove()
+        self.call_after_refresh(self._table_changed)
+
+    def _table_changed(self) -> None:
+        self.draw()
+        self.focus_table()
+
+    # -- messages ------------------------------------------------------------
+
+    def on_frame_table_selected(self, event: FrameTable.Selected) -> None:
+        """Open the process of the row."""
+        event.stop()
+        if self.pid is not None:
+            self.post_message(self.Opened(self.pid))
+
+    def on_frame_table_highlighted(self, event: FrameTable.Highlighted) -> None:
+        """Draw the histogram of the row."""
+        event.stop()
+        self._draw_row_chart()
+
+    def on_heatmap_view_left(self) -> None:
+        """Take the keyboard back."""
+        self.focus_table()
+
+
+def per_process(pane: Pane) -> Pane:
+    """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
+    keep = {pane.process_key, "comm"}
+    parts = {name for name in pane.key if name not in keep}
+    columns = tuple(
+        column
+        for column in pane.columns
+        if column.name in keep
+        or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
+    )
+    return replace(pane, key=(pane.process_key,), columns=columns)
+
+
+def joined(tables: Sequence[Rows]) -> Rows:
+    """Return the rows of ``tables`` below each other, in the columns that all of them have."""
+    common = [name for name in tables[0] if all(name in table for table in tables)]
+    return {name: np.concatenate([table[name] for table in tables]) for name in common}
+
+
+def not_measured(pane: Pane) -> Rows:
+    """Return one row of which nothing was measured."""
+    rows: dict[str, Array] = {}
+    for column in pane.columns:
+        if column.hidden or column.unit in {Unit.HISTOGRAM, Unit.BY_CPU, Unit.STACK}:
+            continue
+        if column.unit is Unit.TEXT:
+            rows[column.name] = np.array([NOT_MEASURED.encode()], dtype="S16")
+        elif column.unit in {Unit.ARGS, Unit.ADDRESS}:
+            rows[column.name] = np.array([None], dtype=object)
+        else:
+            rows[column.name] = np.array([np.nan])
+    return rows

@@ -1,0 +1,241 @@
+"""Everything known of one process: who it is, and what each pane has seen of it since ktop started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ktop.format import args, clock, duration, number, size
+from ktop.frame import length
+from ktop.pane import Pane
+from ktop.process import Process, read
+from ktop.process_history import ProcessHistory
+from ktop.source import HOST, Source
+from ktop.text import escape
+from ktop.ui import keys
+from ktop.ui.bridge import Arrived, Bridge
+from ktop.ui.footer import KeyLine
+from ktop.ui.header import Header
+from ktop.ui.line import Line
+from ktop.ui.sections import Section, section
+from ktop.ui.time_keys import TimeKeys
+from ktop.ui.view import SLACK_S, View
+
+TWO_COLUMNS = 140
+"""From this width on the sections stand in two columns."""
+MARGIN = 4
+REST = 9.0
+"""Folding a long history takes a while: the pause before the next is so many times as long."""
+
+
+class PaneSection(Vertical):
+    """One pane's part: title, histogram, text."""
+
+    def __init__(self, pane: Pane) -> None:
+        """Make room for ``pane``."""
+        super().__init__()
+        self.pane = pane
+        self._chart: Any = None
+
+    def compose(self) -> ComposeResult:
+        """Compose title and text; the histogram comes when there is one."""
+        yield Line(Content.assemble((self.pane.name, "bold $strong"), "  ", (self.pane.question, "$muted")))
+        yield Static(Content.styled("…", "$muted"), markup=False)
+
+    def show(self, content: Section) -> None:
+        """Show ``content``."""
+        self.query_one(Static).update(Content("\n").join(content.lines))
+        if content.histogram is None:
+            return
+        if self._chart is None:
+            from ktop.ui.histogram import HistogramView
+
+            self._chart = HistogramView()
+            self.mount(self._chart)
+        self._chart.show(*content.histogram)
+
+
+class ProcessScreen(TimeKeys, Screen[None]):
+    """One process over the whole history kept; it stays when the process ends."""
+
+    BINDINGS = keys.PROCESS
+
+    def __init__(self, pid: int, source: Source, panes: Sequence[Pane], bridge: Bridge, view: View) -> None:
+        """Show process ``pid`` from the Frames of ``bridge``, up to the moment of ``view``."""
+        super().__init__()
+        self.pid = pid
+        self.source = source
+        self.panes = [pane for pane in panes if any(each.name == pane.process_key for each in pane.columns)]
+        self.bridge = bridge
+        self.view = view
+        self._process: Process | None = None
+        self._ended = False
+        self._start_ns: int | None = None
+        self._busy = False
+        self._next = 0.0
+
+    def compose(self) -> ComposeResult:
+        """Compose the head, who it is, and a section for each pane that speaks of processes."""
+        yield Header(self.source.identity, self.bridge, self.view)
+        yield Line(Content.assemble(("process ", "$muted"), (str(self.pid), "bold $strong")), id="title")
+        with VerticalScroll():
+            yield Static(id="who", markup=False)
+            with Container(id="sections"):
+                for pane in self.panes:
+                    yield PaneSection(pane)
+        yield KeyLine([*self.BINDINGS, *keys.APP])
+
+    def on_mount(self) -> None:
+        """Ask for the stacks too while this is on the screen, and follow the host's beat."""
+        self.source.look_at(tuple(pane.name for pane in self.panes if not pane.resident))
+        self.bridge.watch(HOST, self)
+        self.query_one(VerticalScroll).focus()
+        self.call_after_refresh(self.redraw)
+
+    def on_unmount(self) -> None:
+        """Follow nothing more."""
+        self.bridge.unwatch(self)
+
+    def on_resize(self) -> None:
+        """Use the width there is."""
+        self.set_class(self.size.width >= TWO_COLUMNS, "-wide")
+        self.redraw()
+
+    def on_arrived(self, _event: Arrived) -> None:
+        """Fold anew, if the last time was not too long ago nor too dear."""
+        if self.view.live and time.monotonic() >= self._next:
+            self.redraw()
+
+    def timeline(self) -> str:
+        """Return the beat of the host: it goes on for a process that is idle."""
+        return HOST
+
+    def redraw(self) -> None:
+        """Fold the history for the process, off the screen's thread."""
+        self.query_one(Header).refresh()
+        if not self._busy and self.is_attached:
+            self._busy = True
+            self.run_worker(self._gather, thread=True, exit_on_error=False)
+
+    def action_back(self) -> None:
+        """Go back to where one was."""
+        self.dismiss()
+
+    # -- gathering (a thread) ------------------------------------------------
+
+    def _gather(self) -> None:
+        """Read who it is, fold every pane, and hand both over."""
+        began = time.monotonic()
+        until = float("inf") if self.view.at is None else self.view.at + SLACK_S
+        process = None if self.source.identity.recorded else read(self.pid)
+        wide = self.size.width >= TWO_COLUMNS
+        width = (self.size.width // 2 if wide else self.size.width) - MARGIN
+        known: list[tuple[Section, ProcessHistory]] = []
+        for pane in self.panes:
+            history = self.bridge.history.process(pane, self.pid, self._start_ns, until=until)
+            known.append((section(pane, history, self.bridge.history.latest(pane.name), width), history))
+        self._next = time.monotonic() + REST * (time.monotonic() - began)
+        self.app.call_from_thread(self._show, process, known)
+
+    # -- showing -------------------------------------------------------------
+
+    def _show(self, process: Process | None, known: list[tuple[Section, ProcessHistory]]) -> None:
+        self._busy = False
+        if not self.is_attached:
+            return
+        for _, history in known:
+            if self._start_ns is None and "start_ns" in history.rows and len(history):
+                self._start_ns = int(history.rows["start_ns"][-1])
+        self._take(process)
+        for widget, (content, _) in zip(self.query(PaneSection), known, strict=True):
+            widget.show(content)
+        comm = self._process.comm if self._process is not None else _comm(known)
+        span = self.bridge.history.span()
+        kept = duration(span[1] - span[0]).strip() if span and span[1] > span[0] else ""
+        self.query_one("#title", Line).set(
+            Content.assemble(
+                (escape(comm), "bold $strong"),
+                ("  process ", "$muted"),
+                str(self.pid),
+                *([("   ended ", "bold $warn reverse")] if self._ended else []),
+            ),
+            Content.styled(f"all figures over the last {kept}" if kept else "", "$muted"),
+        )
+        self.query_one("#who", Static).update(Content("\n").join(self._who()))
+
+    def _take(self, process: Process | None) -> None:
+        """Keep who it is; the process has ended when it is gone or its PID is another's."""
+        if self.source.identity.recorded:
+            return
+        if process is None or process.state in "ZX":
+            self._ended = True
+        elif self._process is None:
+            self._process = process
+        elif abs(process.started - self._process.started) < 1.0:
+            self._process = process
+        else:
+            self._ended = True
+
+    def _who(self) -> list[Content]:
+        """Return who the process is, as far as it is known."""
+        process = self._process
+        if process is None:
+            if self.source.identity.recorded:
+                return [Content.styled("A recording holds no more of it than its panes saw.", "$muted")]
+            return [Content.styled("It ended before it could be looked at.", "$muted")]
+        age = self.bridge.now - process.started
+        parent = f"{process.ppid} {escape(process.parent)}" if process.ppid else "none"
+        facts = [
+            ("command", args(process.argv) if process.argv else f"[{escape(process.comm)}], a kernel thread"),
+            ("user", f"{escape(process.user)} ({process.uid})"),
+            ("parent", parent),
+            ("cgroup", escape(process.cgroup)),
+        ]
+        if process.container:
+            facts.append(("container", process.container))
+        memory = size(process.rss_bytes) + (f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else "")
+        figures = [
+            ("threads", number(process.threads)),
+            ("memory", memory),
+            ("started", clock(process.started) + (f", {duration(age).strip()} ago" if age > 0 else "")),
+            ("state", _STATES.get(process.state, process.state)),
+        ]
+        lines = [_fact(name, value) for name, value in facts]
+        lines.append(Content("   ").join([_fact(name, value) for name, value in figures]))
+        return lines
+
+
+_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "waiting, not interruptible",
+    "T": "stopped",
+    "t": "traced",
+    "Z": "ended",
+    "X": "ended",
+    "I": "idle",
+}
+
+
+def _fact(name: str, value: str) -> Content:
+    return Content.assemble((f"{name} ", "$muted"), value)
+
+
+def _comm(known: list[tuple[Section, ProcessHistory]]) -> bytes:
+    """Return the newest name that a pane has for the process."""
+    newest: tuple[float, bytes] = (0.0, b"?")
+    for _, history in known:
+        if "comm" in history.rows and length(history.rows):
+            ts = float(history.ts[history.place[-1]])
+            if ts >= newest[0]:
+                newest = (ts, bytes(history.rows["comm"][-1]))
+    return newest[1]
+
+

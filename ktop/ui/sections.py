@@ -1,0 +1,163 @@
+"""What one pane knows of one process, as text: figures, a line over time, and the rows behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from textual.content import Content
+
+from ktop.format import NOT_MEASURED, cell, percent
+from ktop.frame import Array, Frame, Rows, length, take
+from ktop.pane import Column, Pane, Shape, Unit
+from ktop.process_history import ProcessHistory
+from ktop.text import ELLIPSIS, escape, fit
+
+Part = str | tuple[str, str]
+
+ROWS = 6
+"""Rows (disks, connections, stacks, execs) that a section lists."""
+RISING = " ▁▂▃▄▅▆▇█"
+_NOT_A_FIGURE = frozenset({Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM})
+_LOOSE = frozenset({Unit.ARGS, Unit.STACK})
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One pane's part of the process screen."""
+
+    pane: Pane
+    lines: tuple[Content, ...]
+    histogram: tuple[Array, Array, str] | None = None
+    """Bounds, counts and title."""
+    empty: bool = False
+    """The pane knows nothing of the process."""
+
+
+def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int) -> Section:
+    """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide."""
+    if latest is not None and latest.status.unavailable and not len(known):
+        reason = latest.status.unavailable.split(". ")[0].rstrip(".")
+        return Section(pane, (Content.styled(f"{NOT_MEASURED}  {escape(reason)}", "$muted"),), empty=True)
+    if not len(known):
+        return Section(pane, (Content.styled("nothing in the time kept", "$muted"),), empty=True)
+    if pane.shape is Shape.STACKS:
+        return Section(pane, tuple(_stacks(pane, known, width)))
+    if pane.shape is Shape.EVENTS:
+        return Section(pane, tuple(_table(pane, known.folded(), _event_columns(pane), width)))
+    lines = [_figures(pane, known.total, width)]
+    if len(known.ts) > 1:
+        lines.append(_over_time(pane, known, width))
+    parts = [column for column in _parts(pane) if column.name in known.rows]
+    if parts:
+        rows = known.folded()
+        order = np.argsort(-rows[pane.sort].astype(np.float64), kind="stable")
+        figures = [column for column in pane.columns if _is_figure(column)]
+        lines += _table(pane, take(rows, order), [*parts, *figures], width)
+    return Section(pane, tuple(lines), _histogram(known))
+
+
+def _is_figure(column: Column) -> bool:
+    return not column.hidden and column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
+
+
+def _parts(pane: Pane) -> list[Column]:
+    """Return the visible columns, beside the process, that tell the pane's rows apart (disk, ports)."""
+    return [pane.column(name) for name in pane.key if name != pane.process_key and not pane.column(name).hidden]
+
+
+def _event_columns(pane: Pane) -> list[Column]:
+    return [column for column in pane.columns if not column.hidden and column.unit is not Unit.HISTOGRAM]
+
+
+def _figures(pane: Pane, total: Rows, width: int) -> Content:
+    """Return name and value of each figure; as many as fit."""
+    parts: list[Part] = []
+    used = 0
+    for column in pane.columns:
+        if not _is_figure(column) or column.name not in total:
+            continue
+        value = cell(column, total[column.name].tolist()[0]).strip()
+        size = len(column.title) + len(value) + 3
+        if used + size > width:
+            break
+        used += size
+        parts += [(column.title.lower() + " ", "$muted"), (value, "bold"), "  "]
+    return Content.assemble(*parts)
+
+
+def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
+    """Return the column the pane is sorted by, interval by interval, as one line of bars."""
+    column = pane.column(pane.sort)
+    room = max(width - len(column.title) - 12, 8)
+    values = known.series(pane.sort)[-room:]
+    peak = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
+    glyphs = []
+    for value in values.tolist():
+        if value != value:
+            glyphs.append("·")
+        elif value <= 0 or peak <= 0:
+            glyphs.append(RISING[0])
+        else:
+            glyphs.append(RISING[max(1, min(8, round(value / peak * 8)))])
+    top = cell(column, peak).strip()
+    return Content.assemble(
+        (column.title.lower() + " ", "$muted"), ("".join(glyphs), "$series-1"), (f"  max {top}", "$muted")
+    )
+
+
+def _table(pane: Pane, rows: Rows, columns: list[Column], width: int) -> list[Content]:
+    """Return the newest or first ROWS of ``rows`` under a line of titles, cut to ``width``."""
+    del pane
+    total = length(rows)
+    chosen = take(rows, slice(-ROWS, None) if columns[0].unit is Unit.TIME else slice(ROWS))
+    columns = [column for column in columns if column.name in chosen]
+    texts = [[cell(column, value) for value in chosen[column.name].tolist()] for column in columns]
+    sizes = [
+        max(len(column.title), *(len(text) for text in column_texts))
+        for column, column_texts in zip(columns, texts, strict=True)
+    ]
+    # Whatever has no bound gives way first.
+    over = sum(sizes) + 2 * len(sizes) - width
+    for place, column in enumerate(columns):
+        if over > 0 and (column.unit in _LOOSE or column.is_text):
+            cut = min(over, max(sizes[place] - 10, 0))
+            sizes[place] -= cut
+            over -= cut
+    lines = [Content.styled(_line([column.title for column in columns], sizes, columns, width), "$muted")]
+    for number in range(length(chosen)):
+        lines.append(Content(_line([each[number] for each in texts], sizes, columns, width)))
+    if total > ROWS:
+        lines.append(Content.styled(f"{ELLIPSIS} {total - ROWS} more", "$muted"))
+    return lines
+
+
+def _line(texts: list[str], sizes: list[int], columns: list[Column], width: int) -> str:
+    pieces = [
+        fit(text, size, right=not column.is_text) for text, size, column in zip(texts, sizes, columns, strict=True)
+    ]
+    return fit("  ".join(pieces), width).rstrip()
+
+
+def _stacks(pane: Pane, known: ProcessHistory, width: int) -> list[Content]:
+    """Return the hottest stacks: share of the process's samples, innermost frame first."""
+    rows = known.folded()
+    samples = rows[pane.sort].astype(np.float64)
+    stacks = [column.name for column in pane.columns if column.unit is Unit.STACK and column.name in rows]
+    total = float(samples.sum())
+    lines = [Content.assemble((pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold"))]
+    for place in np.argsort(-samples, kind="stable")[:ROWS].tolist():
+        # Kernel frames are called by user frames, so they are the inner ones.
+        frames = [name for column in stacks for name in (rows[column][place] or ())]
+        called = " ← ".join(escape(name) for name in reversed(frames)) or "[unknown]"
+        share = percent(float(samples[place]) / total) if total else NOT_MEASURED
+        lines.append(Content.assemble((f"{share:>6}  ", "bold"), fit(called, max(width - 8, 8)).rstrip()))
+    return lines
+
+
+def _histogram(known: ProcessHistory) -> tuple[Array, Array, str] | None:
+    """Return the process's own histogram, if the pane keeps one and says in which bounds."""
+    for column in known.pane.columns:
+        if column.unit is Unit.HISTOGRAM and column.bounds is not None and column.name in known.total:
+            return column.bounds, known.total[column.name][0], column.title.lower()
+    return None

@@ -1,0 +1,78 @@
+"""Choose the column to sort by, from a list that says what each column means."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from ktop.order import is_sortable
+from ktop.pane import Pane
+from ktop.ui.line import Line
+
+
+class SortPicker(ModalScreen[str | None]):
+    """A list of the pane's columns; its result is the name of the chosen one."""
+
+    BINDINGS = [
+        Binding("escape,backspace,S", "dismiss(None)", "back", tooltip="Leave the order as it is",
+                id="sort.close"),
+        Binding("j", "move(1)", "down", show=False, id="sort.down", tooltip="Down"),
+        Binding("k", "move(-1)", "up", show=False, id="sort.up", tooltip="Up"),
+    ]  # fmt: skip
+
+    def __init__(self, pane: Pane, current: str) -> None:
+        """Offer the columns of ``pane``; the one called ``current`` is chosen at first."""
+        super().__init__()
+        self._columns = [
+            column
+            for column in pane.columns
+            if not column.hidden and is_sortable(column)
+        ]
+        self._current = current
+
+    def compose(self) -> ComposeResult:
+        """Compose a title and the list."""
+        with Vertical():
+            yield Line(Content.styled("Sort by", "bold"))
+            width = max(len(column.title) for column in self._columns)
+            yield OptionList(
+                *(
+                    Option(
+                        Content.assemble(
+                            (f"{column.title:<{width}}", "bold"), "  ", (summary(column.help), "$muted")
+                        ),
+                        id=column.name,
+                    )
+                    for column in self._columns
+                ),
+                markup=False,
+            )
+
+    def on_mount(self) -> None:
+        """Go to the column that is sorted by now."""
+        names = [column.name for column in self._columns]
+        options = self.query_one(OptionList)
+        options.highlighted = names.index(self._current) if self._current in names else 0
+
+    def action_move(self, step: int) -> None:
+        """Move by one."""
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer with the column's name."""
+        self.dismiss(event.option.id)
+
+
+def summary(text: str) -> str:
+    """Return the first sentence of a help text."""
+    first, _, _ = " ".join(text.split()).partition(". ")
+    return first.rstrip(".")
