@@ -1,0 +1,106 @@
+"""What processes did between two Readings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.frame import Reading
+from ktop.pane import Column, Fold, Pane, Unit, fold
+from ktop.records import keyed_deltas, process_deltas
+from ktop.stats import ratio
+
+RECORD = np.dtype(
+    [
+        ("start_ns", "u8"),
+        ("waits", "u8"),
+        ("max", "u8"),
+        ("pid", "u4"),
+        ("comm", "S16"),
+        ("slots", "u4", (2,)),
+    ]
+)
+
+
+def reading(living, ended=()):
+    return Reading(0, {"processes": np.array(living, RECORD), "exits": np.array(list(ended), RECORD)})
+
+
+def test_living_processes_are_differenced():
+    before = reading([(1, 10, 0, 7, b"a", (10, 0)), (2, 5, 0, 8, b"b", (5, 0))])
+    after = reading([(1, 13, 99, 7, b"a2", (11, 2)), (2, 5, 0, 8, b"b", (5, 0))])
+    rows = process_deltas(before, after, ("waits", "slots"), ("max",))
+    assert rows["pid"].tolist() == [7]
+    assert rows["comm"].tolist() == [b"a2"]
+    assert rows["waits"].tolist() == [3]
+    assert rows["slots"].tolist() == [[1, 2]]
+    assert rows["max"].tolist() == [99]
+
+
+def test_a_reused_pid_is_another_process():
+    before = reading([(1, 10, 0, 7, b"old", (0, 0))])
+    after = reading([(5, 4, 0, 7, b"new", (0, 0))], [(1, 12, 0, 7, b"old", (0, 0))])
+    rows = process_deltas(before, after, ("waits",))
+    assert dict(zip(rows["comm"].tolist(), rows["waits"].tolist(), strict=True)) == {b"new": 4, b"old": 2}
+
+
+def test_born_and_ended_between_readings():
+    rows = process_deltas(reading([]), reading([], [(1, 3, 0, 7, b"brief", (3, 0))]), ("waits",))
+    assert rows["waits"].tolist() == [3]
+
+
+def test_nothing_happened():
+    rows = process_deltas(reading([]), reading([]), ("waits", "slots"), ("max",))
+    assert all(len(column) == 0 for column in rows.values())
+
+
+def test_keyed_maps():
+    dtype = np.dtype([("key", [("pid", "u4"), ("dev", "u4")]), ("value", [("ops", "u8"), ("bytes", "u8")])])
+    before = np.array([((1, 1), (10, 100)), ((2, 1), (5, 50))], dtype)
+    after = np.array([((2, 1), (5, 50)), ((3, 1), (2, 20)), ((1, 1), (1, 7))], dtype)
+    keys, grew = keyed_deltas(before, after, ("ops", "bytes"))
+    assert keys["pid"].tolist() == [3, 1]
+    # The entry of PID 1 was evicted and made anew: it counts whole.
+    assert grew["ops"].tolist() == [2, 1]
+    assert grew["bytes"].tolist() == [20, 7]
+
+
+def test_rows_fold_by_each_columns_rule():
+    def derive(rows):
+        rows["share"] = ratio(rows["hits"], rows["count"])
+        return rows
+
+    pane = Pane(
+        "p",
+        "?",
+        "f",
+        (
+            Column("pid", "PID", Unit.NUMBER, "P."),
+            Column("comm", "C", Unit.TEXT, "C.", Fold.LAST),
+            Column("count", "N", Unit.COUNT, "N."),
+            Column("hits", "H", Unit.COUNT, "H."),
+            Column("max_us", "M", Unit.US, "M.", Fold.MAX),
+            Column("share", "S", Unit.RATIO, "S.", Fold.DERIVED),
+            Column("slots", "L", Unit.HISTOGRAM, "L.", hidden=True),
+        ),
+        ("pid",),
+        "count",
+        lambda *_: None,
+        derive,
+    )
+    rows = {
+        "pid": np.array([2, 1, 2]),
+        "comm": np.array([b"old", b"x", b"new"]),
+        "count": np.array([4, 1, 6]),
+        "hits": np.array([1, 1, 4]),
+        "max_us": np.array([3.0, np.nan, 2.0]),
+        "slots": np.array([[1, 0], [0, 1], [2, 5]]),
+    }
+    folded = fold(pane, rows, ("pid",))
+    assert folded["pid"].tolist() == [1, 2]
+    assert folded["comm"].tolist() == [b"x", b"new"]
+    assert folded["count"].tolist() == [1, 10]
+    assert folded["share"].tolist() == [1.0, 0.5]
+    assert np.isnan(folded["max_us"][0])
+    assert folded["max_us"][1] == 3.0
+    assert folded["slots"].tolist() == [[0, 1], [3, 5]]
+    assert len(fold(pane, {name: column[:0] for name, column in rows.items()}, ("pid",))["pid"]) == 0
