@@ -1,0 +1,79 @@
+"""Aligned plain text: what `ktop run` prints without --json."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.format import clock, count, formatter, header
+from ktop.frame import Array, Frame, Rows, length, take
+from ktop.pane import Column, Pane, Shape, Unit
+from ktop.text import cells, escape, fit
+
+_NEVER = frozenset({Unit.HISTOGRAM, Unit.STACK})
+
+
+def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[str]:
+    """Return one Frame as lines: a title, the header, the rows, the first by the pane's sort column first.
+
+    ``width`` and ``height`` are the terminal's; 0: as wide and long as it gets.
+    What does not fit is counted in the last line.
+    """
+    title = [_title(pane, frame)]
+    if frame.status.unavailable is not None:
+        return [*title, f"  unavailable: {escape(frame.status.unavailable)}"]
+    rows = _ordered(pane, frame.rows)
+    room = max(height - 4, 1) if height else length(rows)
+    shown = take(
+        rows, slice(0, room) if pane.shape is not Shape.EVENTS else slice(max(length(rows) - room, 0), None)
+    )
+    body = _body(pane, shown, width)
+    if length(rows) > room:
+        body.append(f"  and {length(rows) - room} more")
+    return title + body
+
+
+def _title(pane: Pane, frame: Frame) -> str:
+    parts = [clock(frame.ts), pane.name]
+    if frame.interval_s == frame.interval_s:
+        parts.append(f"{frame.interval_s:.2f} s")
+    if frame.status.lost:
+        parts.append(f"{count(frame.status.lost)} events lost")
+    if frame.status.unattributed_ratio:
+        parts.append(f"{frame.status.unattributed_ratio:.1%} not attributed")
+    parts += [
+        f"{column.title} {formatter(column)(float(frame.host[column.name])).strip()}"
+        for column in pane.columns
+        if pane.host_row and column.name in frame.host
+    ]
+    return "  ".join(parts)
+
+
+def _ordered(pane: Pane, rows: Rows) -> Rows:
+    if pane.shape is Shape.EVENTS or pane.sort not in rows or not length(rows):
+        return rows
+    column: Array = rows[pane.sort]
+    if pane.column(pane.sort).is_text:
+        return take(rows, np.argsort(column, kind="stable"))
+    # Highest first; what was not measured last.
+    return take(rows, np.argsort(-column.astype(np.float64), kind="stable"))
+
+
+def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
+    chosen = [
+        column
+        for column in pane.columns
+        if not column.hidden and column.unit not in _NEVER and column.name in rows
+        if not width or column.from_width <= width
+    ]
+    texts = [_column(column, rows[column.name]) for column in chosen]
+    lines = ["  ".join(line).rstrip() for line in zip(*texts, strict=True)]
+    return [fit(line, width).rstrip() for line in lines] if width else lines
+
+
+def _column(column: Column, values: Array) -> list[str]:
+    """Return header and cells of one column, all of the same width."""
+    write = formatter(column)
+    source = values if values.ndim == 2 else values.tolist()
+    texts = [header(column), *(write(value) for value in source)]
+    widest = max(map(cells, texts))
+    return [fit(text, widest, right=not column.is_text) for text in texts]
