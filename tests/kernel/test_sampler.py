@@ -42,7 +42,7 @@ def sampler():
 
 
 def test_every_pane_is_live_or_says_why(sampler):
-    panes = registry.discover()
+    panes = registry.panes()
     names = {pane.name for pane in panes}
     found = frames_of(sampler(panes, 0.2, everything=True), names | {HOST})
     for pane in panes:
