@@ -24,6 +24,7 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 #define TASK_COMM_LEN 16
+#define IRQ_NONE 0
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -33,7 +34,36 @@ typedef struct {
 
 struct signal_struct {
 	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
+	struct task_struct *group_exec_task; /* 5.17, 60700e38fb68: was group_exit_task */
 };
+
+struct thread_info {
+	unsigned long flags;
+	u32 status; /* x86 */
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long bx;
+	unsigned long cx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long orig_ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	u64 regs[31];
+	u64 orig_x0;
+	s32 syscallno;
+};
+#endif
 
 struct task_struct {
 	int pid;
@@ -43,7 +73,14 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
+	struct thread_info thread_info;
+	struct mm_struct *mm;
+	int exit_code;
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
+};
+
+struct irqaction {
+	const char *name;
 };
 
 struct seq_file;
@@ -65,6 +102,53 @@ struct bpf_iter__task {
 static __always_inline bool is_group_dead(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, signal, live.counter) == 0;
+}
+
+/* A thread calls exec and waits for the others, the leader too, to go (de_thread()). */
+static __always_inline bool is_exec_waiting(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->signal->group_exec_task) &&
+	       BPF_CORE_READ(task, signal, group_exec_task);
+}
+
+/* What wait(2) will say of the process that `leader` leads (as wait_task_zombie()). */
+#define SIGNAL_GROUP_EXIT 4
+static __always_inline int wait_status(struct task_struct *leader)
+{
+	if (BPF_CORE_READ(leader, signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(leader, signal, group_exit_code);
+	return leader->exit_code;
+}
+
+/* The path that execve(2) or execveat(2) was called with, 32-bit callers' too; NULL of any other
+ * call.  In user space: raw tracepoints of system calls see all of them. */
+static __always_inline const char *exec_path(struct task_struct *task, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	if (task->thread_info.status & 2) /* TS_COMPAT */
+		switch ((u32)regs->orig_ax) {
+		case 11:
+			return (void *)(u64)(u32)regs->bx;
+		case 358:
+			return (void *)(u64)(u32)regs->cx;
+		default:
+			return NULL;
+		}
+	switch (regs->orig_ax) {
+	case 59:
+		return (void *)regs->di;
+	case 322:
+		return (void *)regs->si;
+	}
+#elif defined(__TARGET_ARCH_arm64)
+	bool compat = task->thread_info.flags & 1 << 22; /* TIF_32BIT */
+
+	if (regs->syscallno == (compat ? 11 : 221))
+		return (void *)regs->orig_x0;
+	if (regs->syscallno == (compat ? 387 : 281))
+		return (void *)regs->regs[1];
+#endif
+	return NULL;
 }
 
 #endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Programs that are started: by whom, with which arguments, how they end; on demand, what fails. */
+#include "ktop.bpf.h"
+
+#define ARGS_MAX 4096 /* a power of two */
+
+enum kind {
+	EXEC,
+	FAILED,
+	REPLACED,
+	EXIT,
+};
+
+struct event {
+	u64 start_ns; /* of the process, since boot */
+	u64 exec_ns;  /* with the PID, which exec this speaks of */
+	u64 end_ns;   /* REPLACED and EXIT */
+	u32 pid;
+	u32 ppid;
+	u32 uid;
+	s32 code; /* EXIT: as in wait(2); FAILED: -errno */
+	u8 kind;
+	u8 truncated;
+	u8 unread; /* the arguments could not be read */
+	u8 pad[5];
+	char comm[TASK_COMM_LEN];
+	/* EXEC: the arguments as in /proc/PID/cmdline; FAILED: the path */
+};
+RING_BUFFER(events, struct event, 1 << 20);
+
+struct scratch {
+	struct event event;
+	char args[ARGS_MAX];
+};
+
+/* Too long for the stack.  Tracepoints run with preemption off, so one a CPU will do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* Of a process, at its group leader: its last exec, of which the end is to be told. */
+struct mark {
+	u64 exec_ns;
+	u32 ppid;
+	u32 uid;
+	u8 truncated;
+	char comm[TASK_COMM_LEN];
+};
+TASK_STORAGE(marks, struct mark);
+
+static __always_inline struct scratch *take_scratch(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline void fill_event(struct event *event, struct task_struct *task, u8 kind)
+{
+	event->start_ns = task->group_leader->start_boottime;
+	event->end_ns = 0;
+	event->pid = task->tgid;
+	event->code = 0;
+	event->kind = kind;
+	event->unread = 0;
+}
+
+/* `task` is the current one. */
+static __always_inline void fill_caller(struct event *event, struct task_struct *task)
+{
+	event->ppid = task->real_parent->tgid;
+	event->uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+}
+
+static __always_inline void send(const void *record, u64 size)
+{
+	if (bpf_ringbuf_output(&events, (void *)record, size, BPF_RB_NO_WAKEUP))
+		count_lost(ring_full);
+}
+
+/* Tells of the exec that `mark` is of that it is over. */
+static __always_inline void send_end(struct task_struct *task, const struct mark *mark, u8 kind,
+				     s32 code, u64 now)
+{
+	struct event event = {};
+
+	fill_event(&event, task, kind);
+	event.exec_ns = mark->exec_ns;
+	event.end_ns = now;
+	event.ppid = mark->ppid;
+	event.uid = mark->uid;
+	event.truncated = mark->truncated;
+	__builtin_memcpy(event.comm, mark->comm, TASK_COMM_LEN);
+	event.code = code;
+	send(&event, sizeof(event));
+}
+
+/* The new stack has them in one piece, just written and so resident. */
+static __always_inline u32 read_args(struct scratch *record, struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	u64 start, size;
+
+	record->event.truncated = 0;
+	if (!mm)
+		return 0;
+	start = mm->arg_start;
+	size = mm->arg_end - start;
+	if (size > ARGS_MAX) {
+		record->event.truncated = 1;
+		size = ARGS_MAX;
+	}
+	if (bpf_probe_read_user(record->args, size, (void *)start)) {
+		record->event.unread = 1;
+		return 0;
+	}
+	return size;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(exec__tp_btf, struct task_struct *task)
+{
+	struct scratch *record = take_scratch();
+	u64 now = bpf_ktime_get_boot_ns();
+	struct mark *mark;
+	u32 size;
+
+	if (!record)
+		return 0;
+	/* exec has made the calling thread the leader, whichever it was. */
+	mark = bpf_task_storage_get(&marks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (mark && mark->exec_ns)
+		send_end(task, mark, REPLACED, 0, now);
+
+	fill_event(&record->event, task, EXEC);
+	fill_caller(&record->event, task);
+	record->event.exec_ns = now;
+	size = read_args(record, task);
+	if (size <= ARGS_MAX) /* for the verifier */
+		send(record, sizeof(record->event) + size);
+
+	if (!mark) {
+		count_lost(no_storage); /* its end will not be told */
+		return 0;
+	}
+	mark->exec_ns = now;
+	mark->ppid = record->event.ppid;
+	mark->uid = record->event.uid;
+	mark->truncated = record->event.truncated;
+	__builtin_memcpy(mark->comm, record->event.comm, TASK_COMM_LEN);
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(exit__tp_btf, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	struct mark *mark;
+	bool dead = is_group_dead(task);
+
+	/* A leader whose other thread calls exec goes, and its mark with it. */
+	if (!dead && (task->pid != task->tgid || !is_exec_waiting(task)))
+		return 0;
+	mark = bpf_task_storage_get(&marks, leader, 0, 0);
+	if (!mark || !mark->exec_ns)
+		return 0;
+	send_end(leader, mark, dead ? EXIT : REPLACED, dead ? wait_status(leader) : 0,
+		 bpf_ktime_get_boot_ns());
+	mark->exec_ns = 0;
+	return 0;
+}
+
+/* Slows every system call of every process while it is attached. */
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(failed__tp_btf, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task;
+	struct scratch *record;
+	const char *path;
+	long size;
+
+	if (ret >= 0)
+		return 0;
+	task = bpf_get_current_task_btf();
+	path = exec_path(task, regs);
+	if (!path)
+		return 0;
+	record = take_scratch();
+	if (!record)
+		return 0;
+	fill_event(&record->event, task, FAILED);
+	fill_caller(&record->event, task);
+	record->event.exec_ns = bpf_ktime_get_boot_ns();
+	record->event.code = ret;
+	record->event.truncated = 0;
+	size = bpf_probe_read_user_str(record->args, ARGS_MAX, path);
+	if (size < 0) {
+		record->event.unread = 1;
+		size = 0;
+	}
+	if (size <= ARGS_MAX)
+		send(record, sizeof(record->event) + size);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

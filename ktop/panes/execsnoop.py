@@ -1,0 +1,150 @@
+"""Programs that are started: by whom, with which arguments, and how they end."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+
+from ktop.frame import Array, Facts, Reading, Sample
+from ktop.pane import Column, Fold, Pane, Shape, Unit
+from ktop.stats import match
+
+EXEC, FAILED, REPLACED, EXIT = range(4)
+"""``enum kind`` in bpf/exec.bpf.c."""
+
+
+def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
+    """Return the execs since the last Reading, and the ends of earlier ones, in order.
+
+    The end of an exec that is in the same Reading is in its row; any other has
+    a row of its own with the same key, what began it and ``argv`` None.
+    """
+    events = current.maps["events"]
+    kind = events["kind"]
+    begins = np.flatnonzero((kind == EXEC) | (kind == FAILED))
+    ends = np.flatnonzero((kind == EXIT) | (kind == REPLACED))
+    place = match(_identity(events[begins]), _identity(events[ends]))
+    end = np.full(len(events), -1)
+    end[begins[place[place >= 0]]] = ends[place >= 0]
+    unmatched = ends[place < 0]
+    end[unmatched] = unmatched
+    rows = np.sort(np.concatenate([begins, unmatched]))
+
+    begun, ended = events[rows], events[end[rows]]
+    finished = end[rows] >= 0
+    lasted = ended["end_ns"].astype(np.int64) - ended["exec_ns"].astype(np.int64)
+    return Sample(
+        {
+            "ts": (begun["exec_ns"].astype(np.int64) + facts.boot_ns) / 1e9,
+            "pid": begun["pid"],
+            "ppid": begun["ppid"],
+            "comm": begun["comm"],
+            "uid": begun["uid"],
+            "argv": _arguments(begun, [current.tails["events"][row] for row in rows]),
+            "truncated": begun["truncated"].astype(bool),
+            "exit_code": np.where(finished & (ended["kind"] == EXIT), exit_code(ended["code"]), np.nan),
+            "duration_s": np.where(finished, lasted / 1e9, np.nan),
+            "error": _errors(begun),
+            "start_ns": begun["start_ns"],
+            "exec_ns": begun["exec_ns"],
+        }
+    )
+
+
+def exit_code(status: Array) -> Array:
+    """Return what a wait(2) status says, float64: the exit status, or minus the signal's number."""
+    signal = status & 0x7F
+    return np.where(signal > 0, -signal, status >> 8 & 0xFF).astype(np.float64)
+
+
+def _identity(events: Array) -> Array:
+    """Return PID and exec time as one sortable key."""
+    key = np.empty(len(events), dtype=[("pid", "u8"), ("exec_ns", "u8")])
+    key["pid"] = events["pid"]
+    key["exec_ns"] = events["exec_ns"]
+    return key
+
+
+def _arguments(begun: Array, tails: list[bytes]) -> Array:
+    """Return the arguments, None where they could not be read and for ends: object, shape (rows,)."""
+    known = ((begun["kind"] == EXEC) | (begun["kind"] == FAILED)) & (begun["unread"] == 0)
+    out = np.empty(len(begun), dtype=object)
+    for row in np.flatnonzero(known):
+        out[row] = tails[row]
+    return out
+
+
+def _errors(begun: Array) -> Array:
+    """Return the errno of failed execs by name, None of all others: object, shape (rows,)."""
+    out = np.empty(len(begun), dtype=object)
+    for row in np.flatnonzero(begun["kind"] == FAILED):
+        code = -int(begun["code"][row])
+        out[row] = errno.errorcode.get(code, str(code)).encode()
+    return out
+
+
+PANE = Pane(
+    name="execsnoop",
+    question="What is being started, by whom, and how does it end?",
+    family="exec",
+    columns=(
+        Column(
+            "ts", "TIME", Unit.TIME, "When the program was started (exec succeeded or failed).", Fold.LAST
+        ),
+        Column("pid", "PID", Unit.NUMBER, "Process that runs the program.", Fold.LAST),
+        Column("ppid", "PPID", Unit.NUMBER, "Its parent at that time.", Fold.LAST, from_width=100),
+        Column("comm", "COMMAND", Unit.TEXT, "Name of the process just after exec.", Fold.LAST),
+        Column("uid", "UID", Unit.NUMBER, "Real user ID, as in the host's user namespace.", Fold.LAST),
+        Column(
+            "argv",
+            "ARGUMENTS",
+            Unit.ARGS,
+            "All arguments, the program's own name first; of a script with its interpreter before it. "
+            "Of a failed exec only the path.",
+            Fold.LAST,
+        ),
+        Column(
+            "truncated",
+            "CUT",
+            Unit.FLAG,
+            "Whether the arguments are longer than the 4,096 bytes that are kept.",
+            Fold.MAX,
+            from_width=120,
+        ),
+        Column(
+            "exit_code",
+            "EXIT",
+            Unit.NUMBER,
+            "Exit status, or minus the number of the signal that ended it (-9: killed). "
+            "Not known while it runs, nor where another exec in the same process took its place.",
+            Fold.LAST,
+        ),
+        Column(
+            "duration_s",
+            "LASTED",
+            Unit.SECONDS,
+            "From exec to the end of the process (its last thread), or to its next exec.",
+            Fold.LAST,
+        ),
+        Column(
+            "error",
+            "ERROR",
+            Unit.TEXT,
+            "Why exec failed. Failed execs are collected only on demand, for that slows every system call; "
+            "a search through PATH fails once a directory.",
+            Fold.LAST,
+            from_width=100,
+        ),
+        Column(
+            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
+        ),
+        Column("exec_ns", "EXEC", Unit.NUMBER, "Time of exec, ns since boot.", Fold.LAST, hidden=True),
+    ),
+    key=("pid", "start_ns", "exec_ns"),
+    sort="ts",
+    compute=compute,
+    shape=Shape.EVENTS,
+    groups=("exec", "exit"),
+    on_demand=("failed",),
+)

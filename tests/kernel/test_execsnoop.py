@@ -1,0 +1,235 @@
+"""Execs against what was started here, and /proc/PID/cmdline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ktop.frame import concatenate, take
+
+THREAD_EXITS = """
+import os, threading, time
+threading.Thread(target=os._exit, args=(7,)).start()
+time.sleep(20)
+"""
+THREAD_EXEC = """
+import os, threading, time
+threading.Thread(target=lambda: os.execv("/bin/sleep", ["sleep", "0.01"])).start()
+time.sleep(20)
+"""
+
+
+def run(*argv: str | bytes, executable: str | None = None) -> int:
+    """Run a program to its end; return its PID."""
+    process = subprocess.Popen(
+        argv, executable=executable, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    process.wait()
+    return process.pid
+
+
+def only(rows, pid):
+    """Return the one row of ``pid`` as a dict."""
+    found = take(rows, rows["pid"] == pid)
+    assert len(found["pid"]) == 1, f"{len(found['pid'])} rows of {pid}"
+    return {name: column[0] for name, column in found.items()}
+
+
+def wait_for(execsnoop, pid):
+    """Return the first row of ``pid``: vfork lets go of the parent a moment before exec is done."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        rows = execsnoop.sample().rows
+        if pid in rows["pid"]:
+            return only(rows, pid)
+        time.sleep(0.01)
+    raise AssertionError(f"no row of {pid}")
+
+
+def test_every_exec_is_seen_with_its_arguments(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    started = time.time()
+    pids = {run("/bin/true", "x", f"y {number}"): number for number in range(200)}
+    ended = time.time()
+    rows = execsnoop.sample().rows
+    mine = take(rows, np.isin(rows["pid"], list(pids)) & (rows["ppid"] == os.getpid()))
+    assert len(mine["pid"]) == 200
+    assert mine["argv"].tolist() == [b"/bin/true\0x\0y %d\0" % number for number in range(200)]
+    assert [pids[pid] for pid in mine["pid"].tolist()] == list(range(200))
+    assert (mine["comm"] == b"true").all()
+    assert (mine["uid"] == os.getuid()).all()
+    assert (mine["exit_code"] == 0).all()
+    assert (mine["ts"] > started - 0.1).all()
+    assert (mine["ts"] < ended + 0.1).all()
+    assert (np.diff(mine["ts"]) > 0).all()
+    assert (mine["duration_s"] > 0).all()
+    assert mine["duration_s"].sum() < ended - started
+    assert not mine["truncated"].any()
+    assert execsnoop.lost == 0
+
+
+@pytest.mark.parametrize("size", [1, 100, 4096 - 14, 4096 - 13, 100_000])
+def test_arguments_are_proc_cmdline(observe, size):
+    """Whole up to 4,096 bytes, cut and marked above."""
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    # "sh", "-c", "read x" and the NULs are 13 bytes, then ``size`` and one NUL more.
+    process = subprocess.Popen(["sh", "-c", "read x", "A" * size], stdin=subprocess.PIPE)
+    assert process.stdin
+    try:
+        row = wait_for(execsnoop, process.pid)
+        cmdline = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    finally:
+        process.stdin.close()
+        process.wait()
+    assert row["argv"] == cmdline[:4096]
+    assert row["truncated"] == (len(cmdline) > 4096)
+    assert np.isnan(row["exit_code"])
+    assert np.isnan(row["duration_s"])
+
+
+def test_hostile_arguments_and_names_are_raw_bytes(observe, tmp_path):
+    name = b"\x1b[2J[b]\xff\n\xe2\x80\xae"
+    program = os.fsencode(tmp_path) + b"/" + name
+    program_path = Path(os.fsdecode(program))
+    program_path.write_bytes(Path("/bin/true").read_bytes())
+    program_path.chmod(0o755)
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pid = run(program, b"", b"\x1b]0;title\x07", b"\xc3(", "🙂".encode())
+    row = only(execsnoop.sample().rows, pid)
+    assert row["argv"] == program + b"\0\0\x1b]0;title\x07\0\xc3(\0" + "🙂".encode() + b"\0"
+    assert row["comm"] == name[:15]
+
+
+def test_how_they_end(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    expected = {
+        run("sh", "-c", "exit 3"): 3,
+        run("sh", "-c", "exit 255"): 255,
+        run("sh", "-c", "kill -9 $$"): -signal.SIGKILL,
+        run("sh", "-c", "kill -TERM $$"): -signal.SIGTERM,
+        run(sys.executable, "-c", "import os; os.abort()"): -signal.SIGABRT,
+        # All threads end with exit_group, whichever calls it.
+        run(sys.executable, "-c", THREAD_EXITS): 7,
+    }
+    rows = execsnoop.sample().rows
+    assert {pid: only(rows, pid)["exit_code"] for pid in expected} == expected
+
+
+def test_the_end_completes_an_earlier_row(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    began = time.monotonic()
+    process = subprocess.Popen(["sh", "-c", "read x; exit 5"], stdin=subprocess.PIPE)
+    assert process.stdin
+    first = wait_for(execsnoop, process.pid)
+    process.stdin.close()
+    process.wait()
+    lasted = time.monotonic() - began
+    second = only(execsnoop.sample().rows, process.pid)
+    for name in (*execsnoop.pane.key, "ppid", "uid", "comm", "truncated"):
+        assert second[name] == first[name]
+    assert second["ts"] == pytest.approx(first["ts"], abs=1e-3)  # one kernel stamp, two readings of the clock
+    assert second["argv"] is None
+    assert second["exit_code"] == 5
+    assert 0 < second["duration_s"] <= lasted
+
+
+def test_one_exec_ends_another(observe):
+    """sh becomes sleep: two events of one process, and the first has no exit code."""
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pid = run("sh", "-c", "exec /bin/sh -c 'exit 4'")
+    rows = execsnoop.sample().rows
+    rows = take(rows, rows["pid"] == pid)
+    assert rows["argv"].tolist() == [b"sh\0-c\0exec /bin/sh -c 'exit 4'\0", b"/bin/sh\0-c\0exit 4\0"]
+    assert np.isnan(rows["exit_code"][0])
+    assert rows["exit_code"][1] == 4
+    assert rows["ts"][0] + rows["duration_s"][0] == pytest.approx(rows["ts"][1], abs=1e-5)
+
+
+def test_exec_from_another_thread(observe):
+    """The calling thread takes the leader's PID; nothing is lost and the first program ends there."""
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pid = run(sys.executable, "-c", THREAD_EXEC)
+    rows = execsnoop.sample().rows
+    rows = take(rows, rows["pid"] == pid)
+    assert rows["argv"][1] == b"sleep\x000.01\0"
+    assert len(rows["pid"]) == 2
+    assert rows["duration_s"][0] > 0
+    assert np.isnan(rows["exit_code"][0])
+    assert rows["exit_code"][1] == 0
+    assert rows["ts"][0] + rows["duration_s"][0] == pytest.approx(rows["ts"][1], abs=0.01)
+
+
+def test_failed_execs_on_demand(observe, tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    cases = {str(tmp_path / "missing"): b"ENOENT", str(plain): b"EACCES", str(tmp_path): b"EACCES"}
+
+    def fail_all() -> None:
+        for path in cases:
+            for _ in range(10):
+                with pytest.raises(OSError, match="Errno"):
+                    os.execv(path, ["zero", "one"])
+
+    execsnoop = observe("execsnoop", demand=("failed",))
+    execsnoop.begin()
+    fail_all()
+    rows = execsnoop.rows(pid=os.getpid())
+    failed = list(zip(rows["argv"].tolist(), rows["error"].tolist(), strict=True))
+    assert failed == [(path.encode() + b"\0", error) for path, error in cases.items() for _ in range(10)]
+    assert np.isnan(rows["exit_code"]).all()
+    assert np.isnan(rows["duration_s"]).all()
+    assert len(set(rows["exec_ns"].tolist())) == 30
+
+    execsnoop.family.detach(("failed",))
+    execsnoop.begin()
+    fail_all()
+    assert len(execsnoop.rows(pid=os.getpid())["pid"]) == 0
+
+
+def test_500_a_second_and_none_lost(observe):
+    """Read once a second, as the application does."""
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    seconds, rate = 4, 500
+    tables, pids = [], []
+    stop = threading.Event()
+
+    def start() -> None:
+        deadline = time.monotonic()
+        for number in range(seconds * rate):
+            pids.append(os.posix_spawn("/bin/true", ["true", str(number)], {}))
+            os.waitpid(pids[-1], 0)
+            deadline += 1 / rate
+            time.sleep(max(0.0, deadline - time.monotonic()))
+        stop.set()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    lost = 0
+    while not stop.wait(1):
+        tables.append(execsnoop.sample().rows)
+        lost += execsnoop.lost
+    thread.join()
+    tables.append(execsnoop.sample().rows)
+    rows = concatenate(tables)
+    mine = (rows["ppid"] == os.getpid()) & np.isin(rows["pid"], pids)
+    begun = mine & np.array([argv is not None for argv in rows["argv"]])
+    assert lost + execsnoop.lost == 0
+    numbers = [int(argv.split(b"\0")[1]) for argv in rows["argv"][begun]]
+    assert numbers == list(range(seconds * rate))
+    assert np.count_nonzero(mine & ~np.isnan(rows["duration_s"])) == seconds * rate

@@ -1,0 +1,87 @@
+"""What execsnoop makes of the kernel's records, without a kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ktop.frame import Facts, Reading
+from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, exit_code
+
+DTYPE = np.dtype(
+    [
+        ("start_ns", "u8"), ("exec_ns", "u8"), ("end_ns", "u8"), ("pid", "u4"), ("ppid", "u4"), ("uid", "u4"),
+        ("code", "i4"), ("kind", "u1"), ("truncated", "u1"), ("unread", "u1"), ("comm", "S16"),
+    ]
+)  # fmt: skip
+FACTS = Facts(cpus=2, boot_ns=1_000_000_000_000_000_000)
+
+
+def event(kind, pid, exec_ns, **rest):
+    rest = {"end_ns": 0, "code": 0, "unread": 0} | rest
+    return (5, exec_ns, rest["end_ns"], pid, 1, 1000, rest["code"], kind, 0, rest["unread"], b"comm")
+
+
+def sample(*events_and_tails):
+    events = np.array([event for event, _tail in events_and_tails], dtype=DTYPE)
+    reading = Reading(0, {"events": events}, {"events": [tail for _event, tail in events_and_tails]})
+    return compute(reading, reading, FACTS).rows
+
+
+def test_nothing_happened():
+    rows = sample()
+    assert {len(column) for column in rows.values()} == {0}
+    assert set(rows) == {column.name for column in PANE.columns}
+
+
+def test_an_end_in_the_same_reading_is_in_the_row():
+    rows = sample(
+        (event(EXEC, 7, 100), b"a\0b\0"),
+        (event(EXEC, 8, 150), b"c\0"),
+        (event(EXIT, 7, 100, end_ns=1_000_000_100, code=3 << 8), b""),
+    )
+    assert rows["argv"].tolist() == [b"a\0b\0", b"c\0"]
+    assert rows["exit_code"][0] == 3
+    assert rows["duration_s"][0] == pytest.approx(1.0)
+    assert np.isnan(rows["exit_code"][1])
+    assert np.isnan(rows["duration_s"][1])
+
+
+def test_an_end_of_an_earlier_exec_is_a_row_of_its_own():
+    rows = sample((event(EXEC, 8, 150), b"c\0"), (event(EXIT, 7, 100, end_ns=300, code=9), b""))
+    assert rows["pid"].tolist() == [8, 7]
+    assert rows["argv"].tolist() == [b"c\0", None]
+    assert rows["exit_code"][1] == -9
+    assert rows["ts"][1] == pytest.approx(1e9 + 1e-7)
+
+
+def test_a_pid_used_twice_ends_twice():
+    """Two processes and two execs of one process have the same PID; the time of exec tells them apart."""
+    rows = sample(
+        (event(EXEC, 7, 100), b"first\0"),
+        (event(REPLACED, 7, 100, end_ns=200), b""),
+        (event(EXEC, 7, 200), b"second\0"),
+        (event(EXIT, 7, 200, end_ns=500, code=1 << 8), b""),
+        (event(EXEC, 7, 900), b"third\0"),
+    )
+    assert rows["argv"].tolist() == [b"first\0", b"second\0", b"third\0"]
+    assert (rows["duration_s"][:2] * 1e9).round().tolist() == [100, 300]
+    assert np.isnan(rows["exit_code"]).tolist() == [True, False, True]
+    assert np.isnan(rows["duration_s"][2])
+
+
+def test_failed_and_unread():
+    rows = sample(
+        (event(FAILED, 7, 100, code=-2), b"/x\0"),
+        (event(FAILED, 7, 101, code=-9999, unread=1), b""),
+        (event(EXEC, 7, 102, unread=1), b""),
+        (event(EXEC, 7, 103), b""),
+    )
+    assert rows["error"].tolist() == [b"ENOENT", b"9999", None, None]
+    assert rows["argv"].tolist() == [b"/x\0", None, None, b""]
+    assert np.isnan(rows["exit_code"]).all()
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (0xFF00, 255), (9, -9), (6 | 0x80, -6), (0x0300, 3)])
+def test_wait_status(status, code):
+    assert exit_code(np.array([status]))[0] == code
