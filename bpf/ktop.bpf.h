@@ -15,7 +15,7 @@ volatile u32 epoch;
 /* An array with one element a CPU (the loader sets max_entries), mapped into
  * user space: each CPU writes only its own, so no atomics.  The exception is
  * a hook that can interrupt itself on the same CPU. */
-#define CPU_ARRAY(map, T)                                                                            \
+#define CPU_ARRAY(map, T)                                                                          \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
 		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
@@ -24,7 +24,7 @@ volatile u32 epoch;
 		__type(value, T);                                                                  \
 	} map SEC(".maps")
 
-#define TASK_STORAGE(map, T)                                                                         \
+#define TASK_STORAGE(map, T)                                                                       \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_TASK_STORAGE);                                           \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
@@ -35,11 +35,11 @@ volatile u32 epoch;
 /* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
 #define RECORD(name, T) T *__record_##name __attribute__((unused))
 
-#define RING_BUFFER(map, T, bytes)                                                                   \
+#define RING_BUFFER(map, T, bytes)                                                                 \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                \
 		__uint(max_entries, bytes);                                                        \
-	} map SEC(".maps");                                                                       \
+	} map SEC(".maps");                                                                        \
 	RECORD(map, T)
 
 /* What could not be kept; the loader adds up all CPUs and fields. */
@@ -82,12 +82,29 @@ static __always_inline u32 log2_u64(u64 v)
 {
 	u32 r = 0;
 
-	if (v >> 32) { v >>= 32; r += 32; }
-	if (v >> 16) { v >>= 16; r += 16; }
-	if (v >> 8) { v >>= 8; r += 8; }
-	if (v >> 4) { v >>= 4; r += 4; }
-	if (v >> 2) { v >>= 2; r += 2; }
-	if (v >> 1) { r += 1; }
+	if (v >> 32) {
+		v >>= 32;
+		r += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		r += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		r += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		r += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		r += 2;
+	}
+	if (v >> 1) {
+		r += 1;
+	}
 	return r;
 }
 

@@ -79,8 +79,8 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	histogram = this_cpu(latency);
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
-	process = bpf_task_storage_get(&waits, next->group_leader, 0,
-				       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	process =
+		bpf_task_storage_get(&waits, next->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!process) {
 		count_lost(no_storage);
 		return 0;
