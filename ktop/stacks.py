@@ -1,0 +1,133 @@
+"""Sampled stacks as a tree, process by process, and as folded lines.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ktop.frame import Rows
+from ktop.text import escape
+
+Path: TypeAlias = tuple[Any, ...]
+"""What a node is, from one tree to the next: (its parent's path, its own key); () for the root."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A process, or a function where it is called from there."""
+
+    name: str
+    """Escaped."""
+    path: Path
+    pid: int
+    depth: int
+    """0 for processes."""
+    kernel: bool = False
+    total: int = 0
+    """Samples in it and in what it calls."""
+    own: int = 0
+    """Samples in itself."""
+    children: dict[Any, Node] = field(default_factory=dict)
+    """By pid or (kernel, name); after ``tree``, from most samples to fewest."""
+
+
+def tree(rows: Rows) -> Node:
+    """Return the root over all processes in ``rows``, which have the profile pane's columns.
+
+    ``pid comm samples user_stack kernel_stack``; stacks are lists of frame
+    names (text or bytes, unescaped), innermost last, or None where none was
+    taken.  Rows of one process and stack are added up.
+    """
+    root = Node("", (), 0, -1)
+    if not rows:
+        return root
+    columns = [rows[name].tolist() for name in ("pid", "comm", "samples", "user_stack", "kernel_stack")]
+    for pid, comm, samples, user, kernel in zip(*columns, strict=True):
+        number = int(samples)
+        root.total += number
+        node = _child(root, pid, f"{escape(comm)} ({pid})", int(pid), kernel=False)
+        node.total += number
+        for is_kernel, frames in ((False, user), (True, kernel)):
+            for frame in frames or ():
+                node = _child(node, (is_kernel, frame), frame, int(pid), kernel=is_kernel)
+                node.total += number
+        node.own += number
+    for node in walk(root):
+        if len(node.children) > 1:
+            node.children = dict(sorted(node.children.items(), key=_most_first))
+    return root
+
+
+def _child(parent: Node, key: Any, name: str | bytes, pid: int, *, kernel: bool) -> Node:
+    node = parent.children.get(key)
+    if node is None:
+        text = escape(name) if parent.path else str(name)
+        node = parent.children[key] = Node(text, (parent.path, key), pid, parent.depth + 1, kernel)
+    return node
+
+
+def _most_first(item: tuple[Any, Node]) -> tuple[int, str]:
+    return -item[1].total, item[1].name
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """Yield all nodes under and with ``root``, parents first."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children.values()))
+
+
+def visible(root: Node, opened: set[Path]) -> list[Node]:
+    """Return the nodes under ``root`` whose parents are all ``opened``, in the order of the screen."""
+    nodes = []
+    waiting = list(reversed(root.children.values()))
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        if node.children and node.path in opened:
+            waiting.extend(reversed(node.children.values()))
+    return nodes
+
+
+def chain(node: Node) -> list[Node]:
+    """Return ``node`` and its descendants for as long as each has one child only."""
+    nodes = [node]
+    while len(nodes[-1].children) == 1:
+        nodes.extend(nodes[-1].children.values())
+    return nodes
+
+
+def hot_path(root: Node, share: float = 0.6) -> list[Node]:
+    """Return the path on which the samples are: from the first process down.
+
+    Each node has at least ``share`` of its parent's samples.
+    """
+    nodes = list(root.children.values())[:1]
+    while nodes:
+        children = list(nodes[-1].children.values())
+        if not children or children[0].total < share * nodes[-1].total:
+            break
+        nodes.append(children[0])
+    return nodes
+
+
+def folded(rows: Rows) -> Iterator[str]:
+    """Yield ``comm;outermost;...;innermost COUNT`` for each stack, as flame graph tools read them.
+
+    Kernel frames end in ``_[k]``.  Text is escaped; a semicolon in a name is
+    written ``:``.
+    """
+    counts: dict[str, int] = {}
+    names = ("comm", "samples", "user_stack", "kernel_stack")
+    for comm, samples, user, kernel in zip(*(rows[name].tolist() for name in names), strict=True):
+        frames = [comm, *(user or ()), *(kernel or ())]
+        texts = [escape(frame).replace(";", ":") for frame in frames]
+        first_of_kernel = len(frames) - len(kernel or ())
+        texts[first_of_kernel:] = [text + "_[k]" for text in texts[first_of_kernel:]]
+        stack = ";".join(texts)
+        counts[stack] = counts.get(stack, 0) + int(samples)
+    for stack, number in counts.items():
+        yield f"{stack} {number}"

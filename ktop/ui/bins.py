@@ -1,0 +1,183 @@
+"""From the slots of histograms over time to the rows and columns of a chart.  numpy only, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ktop.frame import Array, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Histograms side by side, oldest first."""
+
+    bounds: Array
+    """float64, shape (slots + 1,); empty when no Frame had a histogram."""
+    counts: Array
+    """float64, shape (columns, slots)."""
+    ts: Array
+    """float64, shape (columns,): Unix time at the end of the column's last Frame."""
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self.ts)
+
+
+NOTHING = Columns(np.zeros(0), np.zeros((0, 0)), np.zeros(0))
+
+
+def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
+    """Return the newest ``limit`` columns of the histograms over all CPUs in ``frames``.
+
+    ``merge``: so many intervals make one column.  Columns are cut at multiples
+    of that time, not from the newest Frame: otherwise all of them would change
+    with each Frame that comes.  A Frame without a histogram is an empty column.
+    """
+    if not frames or limit < 1:
+        return NOTHING
+    span = merge * frames[-1].interval_s
+    whose = _columns_of(frames, span) if merge > 1 else np.arange(len(frames))
+    first = int(np.searchsorted(whose, whose[-1] - limit + 1))
+    frames, whose = frames[first:], whose[first:] - whose[first]
+    bounds = next(
+        (h.bounds for frame in reversed(frames) for h in frame.histograms if h.cpu is None), NOTHING.bounds
+    )
+    counts = np.zeros((int(whose[-1]) + 1, max(len(bounds) - 1, 0)))
+    ts = np.zeros(len(counts))
+    for column, frame in zip(whose, frames, strict=True):
+        ts[column] = frame.ts
+        for histogram in frame.histograms:
+            if histogram.cpu is None and len(histogram.counts) == counts.shape[1]:
+                counts[column] += histogram.counts
+    return Columns(bounds, counts, ts)
+
+
+def _columns_of(frames: Sequence[Frame], span: float) -> Array:
+    """Return the number of each Frame's column; consecutive, also over gaps in time."""
+    bucket = np.array([np.floor(frame.ts / span + 1e-6) for frame in frames])
+    return np.concatenate([[0], np.cumsum(np.diff(bucket) != 0)])
+
+
+def finite(bounds: Array) -> Array:
+    """Return ``bounds`` with places on a log axis for 0 and infinity: an octave beyond the next."""
+    out = np.array(bounds, dtype=np.float64)
+    if out[0] <= 0:
+        out[0] = out[1] / 2
+    if np.isinf(out[-1]):
+        out[-1] = out[-2] * 2
+    return out
+
+
+def extent(counts: Array, bounds: Array) -> tuple[float, float] | None:
+    """Return the bounds of the lowest and the highest slot in use, None when none is."""
+    used = np.flatnonzero(np.any(counts, axis=0)) if counts.size else np.zeros(0, int)
+    if len(used) == 0:
+        return None
+    edges = finite(bounds)
+    return float(edges[used[0]]), float(edges[used[-1] + 1])
+
+
+class Axis:
+    """A log axis that holds still: it grows at once, and shrinks only when much of it is idle."""
+
+    MIN_OCTAVES = 3
+    KEEP = 0.7
+
+    def __init__(self) -> None:
+        """Start without a range."""
+        self.low = self.high = 0.0
+
+    def cover(self, low: float, high: float) -> None:
+        """Cover ``low`` to ``high``, to the next powers of two."""
+        bottom, top = np.floor(np.log2(low) + 1e-9), np.ceil(np.log2(high) - 1e-9)
+        missing = self.MIN_OCTAVES - (top - bottom)
+        if missing > 0:
+            bottom -= missing // 2
+            top += missing - missing // 2
+        if self.low:
+            was = np.log2(self.low), np.log2(self.high)
+            idle = (top - bottom) < self.KEEP * (was[1] - was[0])
+            if not idle:
+                bottom, top = min(bottom, was[0]), max(top, was[1])
+        self.low, self.high = float(2.0**bottom), float(2.0**top)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Which slots each row of a chart shows; row 0 is the lowest."""
+
+    first: Array
+    """intp, shape (rows,): the row's first slot."""
+    last: Array
+    """One after the row's last slot.  Rows thinner than a slot share it."""
+    share: Array
+    """float64, shape (rows,): how much of its slots' height on the log axis the row has."""
+
+
+def bands(bounds: Array, low: float, high: float, rows: int) -> Bands:
+    """Return ``rows`` bands, evenly spaced in the logarithm from ``low`` to ``high``.
+
+    Their edges are moved to the nearest bounds, so every slot belongs to
+    exactly one band and every band's count is one that was counted.
+    """
+    edges = np.log2(finite(bounds))
+    wanted = np.linspace(np.log2(low), np.log2(high), rows + 1)
+    right = np.clip(np.searchsorted(edges, wanted), 1, len(edges) - 1)
+    near = right - (wanted - edges[right - 1] < edges[right] - wanted)
+    # What lies on the axis must not fall off it by rounding.
+    near[0] = max(int(np.searchsorted(edges, wanted[0] + 1e-9, side="right")) - 1, 0)
+    near[-1] = min(int(np.searchsorted(edges, wanted[-1] - 1e-9)), len(edges) - 1)
+    first, last = near[:-1].copy(), near[1:].copy()
+    cuts = np.unique(near)
+    if len(cuts) < 2:
+        cuts = np.array([min(cuts[0], len(edges) - 2), min(cuts[0], len(edges) - 2) + 1])
+    thin = first >= last
+    if thin.any():
+        middle = (wanted[:-1] + wanted[1:])[thin] / 2
+        place = np.clip(np.searchsorted(edges[cuts], middle, side="right") - 1, 0, len(cuts) - 2)
+        first[thin], last[thin] = cuts[place], cuts[place + 1]
+    height = (wanted[-1] - wanted[0]) / rows
+    return Bands(first, last, height / np.maximum(edges[last] - edges[first], 1e-12))
+
+
+def merged(counts: Array, rows: Bands) -> Array:
+    """Return the counts of each band: ``counts`` (..., slots) to (..., rows)."""
+    sums = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+    np.cumsum(counts, axis=-1, out=sums[..., 1:])
+    result: Array = sums[..., rows.last] - sums[..., rows.first]
+    return result
+
+
+def levels(counts: Array, steps: int, least_top: float = 16.0) -> tuple[Array, float]:
+    """Return the step (0 for none, 1 to ``steps``) of each count on a log scale, and its top.
+
+    The top is a power of two, so that the colours of the past hold while the
+    maximum moves a little; and never so low that single events glow.
+    """
+    most = float(counts.max(initial=0.0))
+    top = max(least_top, 2.0 ** np.ceil(np.log2(most))) if most > 0 else least_top
+    scale = (steps - 1) / np.log(top)
+    step = 1 + np.floor(np.log(np.maximum(counts, 1.0)) * scale + 1e-9)
+    return np.where(counts > 0, np.minimum(step, steps), 0).astype(np.intp), top
+
+
+def place(values: Array | float, low: float, high: float, rows: int) -> Array:
+    """Return the row (0 lowest) that each of ``values`` lies in; -1 where it is NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (np.log2(values) - np.log2(low)) / (np.log2(high) - np.log2(low))
+        row = np.clip(np.floor(share * rows + 1e-9), 0, rows - 1)
+    result: Array = np.where(np.isnan(row), -1, np.nan_to_num(row)).astype(np.intp)
+    return result
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round values from ``low`` to ``high``: decades, or 1-2-5 where those are too few."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    inside = decades[(decades >= low * 0.999) & (decades <= high * 1.001)]
+    if len(inside) < 3:
+        finer = np.outer(decades, (1.0, 2.0, 5.0)).reshape(-1)
+        inside = finer[(finer >= low * 0.999) & (finer <= high * 1.001)]
+    return [float(mark) for mark in inside]

@@ -1,0 +1,77 @@
+"""Glyphs that charts are made of, and runs of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from ktop.frame import Array
+
+Parts: TypeAlias = list[tuple[str, Style | None]]
+"""Pieces of a line, each with its style."""
+
+UPPER_HALF = "▀"
+DENSITY = " ·░░▒▒▒▓▓██"
+"""Glyphs for steps 0 to 10 of a heat ramp, where colours cannot be relied on."""
+RISING = " ▁▂▃▄▅▆▇█"
+"""Bars of 0 to 8 eighths of a cell's height."""
+_GROWING = " ▏▎▍▌▋▊▉"
+
+
+def bar(share: float, width: int) -> str:
+    """Return a horizontal bar of ``share`` (0 to 1) of ``width`` cells, padded to it.
+
+    In eighths of a cell; what is not 0 is never drawn as nothing.  NaN is empty.
+    """
+    if not share > 0 or width < 1:
+        return " " * max(width, 0)
+    eighths = min(max(round(share * width * 8), 1), width * 8)
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + (_GROWING[rest] if rest else "")).ljust(width)
+
+
+def rising(share: float) -> str:
+    """Return one vertical bar of ``share`` (0 to 1); what is not 0 is never drawn as nothing."""
+    if not share > 0:
+        return RISING[0]
+    return RISING[min(max(round(share * 8), 1), 8)]
+
+
+def runs(codes: Array) -> Iterator[tuple[int, int]]:
+    """Yield (code, length) for each run of equal ``codes`` (integers, one-dimensional)."""
+    if len(codes) == 0:
+        return
+    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
+    lengths = np.diff(np.append(starts, len(codes)))
+    yield from zip(codes[starts].tolist(), lengths.tolist(), strict=True)
+
+
+def painted(codes: Array, look: Callable[[int], tuple[str, Style]], cell_width: int = 1) -> list[Segment]:
+    """Return segments for a row of cells, each ``cell_width`` wide, drawn as ``look(code)`` says."""
+    segments = []
+    for code, length in runs(codes):
+        glyph, style = look(code)
+        segments.append(Segment(glyph * (length * cell_width), style))
+    return segments
+
+
+def line(parts: Iterable[tuple[str, Style | None]], width: int) -> Strip:
+    """Return one line of ``parts`` (text, style), cut or padded to ``width``."""
+    segments = [Segment(text, style) for text, style in parts if text]
+    return Strip(segments).adjust_cell_length(width)
+
+
+def spread(left: Parts, rights: Sequence[Parts], width: int) -> Strip:
+    """Return one line with ``left`` and, at its end, the first of ``rights`` that still fits."""
+    used = sum(cell_len(text) for text, _ in left)
+    for right in rights:
+        gap = width - used - sum(cell_len(text) for text, _ in right)
+        if gap >= 2:
+            return line([*left, (" " * gap, None), *right], width)
+    return line(left, width)

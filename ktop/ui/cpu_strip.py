@@ -1,0 +1,129 @@
+"""One line a CPU: its 99th percentile over the last seconds, as a row of small bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.style import Style
+from textual.strip import Strip
+
+from ktop.frame import Array, Frame
+from ktop.pane import Unit
+from ktop.stats import percentile
+from ktop.ui.blocks import RISING, Parts, line, painted
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette
+from ktop.ui.units import written
+
+_VALUE = 8
+_GAP = 3
+_LEAST = 12
+"""Cells of history below which a line is not worth a second column."""
+FLOOR, CEILING = 10.0, 100_000.0
+"""Microseconds at foot and top of the bars (log scale): fixed, so that a height always means the same."""
+WARN, HOT = 1_000.0, 10_000.0
+"""Microseconds from which a wait is felt by people's programs, and by people."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuHistory:
+    """Percentiles by CPU (or group of neighbours) and interval."""
+
+    labels: tuple[str, ...]
+    values: Array
+    """float64, shape (labels, frames), microseconds; NaN where nothing was counted."""
+
+
+def cpu_history(frames: Sequence[Frame], lines: int, q: float = 0.99) -> CpuHistory:
+    """Return the ``q`` percentile by CPU in each of ``frames``, in at most ``lines`` groups.
+
+    CPUs that are too many are grouped with their neighbours, whose counts are
+    added up.  A CPU on which nothing was counted has no histogram in that Frame.
+    """
+    histograms = [
+        (index, h) for index, frame in enumerate(frames) for h in frame.histograms if h.cpu is not None
+    ]
+    if not histograms or lines < 1:
+        return CpuHistory((), np.zeros((0, len(frames))))
+    cpus = 1 + max(h.cpu for _, h in histograms if h.cpu is not None)
+    each = -(-cpus // lines)
+    bounds = histograms[-1][1].bounds
+    counts = np.zeros((-(-cpus // each), len(frames), len(bounds) - 1))
+    for index, histogram in histograms:
+        if len(histogram.counts) == counts.shape[2]:
+            counts[(histogram.cpu or 0) // each, index] += histogram.counts
+    return CpuHistory(tuple(_labels(cpus, each)), percentile(counts, bounds, q))
+
+
+def _labels(cpus: int, each: int) -> list[str]:
+    if each == 1:
+        return [f"cpu {cpu}" for cpu in range(cpus)]
+    return [f"cpu {cpu}–{min(cpu + each, cpus) - 1}" for cpu in range(0, cpus, each)]
+
+
+def heights(values: Array) -> Array:
+    """Return bars of 1 to 8 eighths for ``values`` in microseconds on a fixed log scale; 0 for NaN."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.log(values / FLOOR) / np.log(CEILING / FLOOR)
+    return np.where(np.isnan(values), 0, 1 + np.clip(np.nan_to_num(share) * 8, 0, 7)).astype(np.intp)
+
+
+class CpuStrip(Drawn):
+    """The strip; as many CPUs side by side as its size asks for."""
+
+    DEFAULT_CSS = "CpuStrip { height: 3; }"
+
+    def __init__(self, title: str = "p99 by CPU", *, id: str | None = None) -> None:  # noqa: A002
+        """Draw under ``title`` (no title line when empty)."""
+        super().__init__(id=id)
+        self.title = title
+        self._frames: Sequence[Frame] = ()
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Show the histograms by CPU of ``frames``, oldest first."""
+        self._frames = frames
+        self.redraw()
+
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+        """Return the title and a line for each CPU or group."""
+        head = [line([(self.title, look.style("strong"))], width)] if self.title and height > 1 else []
+        rows = height - len(head)
+        frames = self._frames[-width:]
+        most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
+        history = cpu_history(frames, rows * most)
+        if not history.labels:
+            return [*head, line([("no CPU has anything to show", look.style("muted"))], width)]
+        across = -(-len(history.labels) // rows)
+        down = -(-len(history.labels) // across)
+        each = (width - _GAP * (across - 1)) // across
+        label = max(len(text) for text in history.labels)
+        lines = []
+        for row in range(down):
+            parts: Parts = []
+            for number in range(row, len(history.labels), down):
+                parts += [(" " * _GAP if parts else "", None)]
+                parts += self._one(look, history.labels[number].ljust(label), history.values[number], each)
+            lines.append(line(parts, width))
+        return head + lines
+
+    def _one(self, look: Palette, label: str, values: Array, width: int) -> Parts:
+        room = max(width - len(label) - 1 - _VALUE, 0)
+        bars = np.zeros(room, np.intp)
+        recent = values[-room:] if room else values[:0]
+        if len(recent):
+            state = (recent >= WARN).astype(np.intp) + (recent >= HOT)
+            bars[room - len(recent) :] = state * len(RISING) + heights(recent)
+
+        def bar_of(cell: int) -> tuple[str, Style]:
+            state, eighths = divmod(cell, len(RISING))
+            return RISING[eighths], look.style(("muted", "warn", "hot")[state], "chart")
+
+        last = float(values[-1])
+        color = "hot" if last >= HOT else "warn" if last >= WARN else "foreground"
+        return [
+            (label + " ", look.style("muted")),
+            *((segment.text, segment.style) for segment in painted(bars, bar_of)),
+            (written(Unit.US, last).rjust(_VALUE), look.style(color)),
+        ]

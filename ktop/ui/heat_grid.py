@@ -1,0 +1,126 @@
+"""The cells of a heatmap: how many of what length when, and where the percentiles are.  No terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ktop.frame import Array, Frame
+from ktop.stats import percentile
+from ktop.ui import bins
+
+HEAT_STEPS = 10
+
+
+class Mark(NamedTuple):
+    """A percentile drawn over the map."""
+
+    name: str
+    q: float
+    glyph: str
+    color: str
+
+
+MARKS = (Mark("p50", 0.50, "─", "strong"), Mark("p95", 0.95, "─", "warn"), Mark("p99", 0.99, "━", "hot"))
+
+
+class Cell(NamedTuple):
+    """A place in the grid; row 0 is the lowest."""
+
+    column: int
+    row: int
+
+
+class HeatGrid:
+    """Counts by column (time) and row (a band of values on a log axis).
+
+    Rows are lines of the screen; ``halves`` bands (1, or 2 with half blocks)
+    share one line.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.axis = bins.Axis()
+        self.columns = bins.NOTHING
+        self.rows = 0
+        self.halves = 1
+        self.top = 1.0
+        """The count that the brightest step begins at."""
+        self.percentiles: Array = np.zeros((len(MARKS), 0))
+        """In the histograms' unit; shape (marks, columns), NaN for empty columns."""
+        self._bands = bins.Bands(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+        self._steps: Array = np.zeros((0, 0), int)
+        self._over: Array = np.zeros((0, 0), int)
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to draw."""
+        return bool(self._steps.size)
+
+    def fit(self, frames: Sequence[Frame], columns: int, rows: int, *, halves: int, merge: int = 1) -> None:
+        """Make the cells of the newest of ``frames`` anew; ``merge`` intervals to a column."""
+        data = self.columns = bins.columns(frames, columns, merge)
+        self.rows, self.halves = rows, halves
+        seen = bins.extent(data.counts, data.bounds)
+        if seen is None or rows < 1:
+            self._steps = np.zeros((0, 0), int)
+            return
+        self.axis.cover(*seen)
+        self._bands = bins.bands(data.bounds, self.axis.low, self.axis.high, rows * halves)
+        counts = bins.merged(data.counts, self._bands)
+        # Bands are not all of the same height: colour says how dense they are.
+        self._steps, self.top = bins.levels(counts * self._bands.share, HEAT_STEPS)
+        self._steps[(self._steps == 0) & (counts > 0)] = 1
+        self.percentiles = np.stack([percentile(data.counts, data.bounds, mark.q) for mark in MARKS])
+        self._over = np.zeros(counts.shape, np.intp)
+        column = np.arange(len(data))
+        for number, values in enumerate(self.percentiles, start=1):
+            row = bins.place(values, self.axis.low, self.axis.high, rows * halves)
+            self._over[column[row >= 0], row[row >= 0]] = number
+
+    def line(self, row: int) -> tuple[Array, Array, Array]:
+        """Return the steps of the upper and lower halves of a row's cells and their marks (0 for none).
+
+        Where there is a mark, both are the step of the half that it is in.
+        """
+        low, high = row * self.halves, row * self.halves + self.halves - 1
+        lower, upper = self._steps[:, low], self._steps[:, high]
+        over = np.maximum(self._over[:, low], self._over[:, high])
+        half = np.where(self._over[:, high] == over, upper, lower)
+        return np.where(over > 0, half, upper), np.where(over > 0, half, lower), over
+
+    def band(self, cell: Cell) -> tuple[float, float, int]:
+        """Return the bounds of a cell and how many were counted between them."""
+        first = int(self._bands.first[cell.row * self.halves])
+        last = int(self._bands.last[cell.row * self.halves + self.halves - 1])
+        bounds = self.columns.bounds
+        number = int(self.columns.counts[cell.column, first:last].sum())
+        return float(bounds[first]), float(bounds[last]), number
+
+    def total(self, column: int) -> int:
+        """Return how many were counted in a column."""
+        return int(self.columns.counts[column].sum())
+
+    def row_of(self, value: float) -> int:
+        """Return the row that ``value`` lies in, the nearest if it is off the axis."""
+        return max(int(bins.place(value, self.axis.low, self.axis.high, self.rows)), 0)
+
+    def value_of(self, row: int) -> float:
+        """Return the value in the middle of a row."""
+        return self.axis.low * math.pow(self.axis.high / self.axis.low, (row + 0.5) / self.rows)
+
+    def column_of(self, ts: float | None) -> int:
+        """Return the column of that Unix time, the oldest if it is past, the newest for None."""
+        last = len(self.columns) - 1
+        return last if ts is None else min(int(np.searchsorted(self.columns.ts, ts - 1e-6)), last)
+
+    def ticks(self) -> dict[int, float]:
+        """Return round values by the row that they lie in."""
+        values = bins.ticks(self.axis.low, self.axis.high)
+        rows = bins.place(np.array(values), self.axis.low, self.axis.high, self.rows).tolist()
+        marks: dict[int, float] = {}
+        for row, value in zip(rows, values, strict=True):
+            marks.setdefault(row, value)
+        return marks

@@ -1,0 +1,270 @@
+"""A heatmap of ``Frame.histograms``: time across, the value up on a log axis, counts as colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+
+from ktop import format as fmt
+from ktop.frame import Array, Frame
+from ktop.pane import Heatmap, Unit
+from ktop.ui import time_axis
+from ktop.ui.blocks import Parts, line, spread
+from ktop.ui.drawn import Drawn
+from ktop.ui.heat_cells import CURSOR, HeatCells, code
+from ktop.ui.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
+from ktop.ui.palette import Palette
+from ktop.ui.units import band, tick, written
+
+GUTTER = 7
+"""Cells for the labels of the value axis."""
+WIDE_FROM = 150
+"""Columns are two cells wide from so many cells on: 75 intervals still fit."""
+ZOOMS = (1, 2, 5, 10)
+
+
+class HeatmapView(Drawn, can_focus=True):
+    """The map, its legend and axes, and a cursor that reads one cell."""
+
+    DEFAULT_CSS = "HeatmapView { height: 12; }"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1, 0)", "Earlier", show=False, id="heatmap.left", tooltip="Back in time"),
+        Binding("right", "move(1, 0)", "Later", show=False, id="heatmap.right", tooltip="On in time"),
+        Binding("up", "move(0, 1)", "Longer", show=False, id="heatmap.up", tooltip="One band up"),
+        Binding("down", "move(0, -1)", "Shorter", show=False, id="heatmap.down", tooltip="One band down"),
+        Binding("home", "move(-9999, 0)", "Oldest", show=False, id="heatmap.oldest", tooltip="Oldest column"),
+        Binding("end", "move(9999, 0)", "Newest", show=False, id="heatmap.newest", tooltip="Newest column"),
+        Binding("z", "zoom", "Zoom", id="heatmap.zoom", tooltip="1, 2, 5 or 10 intervals in one column"),
+        Binding("escape", "leave", "Leave", show=False, id="heatmap.leave", tooltip="Hide the cursor"),
+    ]
+
+    class Moved(Message):
+        """The cursor came to rest on a cell, or the cell changed under it."""
+
+        def __init__(self, ts: float | None, low: float, high: float, count: int) -> None:
+            """Hold the column's Unix time, the band in the chart's unit, its count; ts None: hidden."""
+            super().__init__()
+            self.ts: float | None = ts
+            self.low: float = low
+            self.high: float = high
+            self.count: int = count
+
+    class Left(Message):
+        """The user left the map with Escape: the focus belongs elsewhere."""
+
+    def __init__(self, chart: Heatmap, *, quiet: str = "nothing in this time", id: str | None = None) -> None:  # noqa: A002
+        """Draw ``chart``; ``quiet`` stands in the map while nothing was counted."""
+        super().__init__(id=id)
+        self.chart = chart
+        self.quiet = quiet
+        self.grid = HeatGrid()
+        self._frames: Sequence[Frame] = ()
+        self._now: float | None = None
+        self._zoom = 0
+        self._art: HeatCells | None = None
+        self._stale = True
+        self._fitted = (0, 0)
+        # The cursor is a time and a value, so it stays on them while the map
+        # moves.  Time None is the newest column, whichever that is.
+        self._cursor: tuple[float | None, float] | None = None
+        self._hover: Cell | None = None
+
+    def show(self, frames: Sequence[Frame], now: float | None = None) -> None:
+        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest)."""
+        self._frames, self._now = frames, now
+        self._stale = True
+        self.redraw()
+        self._announce()
+
+    @property
+    def map_rows(self) -> int:
+        """Lines of the map itself, between the title and the time axis."""
+        return max(self.size.height - 2, 0)
+
+    @property
+    def cell_width(self) -> int:
+        """Cells of one column."""
+        return 2 if self.size.width - GUTTER >= WIDE_FROM else 1
+
+    @property
+    def map_columns(self) -> int:
+        """Columns there is room for."""
+        return max((self.size.width - GUTTER) // self.cell_width, 0)
+
+    # Drawing
+
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+        """Return title, map, and either the time axis or the reading of the cursor's cell."""
+        if self._art is None or self._art.palette is not look:
+            self._art, self._stale = HeatCells(look), True
+        if self._stale or (width, height) != self._fitted:
+            # Half blocks double the bands, but need two colours in a cell.
+            halves = 1 if look.glyphs else 2
+            self.grid.fit(
+                self._frames, self.map_columns, self.map_rows, halves=halves, merge=ZOOMS[self._zoom]
+            )
+            self._stale, self._fitted = False, (width, height)
+        art, at = self._art, self._at()
+        body = self._body(art, at) if self.grid else self._empty(art)
+        return [self._title(art, at), *body, self._times(art) if at is None else self._reading(art, at)]
+
+    def _body(self, art: HeatCells, at: Cell | None) -> list[Strip]:
+        muted, strong = art.palette.style("muted"), art.palette.style("strong")
+        labels = self.grid.ticks()
+        blank = np.zeros(self.map_columns - len(self.grid.columns), np.intp)
+        lines = []
+        for row in range(self.map_rows - 1, -1, -1):
+            upper, lower, over = self.grid.line(row)
+            here = at is not None and at.row == row
+            if at is not None and here:
+                over[at.column] = CURSOR
+            codes = np.concatenate([blank, code(upper, lower, over)])
+            label = tick(self.chart.unit, labels[row]) if row in labels else ""
+            parts: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
+            parts += [(segment.text, segment.style) for segment in art.row(codes, self.cell_width)]
+            lines.append(line(parts, self.size.width))
+        return lines
+
+    def _empty(self, art: HeatCells) -> list[Strip]:
+        ground = art.palette.style("muted", "chart")
+        width = self.map_columns * self.cell_width
+        text = (self.quiet if self._frames else "waiting for the first interval")[:width]
+        lines = [""] * self.map_rows
+        if lines:
+            lines[(self.map_rows - 1) // 2] = text
+        return [
+            line([(" " * GUTTER, None), (content.center(width), ground)], self.size.width)
+            for content in lines
+        ]
+
+    def _title(self, art: HeatCells, at: Cell | None) -> Strip:
+        look = art.palette
+        parts: Parts = [(self.chart.title, look.style("strong"))]
+        if not self.grid:
+            return line(parts, self.size.width)
+        for mark, value in zip(MARKS, self.grid.percentiles[:, at.column if at else -1], strict=True):
+            parts += [
+                (f"  {mark.glyph}{mark.glyph} ", look.style(mark.color)),
+                (f"{mark.name} ", look.style("muted")),
+                (written(self.chart.unit, float(value)), look.style("foreground")),
+            ]
+        scales = [self._scale(art, np.arange(first, HEAT_STEPS + 1, first)) for first in (1, 2)]
+        return spread(parts, scales, self.size.width)
+
+    def _scale(self, art: HeatCells, steps: Array) -> Parts:
+        """Return the legend of the colours: from one to the most."""
+        muted = art.palette.style("muted")
+        swatch = art.row(code(steps, steps, np.zeros_like(steps)), 1)
+        colors: Parts = [(segment.text, segment.style) for segment in swatch]
+        return [("1 ", muted), *colors, (f" {tick(Unit.COUNT, self.grid.top)}", muted)]
+
+    def _times(self, art: HeatCells) -> Strip:
+        now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
+        text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
+        zoom = f"×{ZOOMS[self._zoom]}" if self._zoom else ""
+        return line([(zoom.rjust(GUTTER - 1) + " " + text, art.palette.style("muted"))], self.size.width)
+
+    def _reading(self, art: HeatCells, at: Cell) -> Strip:
+        low, high, number = self.grid.band(at)
+        total = self.grid.total(at.column)
+        muted, strong = art.palette.style("muted"), art.palette.style("strong")
+        parts: Parts = [
+            (" " * GUTTER, None),
+            (fmt.clock(float(self.grid.columns.ts[at.column])), strong),
+            ("   " + band(self.chart.unit, low, high), strong),
+            ("   " + fmt.count(number), strong),
+            (f" of {fmt.count(total)}", muted),
+        ]
+        if total:
+            parts.append((f", {fmt.percent(number / total)}", muted))
+        return line(parts, self.size.width)
+
+    # The cursor
+
+    def _at(self) -> Cell | None:
+        """Return the cell that is read: the mouse's, else the cursor's."""
+        if not self.grid:
+            return None
+        if self._hover is not None:
+            column = self._hover.column - (self.map_columns - len(self.grid.columns))
+            return Cell(column, self._hover.row) if column >= 0 else None
+        if self._cursor is None:
+            return None
+        return Cell(self.grid.column_of(self._cursor[0]), self.grid.row_of(self._cursor[1]))
+
+    def _announce(self) -> None:
+        at = self._at()
+        if at is not None:
+            low, high, number = self.grid.band(at)
+            self.post_message(self.Moved(float(self.grid.columns.ts[at.column]), low, high, number))
+
+    def _put(self, column: int, row: int) -> None:
+        """Put the cursor on a cell: remember what it stands for."""
+        last = len(self.grid.columns) - 1
+        column, row = min(max(column, 0), last), min(max(row, 0), self.map_rows - 1)
+        ts = None if column == last else float(self.grid.columns.ts[column])
+        self._cursor = (ts, self.grid.value_of(row))
+        self._hover = None
+        self.redraw()
+        self._announce()
+
+    def action_move(self, columns: int, rows: int) -> None:
+        """Move the cursor; the first move shows it, on the newest p99."""
+        if not self.grid:
+            return
+        at = self._at()
+        if at is None:
+            newest = len(self.grid.columns) - 1
+            self._put(newest, self.grid.row_of(float(self.grid.percentiles[-1, newest])))
+        else:
+            self._put(at.column + columns, at.row + rows)
+
+    def action_zoom(self) -> None:
+        """Put more intervals into a column, or one again."""
+        self._zoom = (self._zoom + 1) % len(ZOOMS)
+        self._stale = True
+        self.redraw()
+        self._announce()
+
+    def action_leave(self) -> None:
+        """Hide the cursor and give the focus away."""
+        self.blur()
+        self.post_message(self.Left())
+
+    def on_blur(self) -> None:
+        """Hide the cursor: keys no longer move it."""
+        if self._cursor is not None:
+            self._cursor = None
+            self.redraw()
+            self.post_message(self.Moved(None, 0.0, 0.0, 0))
+
+    def _under(self, event: events.MouseEvent) -> Cell | None:
+        cell = Cell((event.x - GUTTER) // self.cell_width, self.map_rows - event.y)
+        return cell if 0 <= cell.column < self.map_columns and 0 <= cell.row < self.map_rows else None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Read the cell under the mouse."""
+        cell = self._under(event)
+        if cell != self._hover:
+            self._hover = cell
+            self.redraw()
+            self._announce()
+
+    def on_leave(self) -> None:
+        """Read the cursor's cell again, if there is one."""
+        if self._hover is not None:
+            self._hover = None
+            self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is."""
+        cell = self._under(event)
+        if cell is not None and self.grid:
+            self._put(cell.column - (self.map_columns - len(self.grid.columns)), cell.row)

@@ -1,0 +1,99 @@
+"""One histogram as horizontal bars: range, bar, count, share, and where p50 and p99 lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from textual.strip import Strip
+
+from ktop import format as fmt
+from ktop.frame import Array
+from ktop.pane import Unit
+from ktop.stats import percentile
+from ktop.ui import bins
+from ktop.ui.blocks import Parts, bar, line, spread
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette
+from ktop.ui.units import band, written
+
+_MARKS = (("p50", 0.50, "strong"), ("p99", 0.99, "hot"))
+
+
+def trimmed(counts: Array, bounds: Array, rows: int) -> tuple[Array, Array]:
+    """Return (bounds, counts) of at most ``rows`` bars, from the lowest to the highest slot in use.
+
+    Neighbours are merged so that the bars are about even on a log axis; no
+    count is lost.  Empty when nothing was counted.
+    """
+    used = np.flatnonzero(counts)
+    if len(used) == 0 or rows < 1:
+        return np.zeros(0), np.zeros(0)
+    first, last = int(used[0]), int(used[-1]) + 1
+    if last - first <= rows:
+        return bounds[first : last + 1], counts[first:last]
+    edges = bins.finite(bounds)
+    split = bins.bands(bounds, float(edges[first]), float(edges[last]), rows)
+    starts = np.unique(split.first)
+    return np.append(bounds[starts], bounds[last]), np.add.reduceat(counts[:last], starts)
+
+
+class HistogramView(Drawn):
+    """The bars under a title line with count and percentiles."""
+
+    DEFAULT_CSS = "HistogramView { height: 10; }"
+
+    def __init__(
+        self,
+        unit: Unit = Unit.US,
+        *,
+        quiet: str = "nothing counted",
+        id: str | None = None,  # noqa: A002 - Textual's name for it
+    ) -> None:
+        """Draw values of ``unit``; ``quiet`` stands there while nothing was counted."""
+        super().__init__(id=id)
+        self.unit = unit
+        self.quiet = quiet
+        self.title = ""
+        self._bounds: Array = np.zeros(0)
+        self._counts: Array = np.zeros(0)
+
+    def show(self, bounds: Array, counts: Array, title: str) -> None:
+        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,); ``title`` is shown as it is (escaped)."""
+        self._bounds, self._counts, self.title = bounds, counts, title
+        self.redraw()
+
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+        """Return the title line and the bars, short values at the top."""
+        bounds, counts = trimmed(self._counts, self._bounds, height - 1)
+        title: Parts = [(self.title, look.style("strong"))]
+        if not len(counts):
+            return [line(title, width), line([(self.quiet, look.style("muted"))], width)]
+        marks = [(name, float(percentile(self._counts, self._bounds, q)), color) for name, q, color in _MARKS]
+        total = float(counts.sum())
+        legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
+        for name, value, color in marks:
+            legend += [("   ◂ ", look.style(color)), (f"{name} ", look.style("muted"))]
+            legend += [(written(self.unit, value), look.style("foreground"))]
+        lines = [spread(title, [legend, legend[2:]], width)]
+        labels = [
+            band(self.unit, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        ]
+        left = max(len(label) for label in labels)
+        rows = [np.searchsorted(bounds, value, side="right") - 1 for _, value, _ in marks]
+        room = max(width - left - 1 - 18, 0)
+        most = float(counts.max())
+        for row, (label, number) in enumerate(zip(labels, counts.tolist(), strict=True)):
+            parts: Parts = [
+                (label.rjust(left) + " ", look.style("muted")),
+                (bar(number / most, room), look.style("series-1", "chart")),
+                (
+                    fmt.count(number).rjust(7) if number else "·".rjust(7),
+                    look.style("foreground" if number else "faint"),
+                ),
+                (fmt.percent(number / total).rjust(7) if number else " " * 7, look.style("muted")),
+            ]
+            parts += [
+                ("  " * (not index) + "◂", look.style(marks[mark][2]))
+                for index, mark in enumerate(np.flatnonzero(np.equal(rows, row)).tolist())
+            ]
+            lines.append(line(parts, width))
+        return lines

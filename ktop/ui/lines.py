@@ -1,0 +1,140 @@
+"""Figures of ``Frame.host`` over time: a small chart for each group, side by side and stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.style import Style
+from textual.strip import Strip
+
+from ktop.frame import Array, Frame
+from ktop.pane import Column, Lines, Unit
+from ktop.text import ELLIPSIS
+from ktop.ui import braille, time_axis
+from ktop.ui.blocks import Parts, line, painted
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette
+from ktop.ui.units import tick, written
+
+GUTTER = 6
+_GAP = 3
+_NARROWEST = 34
+"""Cells of one chart; narrower ones are stacked."""
+SERIES = ("series-1", "series-2", "series-3", "series-4")
+
+
+def label(name: str) -> str:
+    """Return what stands beside a line: the figure's name without its unit."""
+    for suffix in ("_bytes", "_us", "_pages"):
+        name = name.removesuffix(suffix)
+    return name.replace("_", " ")
+
+
+class LinesView(Drawn):
+    """Small charts on one time axis; each has the last values in its title line."""
+
+    DEFAULT_CSS = "LinesView { height: 10; }"
+
+    def __init__(self, chart: Lines, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002
+        """Draw ``chart``; ``columns`` (the pane's) say in which unit."""
+        super().__init__(id=id)
+        self.chart = chart
+        self._units = {column.name: column.unit for column in columns}
+        self._frames: Sequence[Frame] = ()
+        self._now: float | None = None
+
+    def show(self, frames: Sequence[Frame], now: float | None = None) -> None:
+        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest)."""
+        self._frames, self._now = frames, now
+        self.redraw()
+
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+        """Return the title, the charts row by row, and the time axis."""
+        number = len(self.chart.groups)
+        across = min(number, max((width + _GAP) // (_NARROWEST + _GAP), 1))
+        head = [line([(self.chart.title, look.style("strong"))], width)] if height >= 6 else []
+        room = height - len(head) - 1
+        while across < number and room // -(-number // across) < 2:
+            across += 1
+        down = -(-number // across)
+        each = (width - _GAP * (across - 1)) // across
+        tall = [(room + extra) // down for extra in range(down)][::-1]
+        lines = head
+        for row in range(down):
+            charts = [
+                self._chart(look, group, each, tall[row])
+                for group in self.chart.groups[row * across : (row + 1) * across]
+            ]
+            lines += [self._beside(strips, each) for strips in zip(*charts, strict=True)]
+        times = line([(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))], each)
+        return [*lines, self._beside([times] * across, each)]
+
+    @staticmethod
+    def _beside(strips: Sequence[Strip], width: int) -> Strip:
+        gap = Strip.blank(_GAP)
+        return Strip.join([part for strip in strips for part in (strip.adjust_cell_length(width), gap)][:-1])
+
+    def _times(self, columns: int) -> str:
+        recent = self._frames[-columns * braille.DOTS_ACROSS :]
+        # Two intervals share a cell; the later one names it.
+        ts = np.array([frame.ts for frame in recent])[::-1][:: braille.DOTS_ACROSS][::-1]
+        now = self._now if self._now is not None else (float(ts[-1]) if len(ts) else 0.0)
+        return time_axis.labels(ts, now, columns)
+
+    def _values(self, name: str, number: int) -> Array:
+        recent = self._frames[-number:] if number > 0 else ()
+        return np.array([frame.host.get(name, np.nan) for frame in recent], dtype=np.float64)
+
+    def _chart(self, look: Palette, group: tuple[str, ...], width: int, height: int) -> list[Strip]:
+        """Return ``height`` lines: the last values, then the lines with the ends of their axis."""
+        if height < 1:
+            return []
+        columns, rows = max(width - GUTTER, 0), height - 1
+        unit = self._units.get(group[0], Unit.COUNT)
+        values = [self._values(name, columns * braille.DOTS_ACROSS) for name in group]
+        legend = self._legend(look, group, values, unit, width)
+        lines = [line(legend, width)]
+        if not rows or not columns:
+            return lines + [Strip.blank(width)] * rows
+        low, high = braille.axis(np.concatenate(values), 1024.0 if unit is Unit.BYTES else 10.0)
+        if unit is Unit.RATIO:
+            high = min(high, 1.0) if high > 0.5 else high
+        drawn = [braille.dots(series, low, high, columns, rows) for series in values]
+        if look.glyphs:
+            # Without colours the second line is told by its dashes.
+            for series, lit in enumerate(drawn[1:], start=2):
+                lit[:, ::series] = False
+        cells, owner = braille.layers(drawn)
+
+        def dot(code: int) -> tuple[str, Style]:
+            series, number = divmod(code, 256)
+            if not number:
+                return " ", look.style("faint", "chart")
+            return chr(0x2800 + number), look.style(SERIES[series % len(SERIES)], "chart")
+
+        for row in range(rows):
+            edge = high if row == 0 else low if row == rows - 1 else None
+            text = tick(unit, edge) if edge is not None else ""
+            codes = np.where(cells[row] > 0, owner[row] * 256 + cells[row], 0)
+            parts: Parts = [(text.rjust(GUTTER - 1) + " ", look.style("muted"))]
+            parts += [(segment.text, segment.style) for segment in painted(codes, dot)]
+            lines.append(line(parts, width))
+        return lines
+
+    def _legend(
+        self, look: Palette, group: tuple[str, ...], values: list[Array], unit: Unit, width: int
+    ) -> Parts:
+        """Return names and last values; names are cut before a value would be."""
+        last = [float(series[-1]) if len(series) else float("nan") for series in values]
+        texts = [written(self._units.get(name, unit), value) for name, value in zip(group, last, strict=True)]
+        names = [label(name) for name in group]
+        room = width - GUTTER - sum(len(text) + 1 for text in texts) - _GAP * (len(group) - 1)
+        while sum(map(len, names)) > room and max(map(len, names)) > 1:
+            longest = max(range(len(names)), key=lambda index: len(names[index]))
+            names[longest] = names[longest][:-2] + ELLIPSIS
+        legend: Parts = []
+        for index, (name, text) in enumerate(zip(names, texts, strict=True)):
+            legend.append((" " * (_GAP if index else GUTTER) + name + " ", look.style("muted")))
+            legend.append((text, look.style(SERIES[index % len(SERIES)], attributes="bold")))
+        return legend
