@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.widget import Widget
 
-from ktop.eventlog import EventLog
 from ktop.frame import Frame, Rows
-from ktop.history import History
-from ktop.pane import Pane, Shape
+from ktop.pane import Pane
 from ktop.source import HOST
+
+if TYPE_CHECKING:
+    from ktop.eventlog import EventLog
+    from ktop.history import History
 
 
 class Arrived(Message, bubble=False):
@@ -29,13 +32,26 @@ class Bridge:
 
     def __init__(self, panes: Sequence[Pane]) -> None:
         """Keep the Frames of ``panes``, and the last events of those that have such."""
-        self.history = History(panes)
-        self._logs = {pane.name: EventLog(pane) for pane in panes if pane.shape is Shape.EVENTS}
+        self._panes = panes
+        self._history: History | None = None
+        self._logs: dict[str, EventLog] = {}
         self._lock = threading.Lock()
         self.now = 0.0
         """Unix time of the newest Frame: what "now" means to live data and recordings alike."""
         self._watchers: dict[str, tuple[Widget, ...]] = defaultdict(tuple)
         self._open = True
+
+    @property
+    def history(self) -> History:
+        """The Frames kept; made when it is first asked for, which is after the first paint."""
+        if self._history is None:
+            from ktop.eventlog import EventLog
+            from ktop.history import History
+
+            events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
+            self._logs = {pane.name: EventLog(pane) for pane in events}
+            self._history = History(self._panes)
+        return self._history
 
     def watch(self, pane: str, widget: Widget) -> None:
         """Post Arrived to ``widget`` for each Frame of ``pane`` from now on."""

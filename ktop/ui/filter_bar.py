@@ -27,6 +27,7 @@ class FilterBar(Horizontal):
     FilterBar.-shown { display: block; }
     FilterBar #slash { width: 2; }
     FilterBar Input { width: 1fr; border: none; height: 1; padding: 0; background: transparent; }
+    FilterBar Input:focus { border: none; background: transparent; background-tint: $foreground 0%; }
     FilterBar #about { width: auto; max-width: 70%; padding-left: 2; }
     """
 
@@ -79,7 +80,7 @@ class FilterBar(Horizontal):
         found = list(self.query(Input))
         if found:
             return found[0]
-        box = Input(self._view.filter.text, placeholder=HINT, select_on_focus=False)
+        box = Input(self._view.filter.text if self._view.filter else "", placeholder=HINT, select_on_focus=False, compact=True)
         self.mount(box, after=0)
         return box
 
@@ -91,8 +92,8 @@ class FilterBar(Horizontal):
             self._error = str(error)
         else:
             self._error = ""
-            if chosen != self._view.filter:
-                self._view.filter = chosen
+            if (chosen or None) != self._view.filter:
+                self._view.filter = chosen or None
                 self.post_message(self.Changed())
         self._say()
 

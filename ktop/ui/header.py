@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 
 from textual.content import Content
 from textual.widget import Widget
 
-from ktop.format import NOT_MEASURED, clock, size
 from ktop.source import HOST, Identity
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.line import spread
-from ktop.ui.view import View
+from ktop.ui.view import SLACK_S, View
 
 Part = str | tuple[str, str]
+
+NOT_MEASURED = "–"
+"""As ktop.format has it, which is not imported before the first paint."""
 
 WIDE = 120
 """From this many columns on there is room for meters and words in full."""
@@ -55,9 +58,11 @@ class Header(Widget):
     def render(self) -> Content:
         """Return both lines."""
         width = self.size.width
-        frames = self._view.until(self._bridge.history.frames(HOST))
-        figures = frames[-1].host if frames else {}
-        first = spread(self._who(figures, width), self._when(frames[-1].ts if frames else None), width)
+        # Before the first Frame there is no history, and none must be made for the first paint.
+        at = self._view.at
+        frame = self._bridge.history.latest(HOST, None if at is None else at + SLACK_S) if self._bridge.now else None
+        figures = frame.host if frame is not None else {}
+        first = spread(self._who(figures, width), self._when(frame.ts if frame is not None else None), width)
         second = Content.assemble(*_load(figures, width))
         if second.cell_length > width:
             second = second.truncate(width, ellipsis=True)
@@ -88,7 +93,7 @@ class Header(Widget):
             parts += [(f" {ago(back)} · paused ", "bold $warn reverse"), "  "]
         parts += [("every ", "$muted"), f"{view.interval_s:g} s", "  "]
         at = view.at if view.at is not None else shown
-        parts.append(clock(at) if at else NOT_MEASURED)
+        parts.append(time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED)
         return Content.assemble(*parts)
 
 
@@ -142,7 +147,11 @@ def _number(value: float | None) -> str:
 
 
 def _bytes(value: float | None) -> str:
-    return NOT_MEASURED if value is None else size(value)
+    if value is None:
+        return NOT_MEASURED
+    from ktop.format import size
+
+    return size(value)
 
 
 def uptime(seconds: float) -> str:

@@ -35,6 +35,33 @@ UNIT_NAMES = {
 class HelpScreen(ModalScreen[None]):
     """Scrolls; any of the keys that opened it closes it."""
 
+    CSS = """
+    HelpScreen {
+        background: $background 60%;
+    }
+
+    HelpScreen {
+        align: center top;
+    }
+
+    HelpScreen > VerticalScroll {
+        width: 100%;
+        max-width: 110;
+        height: 1fr;
+        background: $background;
+        padding: 1 2;
+        scrollbar-size-vertical: 1;
+    }
+
+    HelpScreen > VerticalScroll > Static {
+        height: auto;
+    }
+
+    HelpScreen > KeyLine {
+        dock: bottom;
+        background: $surface;
+    }
+    """
     BINDINGS = keys.HELP
 
     def __init__(

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 
-from ktop.history import History
 from ktop.pane import Pane
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
-from ktop.ui.filter_bar import FilterBar
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
-from ktop.ui.pane_view import PaneView
 from ktop.ui.tabs import PaneTabs
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
+
+if TYPE_CHECKING:
+    from ktop.history import History
+    from ktop.ui.filter_bar import FilterBar
+    from ktop.ui.pane_view import PaneView
 
 
 class MainScreen(TimeKeys, Screen[None]):
@@ -39,6 +42,7 @@ class MainScreen(TimeKeys, Screen[None]):
         self._current = pane
         self._views: dict[int, PaneView] = {}
         self._demanded: set[str] = set()
+        self._bar: FilterBar | None = None
 
     @property
     def history(self) -> History:
@@ -56,7 +60,6 @@ class MainScreen(TimeKeys, Screen[None]):
         yield PaneTabs([pane.name for pane in self.panes], self._current)
         with Container(id="body"):
             yield Line(Content.styled("Attaching to the kernel …", "$muted"), id="attaching")
-        yield FilterBar(self.view, self.panes)
         yield KeyLine([*self.BINDINGS, *keys.APP])
         yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")
 
@@ -67,6 +70,8 @@ class MainScreen(TimeKeys, Screen[None]):
     def _begin(self) -> None:
         """Make the first view: the skeleton has been painted."""
         self.query_one("#attaching").remove()
+        if self.view.filter is not None:
+            self._filter_bar()
         self.show_pane(self._current)
 
     def on_unmount(self) -> None:
@@ -84,6 +89,8 @@ class MainScreen(TimeKeys, Screen[None]):
         self._current = index
         new = self._views.get(index)
         if new is None:
+            from ktop.ui.pane_view import PaneView
+
             new = self._views[index] = PaneView(self.panes[index], self.bridge, self.view)
             self.query_one("#body").mount(new)
         else:
@@ -130,7 +137,17 @@ class MainScreen(TimeKeys, Screen[None]):
 
     def action_filter(self) -> None:
         """Edit the filter."""
-        self.query_one(FilterBar).edit()
+        bar = self._filter_bar()
+        bar.call_after_refresh(bar.edit)
+
+    def _filter_bar(self) -> FilterBar:
+        """Return the line of the filter, made when it is first needed."""
+        if self._bar is None:
+            from ktop.ui.filter_bar import FilterBar
+
+            self._bar = FilterBar(self.view, self.panes)
+            self.mount(self._bar, before=self.query_one(KeyLine))
+        return self._bar
 
     def on_filter_bar_changed(self, _event: FilterBar.Changed) -> None:
         """Apply the filter."""
@@ -143,11 +160,10 @@ class MainScreen(TimeKeys, Screen[None]):
 
     def action_back(self) -> None:
         """Undo one thing: looking back, else the filter, else following."""
-        bar = self.query_one(FilterBar)
         if self.view.at is not None:
             self.view.at = None
-        elif self.view.filter:
-            bar.clear()
+        elif self._bar is not None and self._bar.has_class("-shown"):
+            self._bar.clear()
         else:
             self.view.follow = None
         self.redraw()
@@ -211,6 +227,8 @@ class MainScreen(TimeKeys, Screen[None]):
         self.source.look_at((self.panes[self._current].name,))
         self.redraw()
 
-    def on_pane_view_drawn(self, _event: PaneView.Drawn) -> None:
-        """Keep the tabs true."""
+    def on_pane_view_drawn(self, event: PaneView.Drawn) -> None:
+        """Keep the tabs true, and the filter's count."""
         self.show_tabs()
+        if self._bar is not None:
+            self._bar.count(event.shown, event.total, event.ignored)

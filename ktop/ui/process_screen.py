@@ -65,6 +65,50 @@ class PaneSection(Vertical):
 class ProcessScreen(TimeKeys, Screen[None]):
     """One process over the whole history kept; it stays when the process ends."""
 
+    CSS = """
+    ProcessScreen > #title {
+        padding: 0 1;
+        background: $surface;
+    }
+
+    ProcessScreen > VerticalScroll {
+        height: 1fr;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+    }
+
+    ProcessScreen #who {
+        height: auto;
+        padding: 1 0;
+    }
+
+    ProcessScreen #sections {
+        height: auto;
+        layout: vertical;
+    }
+
+    ProcessScreen.-wide #sections {
+        layout: grid;
+        grid-size: 2;
+        grid-rows: auto;
+        grid-gutter: 0 2;
+    }
+
+    PaneSection {
+        height: auto;
+        padding-bottom: 1;
+    }
+
+    PaneSection > Static {
+        height: auto;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+
+    PaneSection > HistogramView {
+        height: 9;
+    }
+    """
     BINDINGS = keys.PROCESS
 
     def __init__(self, pid: int, source: Source, panes: Sequence[Pane], bridge: Bridge, view: View) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 from textual.content import Content
@@ -37,8 +38,11 @@ class Section:
 def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide."""
     if latest is not None and latest.status.unavailable and not len(known):
-        reason = latest.status.unavailable.split(". ")[0].rstrip(".")
-        return Section(pane, (Content.styled(f"{NOT_MEASURED}  {escape(reason)}", "$muted"),), empty=True)
+        reason = escape(latest.status.unavailable.split(". ")[0].rstrip("."))
+        lines = wrap(reason, width - 3) or [""]
+        marks = [NOT_MEASURED, *[" "] * (len(lines) - 1)]
+        said = [Content.styled(f"{mark}  {line}", "$muted") for mark, line in zip(marks, lines, strict=True)]
+        return Section(pane, tuple(said), empty=True)
     if not len(known):
         return Section(pane, (Content.styled("nothing in the time kept", "$muted"),), empty=True)
     if pane.shape is Shape.STACKS:

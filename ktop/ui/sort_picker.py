@@ -18,6 +18,34 @@ from ktop.ui.line import Line
 class SortPicker(ModalScreen[str | None]):
     """A list of the pane's columns; its result is the name of the chosen one."""
 
+    CSS = """
+    SortPicker {
+        background: $background 60%;
+    }
+
+    SortPicker {
+        align: center middle;
+    }
+
+    SortPicker > Vertical {
+        width: 80%;
+        max-width: 90;
+        height: auto;
+        max-height: 80%;
+        background: $panel;
+        padding: 1 2;
+    }
+
+    SortPicker OptionList {
+        border: none;
+        height: auto;
+        max-height: 20;
+        background: transparent;
+        margin-top: 1;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
     BINDINGS = [
         Binding("escape,backspace,S", "dismiss(None)", "back", tooltip="Leave the order as it is",
                 id="sort.close"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ktop.filter import Filter
 from ktop.frame import Frame
+
+if TYPE_CHECKING:
+    from ktop.filter import Filter
 
 SLACK_S = 0.1
 """Frames of one tick are dated within this of each other, family by family."""
@@ -19,8 +22,8 @@ class View:
 
     at: float | None = None
     """The moment looked at (Unix time); None: now, and it moves on."""
-    filter: Filter = field(default_factory=Filter)
-    """Which rows are shown, in every pane."""
+    filter: Filter | None = None
+    """Which rows are shown, in every pane; None: all."""
     follow: int | None = None
     """The process (PID) that the cursor goes to in every pane."""
     interval_s: float = 1.0
