@@ -1,0 +1,79 @@
+"""Recorded Frames as this version's panes want them: every column there, of the right kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ktop.derived import restore
+from ktop.frame import Array, Frame
+from ktop.pane import Column, Fold, Pane, Unit
+
+
+class MismatchError(ValueError):
+    """A recorded column is of a kind that the pane cannot show."""
+
+
+def conform(pane: Pane, frame: Frame) -> Frame:
+    """Return ``frame`` with exactly the columns of ``pane``; MismatchError when that cannot be.
+
+    What a recording does not have, because it is older, is not measured;
+    columns that the pane no longer has go; derived ones are made again.
+    """
+    count = len(frame)
+    if not count:
+        return replace(frame, rows={column.name: _not_measured(column, 0) for column in pane.columns})
+    stored = [column for column in pane.columns if column.fold is not Fold.DERIVED]
+    rows = {column.name: _checked(column, frame.rows.get(column.name), count) for column in stored}
+    try:
+        return replace(frame, rows=restore(pane, rows))
+    except Exception as error:  # what derive does with figures no kernel gave is the pane's own affair
+        raise MismatchError(f"its figures contradict each other ({type(error).__name__})") from error
+
+
+def _checked(column: Column, values: Array | None, count: int) -> Array:
+    if values is None:
+        return _not_measured(column, count)
+    if not _fits(column, values):
+        raise MismatchError(f"column {column.name} is of type {values.dtype}")
+    return values
+
+
+def _not_measured(column: Column, count: int) -> Array:
+    match column.unit:
+        case Unit.TEXT:
+            return np.zeros(count, dtype="S1")
+        case Unit.ARGS | Unit.STACK:
+            return np.full(count, None, dtype=object)
+        case Unit.ADDRESS:
+            return np.zeros(count, dtype="V16")
+        case Unit.BY_CPU:
+            return np.zeros((count, 1), dtype=np.uint64)
+        case Unit.HISTOGRAM:
+            slots = 1 if column.bounds is None else len(column.bounds) - 1
+            return np.zeros((count, slots), dtype=np.uint64)
+        case _:
+            return np.full(count, np.nan)
+
+
+def _fits(column: Column, values: Array) -> bool:
+    kind = values.dtype.kind
+    wide = column.unit in {Unit.BY_CPU, Unit.HISTOGRAM}
+    if values.ndim != (2 if wide else 1):
+        return False
+    match column.unit:
+        case Unit.TEXT | Unit.ARGS:
+            return kind == "S" or (kind == "O" and _holds(values, bytes))
+        case Unit.STACK:
+            return kind == "O" and _holds(values, list)
+        case Unit.ADDRESS:
+            return values.dtype == np.dtype("V16")
+        case Unit.HISTOGRAM if column.bounds is not None and values.shape[1] != len(column.bounds) - 1:
+            return False
+        case _:
+            return kind in ("iuf" if wide else "iufb")
+
+
+def _holds(values: Array, kind: type) -> bool:
+    return all(value is None or type(value) is kind for value in values.tolist())

@@ -1,0 +1,290 @@
+"""Recordings: Frames in a file that can be cut anywhere and still be read up to there.
+
+A file is a sequence of blocks: marker, kind, CRC-32, length, time of the first
+and the last Frame in it, then the packed content.  A header block begins every
+recording; appending writes another.  Frames of one moment share a block.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ktop.codec import MAX_BYTES, decode, encode
+from ktop.frame import Frame
+from ktop.source import Identity
+
+MARKER = b"kTOP"
+_HEADER = struct.Struct("<4sB3xIIdd")
+_KIND_HEADER, _KIND_FRAMES = 1, 2
+_FORMAT = 1
+
+
+class RecordingError(Exception):
+    """A recording cannot be read or written; the message is one clear sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block whose check sum is right."""
+
+    end: int
+    """Offset in the file behind it."""
+    is_header: bool
+    first: float
+    last: float
+    content: bytes
+
+    def frames(self) -> list[Frame]:
+        """Return its Frames; raises CodecError."""
+        return [] if self.is_header else decode(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is in a recording, without its Frames."""
+
+    identity: Identity
+    interval_s: float
+    panes: tuple[str, ...]
+    first: float
+    last: float
+    seconds: float
+    """Recorded time; pauses between two recordings in one file do not count."""
+    end: int
+    """Offset behind the last good block."""
+    damage: str | None
+    """What is wrong behind ``end``; None when the file ends there."""
+
+
+def describe(path: Path) -> Summary:
+    """Return what is in the recording; RecordingError when it is none or has no Frame."""
+    summary = _survey(path)
+    if summary.last < summary.first:
+        raise RecordingError(f"{path} holds no frames")
+    return summary
+
+
+def blocks(path: Path, until: int | None = None) -> Iterator[Block]:
+    """Yield the good blocks (up to the offset ``until``); the first damaged one ends it silently."""
+    with _opened(path) as file:
+        while until is None or file.tell() < until:
+            block = _read_block(file)
+            if not isinstance(block, Block):
+                return
+            yield block
+
+
+class Writer:
+    """Appends Frames to a file; each ``write`` is on its way to the disk when it returns."""
+
+    def __init__(self, path: Path, identity: Identity, interval_s: float, panes: Sequence[str]) -> None:
+        """Open or create ``path``, cut a damaged end off, and write a header.
+
+        RecordingError: it cannot be opened, is no recording, is being written
+        by another ktop, or is damaged in the middle.
+        """
+        self.path = path
+        self.cut = 0
+        """Bytes of a damaged end that were cut off."""
+        self._regular = not path.exists() or path.is_file()
+        mode = os.O_RDWR | os.O_APPEND | os.O_CREAT if self._regular else os.O_WRONLY
+        try:
+            # Arguments of commands are in it: for its owner alone.
+            self._fd = os.open(path, mode | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RecordingError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            if self._regular:
+                self._lock()
+                self._mend()
+            self._put(_KIND_HEADER, _header(identity, interval_s, panes), 0.0, 0.0)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, frames: Sequence[Frame]) -> None:
+        """Append ``frames``; RecordingError when the disk is full or the reader gone, what is there stays."""
+        stamps = [frame.ts for frame in frames]
+        if stamps:
+            self._put(_KIND_FRAMES, encode(frames), min(stamps), max(stamps))
+
+    def close(self) -> None:
+        """Close the file; once more does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _lock(self) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                raise RecordingError(f"{self.path} is being written by another ktop") from error
+
+    def _mend(self) -> None:
+        size = os.fstat(self._fd).st_size
+        if not size:
+            return
+        summary = _survey(self.path)
+        if summary.damage is None:
+            return
+        if _good_block_after(self.path, summary.end):
+            raise RecordingError(
+                f"{self.path} is damaged in the middle, at byte {summary.end}: record to another file"
+            )
+        os.ftruncate(self._fd, summary.end)
+        self.cut = size - summary.end
+
+    def _put(self, kind: int, content: bytes, first: float, last: float) -> None:
+        data = memoryview(_header_bytes(kind, content, first, last) + content)
+        before = os.fstat(self._fd).st_size if self._regular else 0
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            if self._regular:
+                os.ftruncate(self._fd, before)
+            if error.errno == errno.EPIPE:
+                raise RecordingError(f"the reader of {self.path} is gone: the recording ends here") from error
+            raise RecordingError(
+                f"cannot write {self.path}: {error.strerror}; what was recorded before is kept"
+            ) from error
+
+
+def compact(source: Path, target: Path, seconds: float = 30.0, level: int = 19) -> None:
+    """Write ``source`` to ``target`` (new) with the Frames of ``seconds`` in one block: a third the size."""
+    summary = describe(source)
+    frames = [frame for block in blocks(source, summary.end) for frame in block.frames()]
+    with target.open("xb") as out:
+        content = _header(summary.identity, summary.interval_s, summary.panes)
+        out.write(_header_bytes(_KIND_HEADER, content, 0.0, 0.0) + content)
+        while frames:
+            first = frames[0].ts
+            count = next((i for i, frame in enumerate(frames) if frame.ts > first + seconds), len(frames))
+            content = encode(frames[:count], level)
+            out.write(_header_bytes(_KIND_FRAMES, content, first, frames[count - 1].ts) + content)
+            frames = frames[count:]
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise RecordingError(f"cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise RecordingError(f"cannot read {path}: not a file")
+    return file
+
+
+def _header(identity: Identity, interval_s: float, panes: Sequence[str]) -> bytes:
+    import msgpack
+
+    fields = {
+        "format": _FORMAT,
+        "hostname": identity.hostname,
+        "kernel": identity.kernel,
+        "cpus": identity.cpus,
+        "interval_s": interval_s,
+        "panes": list(panes),
+    }
+    packed: bytes = msgpack.packb(fields, unicode_errors="surrogatepass")
+    return packed
+
+
+def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
+    import msgpack
+
+    try:
+        fields = msgpack.unpackb(content, unicode_errors="surrogatepass")
+        version = int(fields["format"])
+        identity = Identity(
+            str(fields["hostname"])[:256], str(fields["kernel"])[:256], int(fields["cpus"]), recorded=True
+        )
+        interval_s = float(fields["interval_s"])
+        panes = tuple(str(name)[:64] for name in fields["panes"])
+    except Exception as error:  # whatever a stranger's bytes make msgpack or the conversions raise
+        raise RecordingError("the header of the recording is damaged") from error
+    if version != _FORMAT:
+        raise RecordingError("the recording is of another version of ktop")
+    if not 0.01 <= interval_s <= 86400 or not 1 <= identity.cpus <= 1 << 20:
+        raise RecordingError("the header of the recording is damaged")
+    return identity, interval_s, panes
+
+
+def _header_bytes(kind: int, content: bytes, first: float, last: float) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(struct.pack("<Bdd", kind, first, last)))
+    return _HEADER.pack(MARKER, kind, check, len(content), first, last)
+
+
+def _read_block(file: BinaryIO) -> Block | str | None:
+    """Return the block at the file's position; why it is none; or None at the end of the file."""
+    raw = file.read(_HEADER.size)
+    if not raw:
+        return None
+    if len(raw) < _HEADER.size:
+        return "is cut"
+    marker, kind, _, size, first, last = _HEADER.unpack(raw)
+    if marker != MARKER or kind not in {_KIND_HEADER, _KIND_FRAMES} or size > MAX_BYTES:
+        return "is damaged"
+    content = file.read(size)
+    if len(content) < size:
+        return "is cut"
+    if _header_bytes(kind, content, first, last) != raw or not -math.inf < first <= last < math.inf:
+        return "is damaged"
+    return Block(file.tell(), kind == _KIND_HEADER, first, last, content)
+
+
+def _survey(path: Path) -> Summary:
+    """Return what is in the recording; RecordingError when it does not begin as one."""
+    described: tuple[Identity, float, tuple[str, ...]] | None = None
+    panes: dict[str, None] = {}
+    first, last, seconds, end = float("inf"), float("-inf"), 0.0, 0
+    previous: float | None = None
+    with _opened(path) as file:
+        while isinstance(block := _read_block(file), Block):
+            if block.is_header:
+                header = _parsed_header(block.content)
+                described = described or header
+                panes.update(dict.fromkeys(header[2]))
+                previous = None
+            elif described is None:
+                break
+            else:
+                first, last = min(first, block.first), max(last, block.last)
+                seconds += block.last - (block.first if previous is None else previous)
+                previous = block.last
+            end = block.end
+    if described is None:
+        raise RecordingError(f"{path} is not a recording of ktop")
+    damage = block if isinstance(block, str) else None
+    return Summary(described[0], described[1], tuple(panes), first, last, max(seconds, 0.0), end, damage)
+
+
+def _good_block_after(path: Path, offset: int) -> bool:
+    """Return whether a whole block begins anywhere behind ``offset``."""
+    with _opened(path) as file:
+        while True:
+            file.seek(offset)
+            chunk = file.read(1 << 20)
+            place = chunk.find(MARKER, 1)
+            if place < 0:
+                if len(chunk) < 1 << 20:
+                    return False
+                offset += len(chunk) - len(MARKER)
+                continue
+            offset += place
+            file.seek(offset)
+            if isinstance(_read_block(file), Block):
+                return True

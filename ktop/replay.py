@@ -1,0 +1,158 @@
+"""A recording as a Source: its Frames, published at the pace they were recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ktop import registry
+from ktop.codec import CodecError
+from ktop.conform import MismatchError, conform
+from ktop.frame import Array, Frame
+from ktop.pane import Pane, Shape, Unit
+from ktop.recording import blocks, describe
+from ktop.source import HOST, Publish
+
+_LONGEST_PAUSE = 2.0
+"""In intervals: a pause between two recordings in one file is not waited for."""
+
+
+class Replay:
+    """Publishes what ``path`` holds; with ``loop`` over and over, its times going on.
+
+    ``speed`` 2 is twice as fast as recorded, infinity as fast as it is read.
+    RecordingError when the file is no recording.
+    """
+
+    def __init__(self, path: Path, *, speed: float = 1.0, loop: bool = False) -> None:
+        self._path = path
+        self._summary = describe(path)
+        self._loop = loop
+        self._speed = speed
+        self._recorded_s = self._summary.interval_s
+        self.identity = self._summary.identity
+        self.interval_s = self._recorded_s / speed if np.isfinite(speed) else self._recorded_s
+        known = registry.names()
+        self.panes: tuple[Pane, ...] = tuple(
+            registry.get(name) for name in known if name in self._summary.panes
+        )
+        self._by_name = {pane.name: pane for pane in self.panes}
+        self.unknown: dict[str, str] = {
+            name: "this version of ktop has no such pane"
+            for name in self._summary.panes
+            if name not in known and name != HOST
+        }
+        """Panes of the recording that cannot be shown, and why."""
+        self.finished = threading.Event()
+        """Set when the last Frame was published."""
+        self._damaged: str | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what is to be said about the recording, a sentence each."""
+        summary = self._summary
+        said = [f"{summary.seconds:.0f} s recorded on {summary.identity.hostname}"]
+        if self._damaged is not None:
+            said = [f"the recording is damaged: {self._damaged}"]
+        elif summary.damage is not None:
+            said = [f"{summary.seconds:.0f} s read; the file {summary.damage} at byte {summary.end}"]
+        return said + [f"{name} is left out: {why}" for name, why in self.unknown.items()]
+
+    # -- Source --------------------------------------------------------------
+
+    def start(self, publish: Publish) -> None:
+        """Publish from a thread of its own."""
+        self._thread = threading.Thread(target=self._run, args=(publish,), name="replay", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; waits for the thread, at most 5 s."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def look_at(self, panes: tuple[str, ...]) -> None:
+        """Do nothing: what was recorded is all there is."""
+
+    def demand(self, pane: str, group: str, on: bool) -> None:
+        """Do nothing, for the same reason."""
+
+    def set_interval(self, seconds: float) -> None:
+        """Show an interval of the recording each ``seconds``: faster or slower than it was."""
+        self.interval_s = seconds
+        self._speed = self._recorded_s / seconds
+
+    def measure_cost(self, seconds: float) -> None:
+        """Do nothing: there are no programs to measure."""
+
+    # -- the thread ----------------------------------------------------------
+
+    def _run(self, publish: Publish) -> None:
+        shift = 0.0
+        while not self._stopping.is_set():
+            count = self._play(publish, shift)
+            # One interval lies between the last Frame and the first one of the next round.
+            shift += self._summary.last - self._summary.first + self._recorded_s
+            if not self._loop or not count:
+                break
+        self.finished.set()
+
+    def _play(self, publish: Publish, shift: float) -> int:
+        """Publish all Frames once and return how many; ends early when told to stop."""
+        count = 0
+        deadline = time.monotonic()
+        previous: float | None = None
+        for frame in self._frames():
+            pause = 0.0 if previous is None else frame.ts - previous
+            previous = frame.ts
+            deadline += min(max(pause, 0.0), _LONGEST_PAUSE * self._recorded_s) / self._speed
+            if self._stopping.wait(max(deadline - time.monotonic(), 0.0)):
+                return count
+            # Held up (a suspended terminal), it goes on from here and hurries nothing.
+            deadline = max(deadline, time.monotonic() - self._recorded_s)
+            publish(shifted(self._by_name.get(frame.pane), frame, shift))
+            count += 1
+        return count
+
+    def _frames(self) -> Iterator[Frame]:
+        """Yield the Frames that can be shown, in the order of time within each block."""
+        for block in blocks(self._path, self._summary.end):
+            try:
+                frames = sorted(block.frames(), key=lambda frame: frame.ts)
+            except CodecError as error:
+                self._damaged = str(error)
+                return
+            for frame in frames:
+                if frame.pane == HOST:
+                    yield replace(frame, rows={})
+                elif frame.pane in self._by_name and frame.pane not in self.unknown:
+                    try:
+                        yield conform(self._by_name[frame.pane], frame)
+                    except MismatchError as error:
+                        self.unknown[frame.pane] = str(error)
+                else:
+                    self.unknown.setdefault(frame.pane, "this version of ktop has no such pane")
+
+
+def shifted(pane: Pane | None, frame: Frame, seconds: float) -> Frame:
+    """Return ``frame`` as if it were ``seconds`` later, the times of its events too."""
+    if not seconds:
+        return frame
+    later = replace(frame, ts=frame.ts + seconds)
+    if pane is None or pane.shape is not Shape.EVENTS or not len(frame):
+        return later
+    rows: dict[str, Array] = dict(frame.rows)
+    for column in pane.columns:
+        if column.unit is Unit.TIME:
+            rows[column.name] = rows[column.name] + seconds
+        elif column.name in pane.key and column.name.endswith("_ns") and column.name != "start_ns":
+            # Part of an event's identity; a process keeps its own through all rounds.
+            rows[column.name] = rows[column.name] + np.array(seconds * 1e9).astype(rows[column.name].dtype)
+    return replace(later, rows=rows)
