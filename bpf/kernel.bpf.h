@@ -76,11 +76,39 @@ struct task_struct {
 	struct thread_info thread_info;
 	struct mm_struct *mm;
 	int exit_code;
+	u64 self_exec_id; /* 5.7, d1e7fd6462ca: was u32 */
+	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
 };
 
 struct irqaction {
 	const char *name;
+};
+
+struct gendisk {
+	int major;
+	int first_minor;
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk; /* 5.15, d152c682f03c: was request.rq_disk */
+};
+
+struct request {
+	struct request_queue *q;
+	u32 cmd_flags;
+	unsigned int __data_len;
+	u64 start_time_ns;
+	u64 io_start_time_ns;
+};
+
+struct kthread {
+	void *data;
+};
+
+struct worker {
+	char desc[32]; /* WORKER_DESC_LEN; was 24 before 6.10 */
 };
 
 struct seq_file;

@@ -64,6 +64,14 @@ CPU_ARRAY(lost, struct lost);
 			__sync_fetch_and_add(&__lost->field, 1);                                   \
 	} while (0)
 
+/* The name of a task with nothing after its end: neither a reserved record nor the
+ * rest of a name that was longer before (kernels with strlcpy) is zero. */
+static __always_inline void read_comm(char *comm, struct task_struct *task)
+{
+	__builtin_memset(comm, 0, TASK_COMM_LEN);
+	bpf_probe_read_kernel_str(comm, TASK_COMM_LEN, task->comm);
+}
+
 /* The value of `key`, made from `init` when there is none; NULL when the map is full. */
 static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)
 {

@@ -120,7 +120,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 {
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
-	bpf_probe_read_kernel_str(record->comm, sizeof(record->comm), task->comm);
+	read_comm(record->comm, task);
 	record->waits = waits->count;
 	record->wait_ns = waits->total_ns;
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
