@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ktop.format import UNIT_WIDTH, address, bars, formatter, header, is_quiet, squeeze
+from ktop.format import UNIT_WIDTH, address, bars, formatter, header, quiet, squeeze
 from ktop.frame import Array, Rows
 from ktop.pane import Column, Pane, Unit
 from ktop.text import cells, fit
@@ -40,11 +40,8 @@ class Slot:
     width: int
     gap: int
     """Blank cells before it."""
-
-    @property
-    def right(self) -> bool:
-        """Whether its cells are aligned to the right, as numbers are."""
-        return not (self.column.is_text or self.column.unit in {Unit.BY_CPU, Unit.FLAG})
+    right: bool
+    """Whether its cells are aligned to the right, as numbers are."""
 
 
 def candidates(pane: Pane, rows: Rows, screen_width: int) -> list[Column]:
@@ -98,7 +95,8 @@ def arrange(
     slots: list[Slot] = []
     x = MARGIN
     for column in shown:
-        slots.append(Slot(column, x, widths[column.name], gap if slots else MARGIN))
+        right = not (column.is_text or column.unit in {Unit.BY_CPU, Unit.FLAG})
+        slots.append(Slot(column, x, widths[column.name], gap if slots else MARGIN, right))
         x += widths[column.name] + gap
     return tuple(slots)
 
@@ -121,28 +119,34 @@ class RowWriter:
 
     def __init__(self, slots: Sequence[Slot], rows: Rows, sorted_by: str) -> None:
         """Write the columns of ``slots``; the one called ``sorted_by`` gets its own role."""
-        columns = [(slot, rows[slot.column.name]) for slot in slots]
-        self._cells = [(slot, self._writer(slot, values), values) for slot, values in columns]
-        self._sorted_by = sorted_by
+        # What does not depend on the row is looked up once: this is the hot path.
+        self._cells = [
+            (
+                " " * slot.gap,
+                slot.width,
+                slot.right,
+                rows[slot.column.name],
+                self._writer(slot, rows[slot.column.name]),
+                quiet(slot.column.unit),
+                SORTED if slot.column.name == sorted_by else PLAIN,
+            )
+            for slot in slots
+        ]
 
     def pieces(self, position: int) -> list[tuple[str, int]]:
         """Return the row at ``position`` as texts with roles; neighbours of one role are one piece."""
         out: list[tuple[str, int]] = []
-        text, role = "", PLAIN
-        for slot, write, values in self._cells:
+        text, last = "", PLAIN
+        for gap, width, right, values, write, is_quiet, normal in self._cells:
             value = values.item(position) if values.ndim == 1 else values[position]
-            column = slot.column
-            if is_quiet(column.unit, value):
-                now = QUIET
-            else:
-                now = SORTED if column.name == self._sorted_by else PLAIN
-            if now != role:
+            role = QUIET if is_quiet(value) else normal
+            if role != last:
                 if text:
-                    out.append((text, role))
-                text, role = "", now
-            text += " " * slot.gap + fit(write(value), slot.width, right=slot.right)
+                    out.append((text, last))
+                text, last = "", role
+            text += gap + fit(write(value), width, right=right)
         if text:
-            out.append((text, role))
+            out.append((text, last))
         return out
 
     @staticmethod

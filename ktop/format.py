@@ -102,7 +102,7 @@ def number(value: float) -> str:
 
 def clock(ts: float) -> str:
     """Return Unix seconds as the local time of day: ``HH:MM:SS``."""
-    return _clock(int(ts))
+    return NOT_MEASURED if math.isinf(ts) else _clock(int(ts))
 
 
 def address(raw: bytes | bytearray | memoryview) -> str:
@@ -178,9 +178,26 @@ def formatter(column: Column) -> Callable[[Any], str]:
 
 def is_quiet(unit: Unit, value: Any) -> bool:
     """Return whether a cell says nothing happened or nothing was measured: written faintly."""
-    if value is None or (value.__class__ is float and math.isnan(value)):
-        return True
-    return unit in _QUANTITIES and not value
+    return quiet(unit)(value)
+
+
+def quiet(unit: Unit) -> Callable[[Any], bool]:
+    """Return the test that ``is_quiet`` makes for ``unit``: for many values."""
+    if unit is Unit.BY_CPU:
+        return _is_absent
+    return _is_nothing if unit in _QUANTITIES else _is_missing
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (value.__class__ is float and math.isnan(value))
+
+
+def _is_nothing(value: Any) -> bool:
+    return not value or (value.__class__ is float and math.isnan(value))
 
 
 _QUANTITIES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO, Unit.FLAG})

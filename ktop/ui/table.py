@@ -7,28 +7,27 @@ change places do not change what Enter opens.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from ktop.columns import QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
-from ktop.format import header
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, key_of, order, row_at
 from ktop.pane import Column, Pane
 from ktop.text import fit
 from ktop.ui.table_keys import TABLE_KEYS
+from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
 
-_DOWN, _UP = "▾", "▴"
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
 
@@ -38,45 +37,11 @@ class FrameTable(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     BINDINGS = TABLE_KEYS
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "frame-table--header",
-        "frame-table--header-sorted",
-        "frame-table--row",
-        "frame-table--quiet",
-        "frame-table--sorted",
-        "frame-table--ended",
-        "frame-table--cursor",
-    }
-    DEFAULT_CSS = """
-    FrameTable {
-        height: 1fr;
-        scrollbar-size: 0 1;
-        scrollbar-gutter: stable;
-        & > .frame-table--header { color: $muted; }
-        & > .frame-table--header-sorted { color: $strong; text-style: bold; }
-        & > .frame-table--quiet { color: $muted; }
-        & > .frame-table--sorted { color: $strong; }
-        & > .frame-table--ended { color: $muted; text-style: italic; }
-        & > .frame-table--cursor {
-            background: $block-cursor-blurred-background;
-            color: $block-cursor-blurred-foreground;
-            text-style: $block-cursor-blurred-text-style;
-        }
-        &:focus > .frame-table--cursor {
-            background: $block-cursor-background;
-            color: $block-cursor-foreground;
-            text-style: $block-cursor-text-style;
-        }
-        &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
-        &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
-        &:ansi > .frame-table--ended { color: ansi_default; text-style: dim italic; }
-        &:nocolor > .frame-table--cursor { text-style: underline; }
-        &:nocolor:focus > .frame-table--cursor { text-style: reverse; }
-    }
-    """
+    COMPONENT_CLASSES = TABLE_PARTS
+    DEFAULT_CSS = TABLE_CSS
 
-    class Highlighted(Message):
-        """The cursor came to another row, or to none."""
+    class RowMessage(Message):
+        """Something about one row of a table."""
 
         def __init__(self, table: FrameTable, row: dict[str, Any] | None) -> None:
             """Tell of ``row`` (as ``cursor_row`` gives it) in ``table``."""
@@ -89,23 +54,15 @@ class FrameTable(ScrollView, can_focus=True):
             """The table, for ``@on``."""
             return self.table
 
+    class Highlighted(RowMessage):
+        """The cursor came to another row, or to none (None)."""
+
         def can_replace(self, message: Message) -> bool:
             """Only the newest counts."""
             return isinstance(message, FrameTable.Highlighted)
 
-    class Selected(Message):
-        """The row under the cursor is to be opened."""
-
-        def __init__(self, table: FrameTable, row: dict[str, Any]) -> None:
-            """Tell of ``row`` (as ``cursor_row`` gives it) in ``table``."""
-            super().__init__()
-            self.table = table
-            self.row = row
-
-        @property
-        def control(self) -> FrameTable:
-            """The table, for ``@on``."""
-            return self.table
+    class Selected(RowMessage):
+        """The row under the cursor is to be opened; it is never None."""
 
     def __init__(self, pane: Pane, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
         """Make a table for the rows of ``pane``, sorted as the pane wishes."""
@@ -287,26 +244,32 @@ class FrameTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Return line ``y`` of the widget: the header, then the rows from where it is scrolled to."""
-        width, (left, top) = self.size.width, self.scroll_offset
-        if y == 0:
-            strip, style = self._header_strip(), self._style("header")
-        else:
-            position = top + y - 1
-            strip, style = self._row_strip(position), self._style("row")
-            if position == self._cursor and not self._absent:
-                style = self._style("cursor")
-        return strip.crop_extend(left, left + width, style)
+        left, top = self.scroll_offset
+        strip = self._header_strip() if y == 0 else self._row_strip(top + y - 1)
+        width = self.size.width
+        if left or strip.cell_length != width:
+            used, strip = strip.cell_length, strip.crop_extend(left, left + width, self._style("row"))
+            if y == 0:
+                return with_arrows(strip, left > 0, used >= left + width, self._style("header-sorted"))
+        return strip
 
     def _row_strip(self, position: int) -> Strip:
         strip = self._strips.get(position)
         if strip is None:
-            strip = self._strips[position] = Strip(self._row_segments(position))
+            strip = self._strips[position] = self._whole(self._row_segments(position))
         return strip
+
+    def _whole(self, segments: list[Segment]) -> Strip:
+        """Return ``segments``, which are as wide as the columns are, as a line as wide as the table."""
+        used = total_width(self._slots)
+        if segments and used < self.size.width:
+            segments.append(Segment(" " * (self.size.width - used), segments[-1].style))
+        return Strip(segments, max(used, self.size.width) if segments else None)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
             text = " " + self.empty_text if position == 0 else ""
-            return [Segment(fit(text, max(1, self.size.width)), self._style("quiet"))]
+            return [Segment(fit(text, total_width(self._slots) or self.size.width), self._style("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         one: Style | None = None
@@ -322,28 +285,10 @@ class FrameTable(ScrollView, can_focus=True):
 
     def _header_strip(self) -> Strip:
         if self._header is None:
-            segments = []
-            sorted_by = self._style("header-sorted")
-            mark = _UP if self.pane.column(self.sort_column).is_text != self.sort_reversed else _DOWN
-            for slot in self._slots:
-                title = fit(header(slot.column), slot.width, right=slot.right)
-                if slot.column.name == self.sort_column:
-                    segments += [Segment(text, sorted_by) for text in self._marked(slot, title, mark)]
-                else:
-                    segments.append(Segment(" " * slot.gap + title, self._style("header")))
-            self._header = Strip(segments)
+            rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
+            styles = self._style("header"), self._style("header-sorted")
+            self._header = self._whole(header_segments(self._slots, self.sort_column, rising, *styles))
         return self._header
-
-    @staticmethod
-    def _marked(slot: Slot, title: str, mark: str) -> list[str]:
-        """Return the gap and the title with the mark: in the gap, or behind a title aligned left."""
-        if not slot.right and title.endswith(" "):
-            name = title.rstrip()
-            return [" " * slot.gap + name + mark + title[len(name) + 1 :]]
-        if slot.right and title.startswith(" "):
-            name = title.lstrip()
-            return [" " * (slot.gap + slot.width - len(name) - 1) + mark + name]
-        return [" " * (slot.gap - 1) + mark + title]
 
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"frame-table--{part}")
@@ -352,7 +297,27 @@ class FrameTable(ScrollView, can_focus=True):
         self._strips.clear()
         self._header = None
 
+    def _drawn(self) -> list[Strip | None]:
+        """Return the lines as they are on the screen; None where not known."""
+        top = self.scroll_offset.y
+        return [self._header, *(self._strips.get(top + line) for line in range(self._lines))]
+
+    def _refresh_changed(self, before: list[Strip | None]) -> None:
+        """Have only those lines drawn that differ from ``before``: the terminal may be far away."""
+        regions = []
+        for y, old in enumerate(before):
+            new = self._header_strip() if y == 0 else self._row_strip(self.scroll_offset.y + y - 1)
+            if old is None or old != new:
+                regions.append(Region(0, y, self.size.width, 1))
+        if regions:
+            self.refresh(*regions)
+
     # Places
+
+    @property
+    def _width(self) -> int:
+        """How wide the rows are: the last cell is the scroll bar's, whether it shows or not."""
+        return max(1, self.size.width - 1)
 
     @property
     def _lines(self) -> int:
@@ -367,6 +332,7 @@ class FrameTable(ScrollView, can_focus=True):
         line = self._cursor - self.scroll_offset.y
         anchored = self._in_sight() and not self._absent and self.scroll_offset.y > 0
         self._order = order(self.pane, self._rows, self.sort_column, reverse=self.sort_reversed)
+        before = self._drawn()
         self._arrange()
         self._repaint()
         self._find_cursor()
@@ -375,7 +341,7 @@ class FrameTable(ScrollView, can_focus=True):
         if self._follow and not self._absent:
             self._reveal()
         self._tell()
-        self.refresh()
+        self._refresh_changed(before)
 
     def _find_cursor(self) -> None:
         """Set the cursor to the row of its key."""
@@ -427,10 +393,10 @@ class FrameTable(ScrollView, can_focus=True):
         for column in columns:
             wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
-        self._slots = arrange(self.pane, columns, self._needs, self.size.width, (self.sort_column,))
+        self._slots = arrange(self.pane, columns, self._needs, self._width, (self.sort_column,))
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
-        size = Size(max(total_width(self._slots), self.size.width), self.row_count + 1)
+        size = Size(max(total_width(self._slots), self._width), self.row_count + 1)
         if size != self.virtual_size:
             # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
             self.set_reactive(Widget.virtual_size, size)

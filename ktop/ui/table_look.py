@@ -1,0 +1,89 @@
+"""What a table looks like: its parts, their style sheet, and its header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from ktop.columns import Slot
+from ktop.format import header
+from ktop.text import fit
+
+TABLE_PARTS = {
+    "frame-table--header",
+    "frame-table--header-sorted",
+    "frame-table--row",
+    "frame-table--quiet",
+    "frame-table--sorted",
+    "frame-table--ended",
+    "frame-table--cursor",
+}
+"""The component classes: what can be styled."""
+
+TABLE_CSS = """
+FrameTable {
+    height: 1fr;
+    scrollbar-size: 0 1;
+    & > .frame-table--header { color: $muted; }
+    & > .frame-table--header-sorted { color: $strong; text-style: bold; }
+    & > .frame-table--quiet { color: $muted; }
+    & > .frame-table--sorted { color: $strong; }
+    & > .frame-table--ended { color: $muted; text-style: italic; }
+    & > .frame-table--cursor {
+        background: $block-cursor-blurred-background;
+        color: $block-cursor-blurred-foreground;
+        text-style: $block-cursor-blurred-text-style;
+    }
+    &:focus > .frame-table--cursor {
+        background: $block-cursor-background;
+        color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style;
+    }
+    &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
+    &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
+    &:ansi > .frame-table--ended { color: ansi_default; text-style: dim italic; }
+    &:nocolor > .frame-table--cursor { text-style: underline; }
+    &:nocolor:focus > .frame-table--cursor { text-style: reverse; }
+}
+"""
+
+_FALLING, _RISING = "▾", "▴"
+
+
+def header_segments(
+    slots: Sequence[Slot], sorted_by: str, rising: bool, style: Style, sorted_style: Style
+) -> list[Segment]:
+    """Return the titles above ``slots``; the one sorted by has a mark: ▾ falling, ▴ rising."""
+    segments = []
+    for slot in slots:
+        title = fit(header(slot.column), slot.width, right=slot.right)
+        if slot.column.name == sorted_by:
+            text = _marked(slot, title, _RISING if rising else _FALLING)
+            segments.append(Segment(text, sorted_style))
+        else:
+            segments.append(Segment(" " * slot.gap + title, style))
+    return segments
+
+
+def with_arrows(strip: Strip, left: bool, right: bool, style: Style) -> Strip:
+    """Return the header with a mark at each side where there are more columns."""
+    width = strip.cell_length
+    if width < 4:
+        return strip
+    # The last cell is under the scroll bar.
+    start, middle, end, last = strip.divide([1, width - 2, width - 1, width])
+    before = Strip([Segment("‹", style)], 1) if left else start
+    behind = Strip([Segment("›", style)], 1) if right else end
+    return Strip.join([before, middle, behind, last])
+
+
+def _marked(slot: Slot, title: str, mark: str) -> str:
+    """Return the gap and the title with the mark: in front, or behind a title aligned left that has room."""
+    if not slot.right and title.endswith(" "):
+        name = title.rstrip()
+        return " " * slot.gap + name + mark + title[len(name) + 1 :]
+    name = title.lstrip()
+    return " " * (slot.gap + len(title) - len(name) - 1) + mark + name
