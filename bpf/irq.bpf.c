@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hard interrupts: time in the handlers of each line and in x86's system vectors. */
+#include "ktop.bpf.h"
+
+#define LINES 128 /* handlers that one CPU can tell apart, a power of two */
+#define PROBES 16
+#define SLOTS 18 /* log2 from 256 ns up to 16.8 ms and above */
+#define NAME_LEN 40
+
+/* In the order of VECTORS in ktop/panes/hardirqs.py. */
+enum vector {
+	LOCAL_TIMER,
+	RESCHEDULE,
+	CALL_FUNCTION,
+	CALL_FUNCTION_SINGLE,
+	IRQ_WORK,
+	VECTORS,
+};
+
+/* One handler on one CPU: two cache lines.  How often it ran is the sum of its slots. */
+struct line {
+	u64 action;
+	u32 irq;
+	u32 pad;
+	u64 handled_ns;
+	u64 futile_ns; /* of calls for the interrupt of another device on a shared line */
+	struct interval_max max;
+	u32 slots[SLOTS];
+};
+
+/* What one CPU did.  The lines are an open-addressed hash by IRQ: numbers go
+ * into the thousands on large hosts, but each CPU serves few of them. */
+struct interrupts {
+	u64 entered; /* since when a handler runs, 0: none does */
+	u64 pad[15];
+	struct line lines[LINES + VECTORS];
+};
+CPU_ARRAY(interrupts, struct interrupts);
+
+struct name_key {
+	u64 action;
+	u32 irq;
+	u32 pad;
+};
+
+struct name {
+	char text[NAME_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct name_key);
+	__type(value, struct name);
+} names SEC(".maps");
+
+static __always_inline void remember_name(u32 irq, struct irqaction *action)
+{
+	struct name_key key = { .action = (u64)action, .irq = irq };
+	struct name name = {};
+
+	bpf_probe_read_kernel_str(name.text, sizeof(name.text), action->name);
+	if (bpf_map_update_elem(&names, &key, &name, BPF_ANY))
+		count_lost(map_full);
+}
+
+/* A driver that is loaded anew brings a new action, so a name is never another's. */
+static __always_inline struct line *find_line(struct interrupts *cpu, u32 irq, struct irqaction *action)
+{
+	for (u32 i = 0; i < PROBES; i++) {
+		struct line *line = &cpu->lines[(irq + i) & (LINES - 1)];
+
+		if (line->action == (u64)action && line->irq == irq)
+			return line;
+		if (!line->action) {
+			line->irq = irq;
+			line->action = (u64)action;
+			remember_name(irq, action);
+			return line;
+		}
+	}
+	count_lost(map_full);
+	return NULL;
+}
+
+static __always_inline int handle_entry(void)
+{
+	struct interrupts *cpu = this_cpu(interrupts);
+
+	if (cpu)
+		cpu->entered = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* Handlers run with interrupts off, so one start a CPU is enough; without one
+ * (entered before the programs were attached) there is nothing to count. */
+static __always_inline u64 time_inside(struct interrupts *cpu)
+{
+	u64 ns = cpu->entered ? bpf_ktime_get_ns() - cpu->entered : 0;
+
+	cpu->entered = 0;
+	return ns;
+}
+
+static __always_inline void add_handled(struct line *line, u64 ns)
+{
+	u32 slot = log2_u64(ns >> 7);
+
+	if (slot >= SLOTS)
+		slot = SLOTS - 1;
+	line->slots[slot]++;
+	line->handled_ns += ns;
+	update_max(&line->max, ns);
+}
+
+static __always_inline int handle_vector_exit(enum vector vector)
+{
+	struct interrupts *cpu = this_cpu(interrupts);
+	u64 ns;
+
+	if (!cpu)
+		return 0;
+	ns = time_inside(cpu);
+	if (ns)
+		add_handled(&cpu->lines[LINES + vector], ns);
+	return 0;
+}
+
+SEC("?tp_btf/irq_handler_entry")
+int entry__tp_btf(void *ctx)
+{
+	return handle_entry();
+}
+
+SEC("?tp_btf/irq_handler_exit")
+int BPF_PROG(exit__tp_btf, int irq, struct irqaction *action, int ret)
+{
+	struct interrupts *cpu = this_cpu(interrupts);
+	struct line *line;
+	u64 ns;
+
+	if (!cpu)
+		return 0;
+	ns = time_inside(cpu);
+	if (!ns)
+		return 0;
+	line = find_line(cpu, irq, action);
+	if (!line)
+		return 0;
+	/* On a shared line every handler is called, whichever device it was. */
+	if (ret == IRQ_NONE)
+		line->futile_ns += ns;
+	else
+		add_handled(line, ns);
+	return 0;
+}
+
+#define SYSTEM_VECTOR(name, vector)                                                                \
+	SEC("?tp_btf/" #name "_entry")                                                             \
+	int name##_entry__tp_btf(void *ctx)                                                        \
+	{                                                                                          \
+		return handle_entry();                                                             \
+	}                                                                                          \
+	SEC("?tp_btf/" #name "_exit")                                                              \
+	int name##_exit__tp_btf(void *ctx)                                                         \
+	{                                                                                          \
+		return handle_vector_exit(vector);                                                 \
+	}
+
+SYSTEM_VECTOR(local_timer, LOCAL_TIMER)
+SYSTEM_VECTOR(reschedule, RESCHEDULE)
+SYSTEM_VECTOR(call_function, CALL_FUNCTION)
+SYSTEM_VECTOR(call_function_single, CALL_FUNCTION_SINGLE)
+SYSTEM_VECTOR(irq_work, IRQ_WORK)
+
+char LICENSE[] SEC("license") = "GPL";

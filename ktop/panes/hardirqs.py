@@ -1,0 +1,163 @@
+"""Hard interrupts: how often, how long and on which CPUs each line's handlers run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.frame import Array, Facts, Reading, Sample
+from ktop.pane import Column, Fold, Pane, RowHistogram, Unit
+from ktop.stats import log2_bounds, ratio
+
+VECTORS = (
+    (b"LOC", b"local timer"),
+    (b"RES", b"reschedule"),
+    (b"CAL", b"call function"),
+    (b"CAL", b"call function"),  # call_function_single: /proc/interrupts does not tell them apart either
+    (b"IWI", b"irq work"),
+)
+"""Label in /proc/interrupts and name of enum vector in bpf/irq.bpf.c, which follow the lines."""
+
+BOUNDS_US = log2_bounds(18, unit=1 / 0.128)
+
+
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+    """Return what the handlers of each interrupt did on all CPUs between two Readings."""
+    before, now = previous.maps["interrupts"]["lines"], current.maps["interrupts"]["lines"]
+    spent = now["handled_ns"] + now["futile_ns"] - before["handled_ns"] - before["futile_ns"]
+    cpu, place = np.nonzero(spent)  # one line on one CPU each
+    old, new = before[cpu, place], now[cpu, place]
+    slots = new["slots"] - old["slots"]  # 32 bits, and right when they have gone round
+    count = slots.sum(axis=1, dtype=np.uint64)
+
+    label, interrupt = np.unique(_labels(place, new["irq"], now.shape[1]), return_inverse=True)
+    irqs = len(label)
+    cpus = np.zeros((irqs, len(now)), np.uint32)
+    np.add.at(cpus, (interrupt, cpu), count.astype(np.uint32))
+    longest = np.zeros(irqs)
+    np.maximum.at(longest, interrupt, _longest_us(old, new, slots))
+    return Sample(
+        {
+            "irq": label,
+            "name": _names(label, interrupt, new, current.maps["names"]),
+            "count": _sum(interrupt, count, irqs),
+            "total_us": _sum(interrupt, spent[cpu, place], irqs) / 1000,
+            "cpus": cpus,
+            "handled_us": _sum(interrupt, new["handled_ns"] - old["handled_ns"], irqs) / 1000,
+            "longest_us": longest,
+            "slots": _sum(interrupt, slots, irqs),
+        }
+    )
+
+
+def _sum(interrupt: Array, values: Array, irqs: int) -> Array:
+    """Return ``values`` added up by interrupt: uint64, shape (irqs, ...)."""
+    total = np.zeros((irqs, *values.shape[1:]), np.uint64)
+    np.add.at(total, interrupt, values.astype(np.uint64))
+    return total
+
+
+def _labels(place: Array, irq: Array, places: int) -> Array:
+    """Return what /proc/interrupts calls each line: its number, or three letters of a vector."""
+    lines = places - len(VECTORS)
+    vector = np.array([label for label, _name in VECTORS])[np.maximum(place - lines, 0)]
+    return np.where(place < lines, irq.astype("S10"), vector)
+
+
+def _names(label: Array, interrupt: Array, lines: Array, names: Array) -> Array:
+    """Return the names of each interrupt's handlers that ran: ``S``, shape (irqs,).
+
+    ``interrupt`` is the position in ``label`` that each of ``lines`` belongs to.
+    """
+    known = {
+        (int(key["action"]), int(key["irq"])): value["text"]
+        for key, value in zip(names["key"], names["value"], strict=True)
+    }
+    vectors = dict(VECTORS)
+    found: list[dict[bytes, None]] = [{} for _ in label]  # in the order they are called, each once
+    for place, line in zip(interrupt, lines, strict=True):
+        if line["action"]:
+            found[place].setdefault(known.get((int(line["action"]), int(line["irq"])), b""))
+        else:
+            found[place].setdefault(vectors[bytes(label[place])])
+    return np.array([b", ".join(each) for each in found], dtype="S") if found else np.zeros(0, "S1")
+
+
+def _longest_us(old: Array, new: Array, slots: Array) -> Array:
+    """Return the longest run of each line, in us; 0 where it handled nothing.
+
+    Of the two maxima that the kernel side keeps, those count that were written
+    since the last Reading.  The highest slot in use bounds it both ways, as a
+    maximum can be older than the Reading before.
+    """
+    written = (new["max"]["value"] != old["max"]["value"]) | (new["max"]["epoch"] != old["max"]["epoch"])
+    longest = np.where(written, new["max"]["value"], 0).max(axis=1, initial=0) / 1000
+    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1)
+    longest = np.clip(longest, BOUNDS_US[highest], BOUNDS_US[highest + 1])
+    return np.where(slots.any(axis=1), longest, 0.0)
+
+
+def derive(rows: dict[str, Array]) -> dict[str, Array]:
+    """Add avg_us and max_us; NaN where an interrupt was never one of the line's own devices'."""
+    rows["avg_us"] = ratio(rows["handled_us"], rows["count"])
+    rows["max_us"] = np.where(
+        rows["count"] > 0, np.maximum(rows["longest_us"], np.nan_to_num(rows["avg_us"])), np.nan
+    )
+    return rows
+
+
+PANE = Pane(
+    name="hardirqs",
+    question="Which interrupts take the CPUs' time?",
+    family="irq",
+    columns=(
+        Column(
+            "irq",
+            "IRQ",
+            Unit.TEXT,
+            "As in /proc/interrupts: the number of a device's line, or three letters of a system vector: "
+            "LOC local timer, RES reschedule, CAL call function, IWI irq work (x86 only).",
+        ),
+        Column(
+            "name",
+            "NAME",
+            Unit.TEXT,
+            "The handlers that were called, as their drivers named them. Several on one line share it.",
+            Fold.LAST,
+            width=24,
+        ),
+        Column(
+            "count",
+            "COUNT",
+            Unit.COUNT,
+            "Interrupts that a handler recognised as its device's. On a shared line the other handlers "
+            "are called in vain; that is not counted.",
+        ),
+        Column(
+            "total_us",
+            "TOTAL",
+            Unit.US,
+            "Time in the handlers, on all CPUs, calls in vain included. Not in it: the processor's own entry "
+            "and exit, soft interrupts, and handlers that run as threads.",
+        ),
+        Column("avg_us", "AVG", Unit.US, "Mean time of an interrupt that was counted.", Fold.DERIVED),
+        Column("max_us", "MAX", Unit.US, "The longest of them in the interval.", Fold.DERIVED),
+        Column("cpus", "CPUS", Unit.BY_CPU, "Interrupts counted on each CPU, CPU 0 on the left."),
+        Column("handled_us", "HANDLED", Unit.US, "Time of the interrupts that were counted.", hidden=True),
+        Column(
+            "longest_us", "LONGEST", Unit.US, "Longest as the kernel side kept it.", Fold.MAX, hidden=True
+        ),
+        Column(
+            "slots",
+            "INTERRUPTS BY TIME",
+            Unit.HISTOGRAM,
+            "Interrupts by power of two from 0.256 us.",
+            hidden=True,
+        ),
+    ),
+    key=("irq",),
+    sort="total_us",
+    compute=compute,
+    derive=derive,
+    chart=RowHistogram("time in the handler", "slots", BOUNDS_US),
+    groups=("entry", "exit"),
+)
