@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textual.app import SystemCommand
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from ktop.pane import Pane
@@ -81,10 +83,10 @@ class KtopApp(ThemedApp):
         if self._pid is not None and isinstance(self.screen, MainScreen):
             self.screen.open_process(self._pid)
 
-    def run(self, **options: object) -> None:  # type: ignore[override]
+    def run(self, **options: Any) -> None:
         """Run until quit; the terminal is given back before the kernel side is taken down."""
         try:
-            super().run(**options)  # type: ignore[arg-type]
+            super().run(**options)
         finally:
             self.bridge.close()
             self.source.stop()
@@ -121,19 +123,19 @@ class KtopApp(ThemedApp):
             return
         main = self.screen_stack[0]
         pane = status = None
-        moving: list[object] = []
+        moving: Sequence[BindingType] = ()
         if isinstance(main, MainScreen) and main.pane_view is not None:
             pane = main.pane_view.pane
             latest = self.bridge.history.latest(pane.name)
             status = latest.status if latest is not None else None
             moving = main.pane_view.moving_keys
-        groups = [
+        groups: list[tuple[str, list[BindingType]]] = [
             ("Table", [*moving, *keys.VIEW]),
             ("Time", keys.TIME),
             ("Panes", keys.PANES),
             ("ktop", keys.APP),
         ]
-        self.push_screen(HelpScreen(pane, status, groups))  # type: ignore[arg-type]
+        self.push_screen(HelpScreen(pane, status, groups))
 
     def redraw(self) -> None:
         """Draw what the screens in sight show anew."""
@@ -143,13 +145,14 @@ class KtopApp(ThemedApp):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return what the command palette offers."""
+        del screen  # the same everywhere
         main = self.screen_stack[0]
         if isinstance(main, MainScreen):
             for number, pane in enumerate(self.panes, start=1):
                 yield SystemCommand(
                     f"Pane: {pane.name}", pane.question, lambda number=number: main.action_pane(number)
                 )
-            for binding in (*keys.VIEW, *keys.TIME):
+            for binding in keys.declared([*keys.VIEW, *keys.TIME]):
                 name = binding.description.capitalize()
                 yield SystemCommand(name, binding.tooltip, lambda key=binding.action: self._act(key, main))
         for theme in THEMES:
@@ -158,9 +161,11 @@ class KtopApp(ThemedApp):
                 "Colours",
                 lambda name=theme.name: setattr(self, "theme", name),
             )
-        for binding in keys.APP:
+        for binding in keys.declared(keys.APP):
             yield SystemCommand(
-                binding.description.capitalize(), binding.tooltip, lambda key=binding.action: self._act(key, self)
+                binding.description.capitalize(),
+                binding.tooltip,
+                lambda key=binding.action: self._act(key, self),
             )
 
     def _act(self, action: str, namespace: object) -> None:

@@ -20,6 +20,8 @@ MIN_PANE_LINES = 14
 BESIDE_FROM = 110
 """Columns from which the strip by CPU stands beside the heatmap, not below it."""
 STRIP_FRAMES = 64
+AIRY_FROM = 26
+"""Lines of a pane from which a blank one stands between chart and table."""
 
 
 class ChartArea(Container):
@@ -69,7 +71,8 @@ class ChartArea(Container):
     def fit(self, width: int, lines: int) -> None:
         """Take a share of the ``lines`` of the pane; nothing when they are few."""
         self._fits = lines >= MIN_PANE_LINES
-        height = min(max(lines * 2 // 5, 7), 16)
+        most = 11 if isinstance(self._pane.chart, RowHistogram) else 16
+        height = min(max(lines * 2 // 5, 7), most)
         if self._strip is not None:
             beside = width >= BESIDE_FROM
             self.set_class(beside, "-beside")
@@ -78,6 +81,7 @@ class ChartArea(Container):
             self._strip.styles.height = None if beside else below
             height += 0 if beside else below
         self.styles.height = height
+        self.set_class(lines >= AIRY_FROM, "-airy")
 
     def draw(self, now: float, *, available: bool = True) -> None:
         """Draw what came up to the moment looked at; ``now`` is when ages count from."""

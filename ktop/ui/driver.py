@@ -32,7 +32,12 @@ class KtopDriver(LinuxDriver):
     """LinuxDriver that never outlives its terminal."""
 
     def __init__(
-        self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+        self,
+        app: App[object],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
     ) -> None:
         """Take the signals that mean "leave"."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
@@ -67,8 +72,8 @@ class KtopDriver(LinuxDriver):
             # Best effort: a terminal that still lives is left as it was found.
             try:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-                os.set_blocking(self._file.fileno(), False)
-                os.write(self._file.fileno(), b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
+                os.set_blocking(2, False)
+                os.write(2, b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
             except (OSError, termios.error):
                 pass
         os._exit(code)

@@ -80,7 +80,12 @@ class FilterBar(Horizontal):
         found = list(self.query(Input))
         if found:
             return found[0]
-        box = Input(self._view.filter.text if self._view.filter else "", placeholder=HINT, select_on_focus=False, compact=True)
+        box = Input(
+            self._view.filter.text if self._view.filter else "",
+            placeholder=HINT,
+            select_on_focus=False,
+            compact=True,
+        )
         self.mount(box, after=0)
         return box
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from textual import events
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from ktop.ui.keys import shown_key
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual import events
-    from textual.binding import Binding
+from ktop.ui.keys import declared, shown_key
 
 
 class KeyLine(Widget):
@@ -26,10 +22,10 @@ class KeyLine(Widget):
     }
     """
 
-    def __init__(self, bindings: Sequence[Binding]) -> None:
+    def __init__(self, bindings: Iterable[BindingType]) -> None:
         """Show those of ``bindings`` that are made to be shown."""
         super().__init__()
-        self._bindings = tuple(binding for binding in bindings if binding.show)
+        self._shown = [binding for binding in declared(bindings) if binding.show]
         self._spans: list[tuple[int, int, Binding]] = []
 
     def render(self) -> Content:
@@ -37,7 +33,7 @@ class KeyLine(Widget):
         parts: list[str | tuple[str, str]] = []
         self._spans = []
         x = 0
-        for binding in self._bindings:
+        for binding in self._shown:
             key, label = shown_key(binding), binding.description
             size = len(key) + len(label) + 1
             if x + size > self.size.width:
@@ -47,7 +43,7 @@ class KeyLine(Widget):
             x += size + 2
         return Content.assemble(*parts)
 
-    async def on_click(self, event: events.Click) -> None:
+    def on_click(self, event: events.Click) -> None:
         """Do what the key would do."""
         for start, end, binding in self._spans:
             if start <= event.x < end:

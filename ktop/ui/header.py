@@ -60,7 +60,11 @@ class Header(Widget):
         width = self.size.width
         # Before the first Frame there is no history, and none must be made for the first paint.
         at = self._view.at
-        frame = self._bridge.history.latest(HOST, None if at is None else at + SLACK_S) if self._bridge.now else None
+        frame = (
+            self._bridge.history.latest(HOST, None if at is None else at + SLACK_S)
+            if self._bridge.now
+            else None
+        )
         figures = frame.host if frame is not None else {}
         first = spread(self._who(figures, width), self._when(frame.ts if frame is not None else None), width)
         second = Content.assemble(*_load(figures, width))
@@ -115,7 +119,7 @@ def _load(figures: Mapping[str, float], width: int) -> list[Part]:
         parts += [gap, ("swap ", "$muted"), _bytes(swap)]
     if any(f"pressure_{name}" in figures for name in ("cpu", "io", "memory")):
         parts += [gap, ("pressure" if width >= 90 else "psi", "$muted")]
-        for name, label in (("cpu", " cpu "), ("io", " io "), ("memory", " mem ")):
+        for name, label in (("cpu", " cpu "), ("io", "  io "), ("memory", "  mem ")):
             parts += [(label, "$muted"), *_share(figures.get(f"pressure_{name}"), 0.10, 0.40)]
     return parts
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -17,6 +18,8 @@ from ktop.text import escape
 from ktop.ui import keys
 from ktop.ui.footer import KeyLine
 
+MAX_WIDTH = 110
+MARGIN = 2
 FILTER_HELP = (
     ("text", "rows with that text in any column"),
     ("pid:123", "a column that is exactly so; also comm:nginx, disk:sda"),
@@ -65,7 +68,7 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS = keys.HELP
 
     def __init__(
-        self, pane: Pane | None, status: Status | None, groups: Sequence[tuple[str, Iterable[Binding]]]
+        self, pane: Pane | None, status: Status | None, groups: Sequence[tuple[str, Iterable[BindingType]]]
     ) -> None:
         """Explain ``pane`` (None: only the keys) as its ``status`` is now, and the keys of ``groups``."""
         super().__init__()
@@ -76,8 +79,13 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose one text that scrolls."""
         with VerticalScroll():
-            yield Static(Content("\n").join(self._lines()), markup=False)
+            yield Static(markup=False)
         yield KeyLine(self.BINDINGS)
+
+    def on_resize(self) -> None:
+        """Wrap the text for the width there is."""
+        width = min(self.size.width, MAX_WIDTH) - 2 * MARGIN - 1
+        self.query_one(Static).update(Content("\n").join(self._lines(width)))
 
     def action_close(self) -> None:
         """Go back."""
@@ -87,43 +95,54 @@ class HelpScreen(ModalScreen[None]):
         """Scroll by ``lines``."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
-    def _lines(self) -> list[Content]:
+    def _lines(self, width: int) -> list[Content]:
         out: list[Content] = []
         if self._pane is not None:
-            out += pane_help(self._pane, self._status)
+            out += pane_help(self._pane, self._status, width)
         for title, bindings in self._groups:
             out += [Content(), Content.styled(title, "bold $strong")]
-            out += [_entry(_keys(binding), binding.tooltip, 14) for binding in _first(bindings)]
+            out += [
+                _entry(_keys(binding), binding.tooltip, 14, width)
+                for binding in _first(keys.declared(bindings))
+            ]
         out += [Content(), Content.styled("Filter", "bold $strong")]
-        out += [_entry(text, meaning, 14) for text, meaning in FILTER_HELP]
+        out += [line for text, meaning in FILTER_HELP for line in _entry(text, meaning, 14, width)]
         out += [
             Content(),
-            Content.styled("– was not measured; it is never shown as 0.  Nothing in ktop ends a process.", "$muted"),
+            Content.styled(
+                "– was not measured; it is never shown as 0.  Nothing in ktop ends a process.", "$muted"
+            ),
         ]
         return out
 
 
-def pane_help(pane: Pane, status: Status | None) -> list[Content]:
+def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:
     """Return what the pane answers, what each of its columns means, and its hooks."""
     out = [Content.assemble((pane.name, "bold $strong"), "  ", (pane.question, "$muted")), Content()]
     shown = [column for column in pane.columns if column.unit is not Unit.HISTOGRAM]
-    width = max(len(column.title) for column in shown)
+    names = max(len(column.title) for column in shown)
     for column in shown:
         unit = UNIT_NAMES.get(column.unit)
         meaning = " ".join(column.help.split()) + (f"  [{unit}]" if unit else "")
-        out.append(_entry(column.title, meaning, width))
+        out += _entry(column.title, meaning, names, width)
     if status is not None and (status.hooks or status.refused):
         out += [Content(), Content.styled("Hooks", "bold $strong")]
-        out += [_entry(group, escape(variant), 14) for group, variant in status.hooks.items()]
-        out += [
-            _entry(escape(program), "not taken: " + escape(why), 14)
-            for program, why in status.refused.items()
-        ]
+        for group, variant in status.hooks.items():
+            out += _entry(group, escape(variant), 14, width)
+        for program, why in status.refused.items():
+            out += _entry(escape(program), "not taken: " + escape(why), 14, width)
     return out
 
 
-def _entry(name: str, meaning: str, width: int) -> Content:
-    return Content.assemble("  ", (f"{name:<{width}}", "bold"), "  ", meaning)
+def _entry(name: str, meaning: str, names: int, width: int) -> list[Content]:
+    """Return ``name`` in its column, and ``meaning`` wrapped beside it."""
+    room = max(width - names - 4, 20)
+    first, *rest = wrap(meaning, room) or [""]
+    indent = " " * (names + 4)
+    return [
+        Content.assemble("  ", (f"{name:<{names}}", "bold"), "  ", first),
+        *(Content(indent + line) for line in rest),
+    ]
 
 
 def _keys(binding: Binding) -> str:

@@ -6,7 +6,10 @@ kills anything.  Keys of a table (moving, Enter) stand with the table.
 
 from __future__ import annotations
 
-from textual.binding import Binding
+from collections.abc import Iterable
+from dataclasses import replace
+
+from textual.binding import Binding, BindingType
 
 
 def key(  # noqa: PLR0913 - one for each field a Binding is given here
@@ -26,20 +29,18 @@ def key(  # noqa: PLR0913 - one for each field a Binding is given here
     )
 
 
-APP = [
+APP: list[BindingType] = [
     key("q,ctrl+q", "quit", "quit", "Leave; nothing of ktop stays in the kernel", "app.quit", show=True),
     # Inputs would take it for "copy"; a tool opened at 3 in the morning must obey it everywhere.
     key("ctrl+c", "quit", "quit", "Leave, from anywhere", "app.interrupt", priority=True),
     key("?,f1", "help", "help", "All keys, and what every number means", "app.help", display="?", show=True),
-    key(
-        ":,ctrl+p", "command_palette", "commands", "Find a command by its name", "app.palette", display=":"
-    ),
+    key(":,ctrl+p", "command_palette", "commands", "Find a command by its name", "app.palette", display=":"),
     key("-", "interval(-1)", "faster", "Sample more often", "app.faster"),
     key("+,=", "interval(1)", "slower", "Sample less often", "app.slower", display="+"),
     key("b", "measure_cost", "BPF cost", "Measure what the BPF programs cost, for 3 seconds", "app.cost"),
 ]
 
-TIME = [
+TIME: list[BindingType] = [
     key(
         "space",
         "pause",
@@ -49,42 +50,72 @@ TIME = [
         display="Space",
         show=True,
     ),
-    key("[,t", "step(-1)", "back in time", "One sample back", "time.back", display="[", show=False),
-    key("],T", "step(1)", "forward in time", "One sample forward", "time.forward", display="]"),
+    key("[,t", "step(-1)", "history", "One sample back in time", "time.back", display="[ ]", show=True),
+    key("],T", "step(1)", "forward in time", "One sample forward in time", "time.forward", display="]"),
     key("{", "leap(-60)", "a minute back", "One minute back", "time.minute_back"),
     key("}", "leap(60)", "a minute forward", "One minute forward", "time.minute_forward"),
 ]
 
-PANES = [
-    key("tab", "turn(1)", "next pane", "The next pane", "pane.next", display="Tab", show=True),
+PANES: list[BindingType] = [
+    key("tab", "turn(1)", "pane", "The next pane", "pane.next", display="Tab", show=True),
     key("shift+tab", "turn(-1)", "previous pane", "The previous pane", "pane.previous"),
     *(key(str(n), f"pane({n})", f"pane {n}", f"Pane {n}", f"pane.{n}") for n in range(1, 10)),
 ]
 
-VIEW = [
-    key("/,f", "filter", "filter", "Show only rows that match; stays on until cleared", "view.filter",
-        display="/", show=True),
+VIEW: list[BindingType] = [
+    key(
+        "/,f",
+        "filter",
+        "filter",
+        "Show only rows that match; stays on until cleared",
+        "view.filter",
+        display="/",
+        show=True,
+    ),
     key("S", "pick_sort", "sort", "Choose the column to sort by", "view.sort", show=True),
     key("<", "sort_next(-1)", "sort left", "Sort by the column to the left", "view.sort_left"),
     key(">", "sort_next(1)", "sort right", "Sort by the column to the right", "view.sort_right"),
     key("I", "reverse_sort", "invert", "Reverse the order", "view.reverse"),
     key("F", "follow", "follow", "Follow the process under the cursor, in every pane", "view.follow"),
-    key("p", "per_process", "per process", "Rows as totals per process, or each by itself", "view.per_process"),
-    key("x", "on_demand", "failed too", "Also what is collected only on demand (failed execs)", "view.on_demand"),
+    key(
+        "p", "per_process", "per process", "Rows as totals per process, or each by itself", "view.per_process"
+    ),
+    key(
+        "x",
+        "on_demand",
+        "failed too",
+        "Also what is collected only on demand (failed execs)",
+        "view.on_demand",
+    ),
     key("c", "chart", "chart", "Move the cursor over the chart, or over the table again", "view.chart"),
     key("escape,backspace", "back", "back", "Back: to now, without filter", "view.back", display="Esc"),
 ]
 
-MAIN = [*VIEW, *TIME, *PANES]
+MAIN: list[BindingType] = [*VIEW, *TIME, *PANES]
 
-PROCESS = [
-    key("escape,backspace", "back", "back", "Back to where you were", "process.back", display="Esc", show=True),
+PROCESS: list[BindingType] = [
+    key(
+        "escape,backspace", "back", "back", "Back to where you were", "process.back", display="Esc", show=True
+    ),
     *TIME,
 ]
 
-HELP = [
-    key("escape,backspace,q,?,f1,enter,space", "close", "back", "Close the help", "help.close", display="Esc", show=True),
+HELP: list[BindingType] = [
+    key(
+        "escape,backspace,q,?,f1,enter,space",
+        "close",
+        "back",
+        "Close the help",
+        "help.close",
+        display="Esc",
+        show=True,
+    ),
 ]
+
+
+def declared(bindings: Iterable[BindingType]) -> list[Binding]:
+    """Return the Bindings among ``bindings``: those that say what they are for."""
+    return [binding for binding in bindings if isinstance(binding, Binding)]
 
 
 def shown_key(binding: Binding) -> str:
@@ -110,3 +141,13 @@ KEY_NAMES = {
     "end": "End",
 }
 """How keys are written where their name is not what stands on them."""
+
+
+def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> list[Binding]:
+    """Return what the line at the bottom shows: what opens a row (of ``opening``), then the ``groups``."""
+    first = [
+        replace(each, show=True, key_display="Enter", description="process")
+        for each in declared(opening)
+        if each.action == "select"
+    ]
+    return [*first, *(each for group in groups for each in declared(group) if each.show)]

@@ -17,6 +17,7 @@ from ktop.ui.bridge import Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
+from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.tabs import PaneTabs
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
@@ -60,12 +61,16 @@ class MainScreen(TimeKeys, Screen[None]):
         yield PaneTabs([pane.name for pane in self.panes], self._current)
         with Container(id="body"):
             yield Line(Content.styled("Attaching to the kernel …", "$muted"), id="attaching")
-        yield KeyLine([*self.BINDINGS, *keys.APP])
+        yield KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
         yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")
 
     def on_mount(self) -> None:
         """Follow every pane's coming and going, for the tabs."""
         self.call_after_refresh(self._begin)
+
+    def on_resize(self) -> None:
+        """Say so when there is no room."""
+        self.set_class(self.size.width < 40 or self.size.height < 10, "-tiny")
 
     def _begin(self) -> None:
         """Make the first view: the skeleton has been painted."""
@@ -220,7 +225,9 @@ class MainScreen(TimeKeys, Screen[None]):
         """Show the process ``pid`` on a screen of its own."""
         from ktop.ui.process_screen import ProcessScreen
 
-        self.app.push_screen(ProcessScreen(pid, self.source, self.panes, self.bridge, self.view), self._returned)
+        self.app.push_screen(
+            ProcessScreen(pid, self.source, self.panes, self.bridge, self.view), self._returned
+        )
 
     def _returned(self, _result: None) -> None:
         """Look at the pane again."""

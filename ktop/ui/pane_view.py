@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -27,6 +27,9 @@ from ktop.ui.status_line import StatusLine
 from ktop.ui.table import FrameTable
 from ktop.ui.trail import Trail
 from ktop.ui.view import SLACK_S, View
+
+if TYPE_CHECKING:
+    from ktop.ui.stack_tree import StackTree
 
 STACK_SECONDS = 30.0
 """Stacks are added up over that long: one interval's samples say little."""
@@ -218,7 +221,11 @@ class PaneView(Vertical):
     @property
     def pid(self) -> int | None:
         """The process under the cursor; None where there is none."""
-        row: Mapping[str, Any] | None = self._table.cursor_row()
+        if self.pane.shape is Shape.STACKS:
+            return self._table.cursor.pid if self._table.cursor is not None else None
+        return self._pid_of(self._table.cursor_row())
+
+    def _pid_of(self, row: Mapping[str, Any] | None) -> int | None:
         value = row.get(self.pane.process_key) if row is not None else None
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
@@ -235,9 +242,9 @@ class PaneView(Vertical):
         return str(self._table.sort_column) if self.can_sort else self.pane.sort
 
     @property
-    def moving_keys(self) -> Sequence[Binding]:
+    def moving_keys(self) -> Sequence[BindingType]:
         """The keys of the table."""
-        return [each for each in type(self._table).BINDINGS if isinstance(each, Binding)]
+        return list(type(self._table).BINDINGS)
 
     def sort_by(self, column: str | None) -> None:
         """Sort by ``column``; None changes nothing."""
@@ -289,8 +296,14 @@ class PaneView(Vertical):
     def on_frame_table_selected(self, event: FrameTable.Selected) -> None:
         """Open the process of the row."""
         event.stop()
-        if self.pid is not None:
-            self.post_message(self.Opened(self.pid))
+        pid = self._pid_of(event.row)
+        if pid is not None:
+            self.post_message(self.Opened(pid))
+
+    def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
+        """Open the process of the line."""
+        event.stop()
+        self.post_message(self.Opened(event.pid))
 
     def on_frame_table_highlighted(self, event: FrameTable.Highlighted) -> None:
         """Draw the histogram of the row."""

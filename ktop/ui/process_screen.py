@@ -220,9 +220,7 @@ class ProcessScreen(TimeKeys, Screen[None]):
             return
         if process is None or process.state in "ZX":
             self._ended = True
-        elif self._process is None:
-            self._process = process
-        elif abs(process.started - self._process.started) < 1.0:
+        elif self._process is None or abs(process.started - self._process.started) < 1.0:
             self._process = process
         else:
             self._ended = True
@@ -244,7 +242,9 @@ class ProcessScreen(TimeKeys, Screen[None]):
         ]
         if process.container:
             facts.append(("container", process.container))
-        memory = size(process.rss_bytes) + (f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else "")
+        memory = size(process.rss_bytes) + (
+            f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
+        )
         figures = [
             ("threads", number(process.threads)),
             ("memory", memory),
@@ -281,5 +281,3 @@ def _comm(known: list[tuple[Section, ProcessHistory]]) -> bytes:
             if ts >= newest[0]:
                 newest = (ts, bytes(history.rows["comm"][-1]))
     return newest[1]
-
-

@@ -19,7 +19,9 @@ Part = str | tuple[str, str]
 ROWS = 6
 """Rows (disks, connections, stacks, execs) that a section lists."""
 RISING = " ▁▂▃▄▅▆▇█"
-_NOT_A_FIGURE = frozenset({Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM})
+_NOT_A_FIGURE = frozenset(
+    {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM}
+)
 _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
 
 
@@ -39,9 +41,10 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int)
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide."""
     if latest is not None and latest.status.unavailable and not len(known):
         reason = escape(latest.status.unavailable.split(". ")[0].rstrip("."))
-        lines = wrap(reason, width - 3) or [""]
-        marks = [NOT_MEASURED, *[" "] * (len(lines) - 1)]
-        said = [Content.styled(f"{mark}  {line}", "$muted") for mark, line in zip(marks, lines, strict=True)]
+        said = [
+            Content.styled(line, "$muted")
+            for line in wrap(f"{NOT_MEASURED}  {reason}", width, subsequent_indent="   ")
+        ]
         return Section(pane, tuple(said), empty=True)
     if not len(known):
         return Section(pane, (Content.styled("nothing in the time kept", "$muted"),), empty=True)
@@ -49,7 +52,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int)
         return Section(pane, tuple(_stacks(pane, known, width)))
     if pane.shape is Shape.EVENTS:
         return Section(pane, tuple(_table(pane, known.folded(), _event_columns(pane), width)))
-    lines = [_figures(pane, known.total, width)]
+    lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
     parts = [column for column in _parts(pane) if column.name in known.rows]
@@ -67,7 +70,9 @@ def _is_figure(column: Column) -> bool:
 
 def _parts(pane: Pane) -> list[Column]:
     """Return the visible columns, beside the process, that tell the pane's rows apart (disk, ports)."""
-    return [pane.column(name) for name in pane.key if name != pane.process_key and not pane.column(name).hidden]
+    return [
+        pane.column(name) for name in pane.key if name != pane.process_key and not pane.column(name).hidden
+    ]
 
 
 def _event_columns(pane: Pane) -> list[Column]:
@@ -98,7 +103,7 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     peak = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
     glyphs = []
     for value in values.tolist():
-        if value != value:
+        if np.isnan(value):
             glyphs.append("·")
         elif value <= 0 or peak <= 0:
             glyphs.append(RISING[0])
@@ -129,8 +134,10 @@ def _table(pane: Pane, rows: Rows, columns: list[Column], width: int) -> list[Co
             sizes[place] -= cut
             over -= cut
     lines = [Content.styled(_line([column.title for column in columns], sizes, columns, width), "$muted")]
-    for number in range(length(chosen)):
-        lines.append(Content(_line([each[number] for each in texts], sizes, columns, width)))
+    lines += [
+        Content(_line([each[number] for each in texts], sizes, columns, width))
+        for number in range(length(chosen))
+    ]
     if total > ROWS:
         lines.append(Content.styled(f"{ELLIPSIS} {total - ROWS} more", "$muted"))
     return lines
@@ -138,7 +145,8 @@ def _table(pane: Pane, rows: Rows, columns: list[Column], width: int) -> list[Co
 
 def _line(texts: list[str], sizes: list[int], columns: list[Column], width: int) -> str:
     pieces = [
-        fit(text, size, right=not column.is_text) for text, size, column in zip(texts, sizes, columns, strict=True)
+        fit(text, size, right=not column.is_text)
+        for text, size, column in zip(texts, sizes, columns, strict=True)
     ]
     return fit("  ".join(pieces), width).rstrip()
 
@@ -149,7 +157,9 @@ def _stacks(pane: Pane, known: ProcessHistory, width: int) -> list[Content]:
     samples = rows[pane.sort].astype(np.float64)
     stacks = [column.name for column in pane.columns if column.unit is Unit.STACK and column.name in rows]
     total = float(samples.sum())
-    lines = [Content.assemble((pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold"))]
+    lines = [
+        Content.assemble((pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold"))
+    ]
     for place in np.argsort(-samples, kind="stable")[:ROWS].tolist():
         # Kernel frames are called by user frames, so they are the inner ones.
         frames = [name for column in stacks for name in (rows[column][place] or ())]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -46,7 +48,7 @@ class SortPicker(ModalScreen[str | None]):
         text-overflow: ellipsis;
     }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace,S", "dismiss(None)", "back", tooltip="Leave the order as it is",
                 id="sort.close"),
         Binding("j", "move(1)", "down", show=False, id="sort.down", tooltip="Down"),
@@ -56,11 +58,7 @@ class SortPicker(ModalScreen[str | None]):
     def __init__(self, pane: Pane, current: str) -> None:
         """Offer the columns of ``pane``; the one called ``current`` is chosen at first."""
         super().__init__()
-        self._columns = [
-            column
-            for column in pane.columns
-            if not column.hidden and is_sortable(column)
-        ]
+        self._columns = [column for column in pane.columns if not column.hidden and is_sortable(column)]
         self._current = current
 
     def compose(self) -> ComposeResult:

@@ -70,7 +70,7 @@ class StatusLine(Widget):
         ratio = self._status.unattributed_ratio
         if ratio is not None and not math.isnan(ratio):
             style = "$warn" if ratio >= MANY_UNATTRIBUTED else ""
-            parts += [("  no process ", "$muted"), (percent(ratio), style)]
+            parts += [("  unattributed ", "$muted"), (percent(ratio), style)]
         return parts
 
     def _hooks(self) -> Content:

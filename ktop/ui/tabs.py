@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual import events
-
+GAP = 1
 MORE_LEFT = "‹"
 MORE_RIGHT = "›"
 
@@ -52,8 +49,8 @@ class PaneTabs(Widget):
     def render(self) -> Content:
         """Return the line: spaced where there is room, tight where not, scrolled at last."""
         width = self.size.width
-        labels, gap = self._labels(width)
-        first, last = self._visible(labels, gap, width)
+        labels = self._labels(width)
+        first, last = self._visible(labels, width)
         parts: list[Content] = []
         self._spans = []
         x = 0
@@ -63,19 +60,19 @@ class PaneTabs(Widget):
         for index in range(first, last):
             label = labels[index]
             self._spans.append((x, x + label.cell_length, index))
-            parts += [label, Content(" " * gap)]
-            x += label.cell_length + gap
+            parts += [label, Content(" " * GAP)]
+            x += label.cell_length + GAP
         if last < len(labels):
             parts.append(Content.styled(MORE_RIGHT, "$muted"))
         return Content.assemble(*parts)
 
-    def _labels(self, width: int) -> tuple[list[Content], int]:
-        """Return the labels and the gap between them."""
-        for space, gap in ((" ", 1), ("", 1)):
-            labels = [self._label(index, space) for index in range(len(self._names))]
-            if sum(label.cell_length + gap for label in labels) - gap <= width:
-                break
-        return labels, gap
+    def _labels(self, width: int) -> list[Content]:
+        """Return the labels: spaced if they fit so, else tight."""
+        numbers = range(len(self._names))
+        spaced = [self._label(index, " ") for index in numbers]
+        if sum(label.cell_length + GAP for label in spaced) - GAP <= width:
+            return spaced
+        return [self._label(index, "") for index in numbers]
 
     def _label(self, index: int, space: str) -> Content:
         """Return one tab: its digit (the key) quiet, its name in the style of its state."""
@@ -86,10 +83,10 @@ class PaneTabs(Widget):
         style = "$muted" if index in self._dim else ""
         return Content.assemble(edge, (digit + space, "$muted"), (self._names[index], style), edge)
 
-    def _visible(self, labels: list[Content], gap: int, width: int) -> tuple[int, int]:
+    def _visible(self, labels: list[Content], width: int) -> tuple[int, int]:
         """Return the range of tabs to draw such that the current one is in sight."""
-        sizes = [label.cell_length + gap for label in labels]
-        if sum(sizes) - gap <= width:
+        sizes = [label.cell_length + GAP for label in labels]
+        if sum(sizes) - GAP <= width:
             return 0, len(labels)
         room = width - 2
         first, last = self._current, self._current + 1

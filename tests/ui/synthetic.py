@@ -21,9 +21,30 @@ CPUS = 4
 BOUNDS = log_linear_bounds(160, 1000.0)
 TASK_BOUNDS = log2_bounds(24)
 COMMS = (
-    b"postgres", b"nginx", b"kworker/u8:3", b"java", b"python3", b"redis-server", b"node", b"rsync",
-    b"sshd", b"systemd-journal", b"containerd", b"dockerd", b"cron", b"backup.sh", b"make", b"cc1plus",
-    b"prometheus", b"grafana", b"etcd", b"kubelet", b"haproxy", b"memcached", b"mysqld", b"tar",
+    b"postgres",
+    b"nginx",
+    b"kworker/u8:3",
+    b"java",
+    b"python3",
+    b"redis-server",
+    b"node",
+    b"rsync",
+    b"sshd",
+    b"systemd-journal",
+    b"containerd",
+    b"dockerd",
+    b"cron",
+    b"backup.sh",
+    b"make",
+    b"cc1plus",
+    b"prometheus",
+    b"grafana",
+    b"etcd",
+    b"kubelet",
+    b"haproxy",
+    b"memcached",
+    b"mysqld",
+    b"tar",
 )
 HOSTILE = (
     b"\x1b[2J\x1b[31mred",
@@ -71,7 +92,9 @@ RUNQLAT = Pane(
         Column("p50_us", "P50", Unit.US, "Half of the waits were shorter.", Fold.DERIVED),
         Column("p99_us", "P99", Unit.US, "99 in 100 waits were shorter.", Fold.DERIVED),
         Column("max_us", "MAX", Unit.US, "The longest wait.", Fold.MAX),
-        Column("hist", "WAITS BY LENGTH", Unit.HISTOGRAM, "Waits by length.", hidden=True, bounds=TASK_BOUNDS),
+        Column(
+            "hist", "WAITS BY LENGTH", Unit.HISTOGRAM, "Waits by length.", hidden=True, bounds=TASK_BOUNDS
+        ),
     ),
     key=("pid",),
     sort="wait_us",
@@ -292,11 +315,18 @@ def _host(ts: float, tick: int) -> Frame:
     wave = 0.5 + 0.5 * np.sin(tick / 7)
     figures = {
         "uptime_s": 86_400.0 * 12 + 3_600 * 4 + tick,
-        "load1": 1.2 + wave, "load5": 1.1, "load15": 0.97,
+        "load1": 1.2 + wave,
+        "load5": 1.1,
+        "load15": 0.97,
         "cpu_ratio": 0.2 + 0.5 * wave,
-        "memory_used_bytes": 11.3e9, "memory_total_bytes": 16.6e9, "swap_used_bytes": 0.0,
-        "pressure_cpu": 0.02 + 0.1 * wave, "pressure_io": 0.31 * wave, "pressure_memory": 0.0,
-        "self_cpu_ratio": 0.006, "self_rss_bytes": 61.2e6,
+        "memory_used_bytes": 11.3e9,
+        "memory_total_bytes": 16.6e9,
+        "swap_used_bytes": 0.0,
+        "pressure_cpu": 0.02 + 0.1 * wave,
+        "pressure_io": 0.31 * wave,
+        "pressure_memory": 0.0,
+        "self_cpu_ratio": 0.006,
+        "self_rss_bytes": 61.2e6,
     }
     return Frame(HOST, ts, 1.0, {}, figures)
 
@@ -338,8 +368,10 @@ def _biotop(tick: int, who: Rows, weight: Array) -> tuple[Rows, dict[str, float]
     rows = {
         **who,
         "disk": np.array([b"nvme0n1", b"sda"] * len(weight), dtype="S32")[: len(weight)],
-        "read_ops": reads, "write_ops": writes,
-        "read_bytes": reads * 16384, "write_bytes": writes * 65536,
+        "read_ops": reads,
+        "write_ops": writes,
+        "read_bytes": reads * 16384,
+        "write_bytes": writes * 65536,
         "max_us": 90.0 * (1 + 40 * noise * weight),
     }
     return rows, {}, (Histogram(BOUNDS, _heat(tick, 20, 300)),)
@@ -356,7 +388,9 @@ def _cachestat(tick: int, who: Rows, weight: Array) -> tuple[Rows, dict[str, flo
 def _hardirqs(tick: int) -> Rows:
     names = (b"local timer", b"nvme0q1", b"eth0-rx-0", b"reschedule", b"call function", b"i8042")
     count = np.array([1000, 412, 388, 260, 31, 0]) + (np.arange(6) * tick) % 17
-    hist = np.floor(count[:, None] * np.exp(-0.5 * ((np.arange(24) - 3 - np.arange(6)[:, None] / 2) / 1) ** 2))
+    hist = np.floor(
+        count[:, None] * np.exp(-0.5 * ((np.arange(24) - 3 - np.arange(6)[:, None] / 2) / 1) ** 2)
+    )
     return {
         "irq": np.array([236, 33, 41, 253, 251, 1]),
         "name": np.array(names, dtype="S32"),
