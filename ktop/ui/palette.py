@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from rich.color import ColorSystem as RichSystem
@@ -68,21 +68,17 @@ class Palette:
         return [self._color("chart"), *(self._color(f"heat-{step}") for step in range(1, HEAT_STEPS + 1))]
 
 
-@lru_cache(maxsize=8)
-def _palette(variables: tuple[tuple[str, str], ...], glyphs: bool) -> Palette:
-    return Palette(dict(variables), glyphs=glyphs)
-
-
-_WANTED = frozenset(THEMES[0].variables) | {"foreground", "background", "surface", "primary", "accent"}
+_palettes: dict[tuple[str, bool], Palette] = {}
 
 
 def palette(app: App[Any]) -> Palette:
-    """Return the palette of the theme that ``app`` shows now."""
-    variables = app.theme_variables or app.get_css_variables()
-    fallback = THEMES[0].variables
-    chosen = tuple(sorted((name, variables.get(name) or fallback.get(name, "")) for name in _WANTED))
-    glyphs = app.no_color or app.native_ansi_color
-    return _palette(chosen, glyphs)
+    """Return the palette of the theme that ``app`` has now."""
+    key = (app.theme, app.no_color or app.native_ansi_color)
+    look = _palettes.get(key)
+    if look is None:
+        # Not theme_variables: those change only when the style sheets have been read again.
+        look = _palettes[key] = Palette(app.get_css_variables(), glyphs=key[1])
+    return look
 
 
 class ThemedApp(App[None]):

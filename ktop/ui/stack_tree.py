@@ -21,7 +21,7 @@ from ktop.ui.blocks import Parts, bar, line
 from ktop.ui.palette import Palette, palette
 
 BAR = 12
-WITH_BAR_FROM = 76
+WITH_BAR_FROM = 70
 _NUMBERS = f"{'TOTAL':>6} {'SELF':>6} {'SAMPLES':>7}  "
 
 

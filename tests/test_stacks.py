@@ -1,0 +1,68 @@
+"""Stacks become a tree in which nothing is lost and nothing is executed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ktop import stacks
+from tests.ui.chart_frames import stack_rows
+
+names = st.sampled_from(["main", "a", "b", "a;b", "\x1b[2J", "[bold]", "two\nlines", "\u202e", "ünï"])
+a_stack = st.lists(names, max_size=6)
+a_row = st.tuples(
+    st.integers(0, 4), st.binary(max_size=8), st.integers(0, 1000), st.none() | a_stack, st.none() | a_stack
+)
+
+
+@given(st.lists(a_row, max_size=20))
+def test_no_sample_is_lost(rows):
+    root = stacks.tree(stack_rows(*rows))
+    total = sum(row[2] for row in rows)
+    assert root.total == total
+    nodes = list(stacks.walk(root))
+    assert sum(node.own for node in nodes) == total
+    for node in nodes:
+        assert node.total == node.own + sum(child.total for child in node.children.values())
+        shares = [child.total for child in node.children.values()]
+        assert shares == sorted(shares, reverse=True)
+    assert len({node.path for node in nodes}) == len(nodes)
+
+
+@given(st.lists(a_row, max_size=20))
+def test_folded_lines_hold_every_sample_and_nothing_else(rows):
+    lines = list(stacks.folded(stack_rows(*rows)))
+    assert sum(int(line.rsplit(" ", 1)[1]) for line in lines) == sum(row[2] for row in rows)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_folded_line():
+    rows = stack_rows(
+        (1, b"sh", 3, ["main", "a;b"], ["do_syscall_64"]), (2, b"sh", 4, ["main", "a:b"], ["do_syscall_64"])
+    )
+    assert list(stacks.folded(rows)) == ["sh;main;a:b;do_syscall_64_[k] 7"]
+
+
+def test_names_are_escaped_and_kernel_is_told_from_user():
+    root = stacks.tree(stack_rows((7, b"\x1b[31mred", 1, ["read\x07"], ["read\x07"])))
+    process = next(iter(root.children.values()))
+    chain = stacks.chain(process)
+    assert [node.name for node in chain] == ["\\x1b[31mred (7)", "read\\x07", "read\\x07"]
+    assert [node.kernel for node in chain] == [False, False, True]
+
+
+def test_only_open_nodes_show_their_children():
+    root = stacks.tree(stack_rows((1, b"x", 5, ["a", "b"], None), (2, b"y", 3, ["c"], None)))
+    assert [node.name for node in stacks.visible(root, set())] == ["x (1)", "y (2)"]
+    first = next(iter(root.children.values()))
+    assert [node.name for node in stacks.visible(root, {first.path})] == ["x (1)", "a", "y (2)"]
+
+
+def test_hot_path_ends_where_the_samples_part():
+    root = stacks.tree(
+        stack_rows(
+            (1, b"x", 50, ["main", "a"], None), (1, b"x", 50, ["main", "b"], None), (2, b"y", 9, ["c"], None)
+        )
+    )
+    assert [node.name for node in stacks.hot_path(root)] == ["x (1)", "main"]
+    assert stacks.hot_path(stacks.tree({})) == []

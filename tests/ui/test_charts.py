@@ -1,0 +1,213 @@
+"""The smaller charts: strip by CPU, lines, histogram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from textual.app import ComposeResult
+
+from ktop.frame import Frame, Histogram
+from ktop.pane import Column, Lines, Unit
+from ktop.stats import log2_bounds, log_linear_bounds
+from ktop.ui import braille
+from ktop.ui.blocks import bar, rising
+from ktop.ui.cpu_strip import CpuStrip, cpu_history, heights
+from ktop.ui.histogram import HistogramView, trimmed
+from ktop.ui.lines import LinesView
+from ktop.ui.palette import ThemedApp
+from ktop.ui.time_axis import labels
+from tests.ui import chart_frames
+
+BOUNDS = log_linear_bounds(264, 1000.0)
+CACHE = Lines("Page cache", (("hits", "misses"), ("hit_ratio",), ("cached_bytes", "dirty_bytes")))
+COLUMNS = (Column("hit_ratio", "", Unit.RATIO, ""), Column("cached_bytes", "", Unit.BYTES, ""))
+
+
+class OneApp(ThemedApp):
+    CSS = "#one { height: 100%; }"
+
+    def __init__(self, widget: Any, **environ: str) -> None:
+        super().__init__(environ={"TERM": "xterm-256color", **environ})
+        self.widget = widget
+        widget.id = "one"
+
+    def compose(self) -> ComposeResult:
+        yield self.widget
+
+    def text(self) -> list[str]:
+        return [self.widget.render_line(y).text for y in range(self.widget.size.height)]
+
+
+def fill(widget: Any) -> None:
+    if isinstance(widget, CpuStrip):
+        widget.show(chart_frames.latency(40, cpus=12))
+    elif isinstance(widget, LinesView):
+        widget.show(chart_frames.cache(90))
+    else:
+        assert isinstance(widget, HistogramView)
+        last = chart_frames.latency(20)[-1].histograms[0]
+        widget.show(last.bounds, last.counts, "Latency")
+
+
+@pytest.mark.parametrize("size", [(40, 8), (80, 24), (240, 60), (9, 2), (30, 1)])
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
+@pytest.mark.parametrize("make", [CpuStrip, lambda: LinesView(CACHE, COLUMNS), HistogramView])
+async def test_fills_any_size(make, size, environ):
+    app = OneApp(make(), **environ)
+    async with app.run_test(size=size):
+        fill(app.widget)
+        assert {len(line) for line in app.text()} == {size[0]}
+
+
+# The strip by CPU
+
+
+def test_cpus_are_grouped_only_when_lines_are_few():
+    frames = chart_frames.latency(5, cpus=10)
+    assert cpu_history(frames, 10).labels == tuple(f"cpu {cpu}" for cpu in range(10))
+    assert cpu_history(frames, 4).labels == ("cpu 0–2", "cpu 3–5", "cpu 6–8", "cpu 9–9")
+    assert cpu_history([], 4).labels == ()
+
+
+def test_a_cpu_without_a_histogram_has_no_value():
+    counts = np.zeros(len(BOUNDS) - 1, np.uint64)
+    counts[100] = 4
+    frames = [
+        Frame("p", 1, 1.0, {}, histograms=(Histogram(BOUNDS, counts, 0), Histogram(BOUNDS, counts, 1))),
+        Frame("p", 2, 1.0, {}, histograms=(Histogram(BOUNDS, counts, 1),)),
+    ]
+    values = cpu_history(frames, 2).values
+    assert np.isnan(values[0]).tolist() == [False, True]
+    assert BOUNDS[100] <= values[1, 1] <= BOUNDS[101]
+
+
+def test_bars_have_a_fixed_scale():
+    assert heights(np.array([np.nan, 1.0, 10.0, 1e3, 1e5, 1e9])).tolist() == [0, 1, 1, 5, 8, 8]
+
+
+async def test_the_last_value_stands_at_the_right():
+    app = OneApp(CpuStrip())
+    async with app.run_test(size=(60, 3)):
+        counts = np.zeros(12, np.uint64)
+        counts[5] = 10
+        histograms = tuple(Histogram(log2_bounds(12), counts, cpu) for cpu in (0, 1))
+        app.widget.show(
+            [
+                Frame("p", 1, 1.0, {}, histograms=histograms[:1]),
+                Frame("p", 2, 1.0, {}, histograms=histograms[1:]),
+            ]
+        )
+        _, first, second = app.text()
+        assert first.startswith("cpu 0")
+        assert first.rstrip().endswith("–")
+        assert second.rstrip().endswith("63.7µs")
+
+
+# Lines
+
+
+@given(
+    hnp.arrays(np.float64, st.integers(0, 300), elements=st.floats(-1e9, 1e9) | st.just(np.nan)),
+    st.integers(1, 80),
+    st.integers(1, 9),
+)
+def test_every_measured_value_has_a_dot_and_no_other(values, columns, rows):
+    low, high = braille.axis(values)
+    assert low < high
+    lit = braille.dots(values, low, high, columns, rows)
+    assert lit.shape == (rows * 4, columns * 2)
+    shown = values[-columns * 2 :]
+    width = columns * 2
+    assert lit.any(axis=0).tolist() == [False] * (width - len(shown)) + (~np.isnan(shown)).tolist()
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 50), elements=st.floats(0, 1e15)))
+def test_the_axis_holds_every_value(values):
+    for base in (10.0, 1024.0):
+        low, high = braille.axis(values, base)
+        assert low <= values.min() + 1e-9 * abs(values.min())
+        assert high >= values.max() * (1 - 1e-9)
+
+
+def test_neighbours_are_joined():
+    lit = braille.dots(np.array([0.0, 10.0]), 0, 10, 1, 2)
+    assert lit[:, 0].tolist() == [False] * 7 + [True]
+    assert lit[:, 1].tolist() == [True] * 7 + [False]
+
+
+def test_braille_cells():
+    lit = np.zeros((4, 2), bool)
+    lit[0, 0] = lit[3, 1] = True
+    assert chr(0x2800 + int(braille.cells(lit)[0, 0])) == "⢁"
+
+
+async def test_last_values_are_never_cut():
+    app = OneApp(LinesView(Lines("x", (("readahead_surplus", "dirtied_for_a_long_time"),))))
+    async with app.run_test(size=(36, 8)):
+        app.widget.show([Frame("p", 1, 1.0, {}, host={"readahead_surplus": 1234.0})])
+        text = "\n".join(app.text())
+        assert "1.23k" in text
+        assert "… –" in text, "not measured"
+
+
+def test_ages_stand_below_their_columns():
+    text = labels(1000.0 + np.arange(61), 1060.0, 61)
+    assert text.endswith("now")
+    for age in (15, 30, 45):
+        assert text[60 - age - len(f"-{age}s") + 1 : 60 - age + 1] == f"-{age}s"
+    past = labels(1000.0 + np.arange(61), 1240.0, 61)
+    assert past.endswith("-3m")
+    assert labels(np.zeros(0), 0.0, 5) == "     "
+
+
+# The histogram
+
+
+@given(
+    hnp.arrays(np.int64, 264, elements=st.integers(0, 10**6), fill=st.just(0)),
+    st.integers(1, 40),
+)
+def test_bars_hold_every_count(counts, rows):
+    bounds, merged = trimmed(counts, BOUNDS, rows)
+    assert merged.sum() == counts.sum()
+    assert len(merged) <= rows
+    if len(merged):
+        assert len(bounds) == len(merged) + 1
+        assert (np.diff(bounds) > 0).all()
+        assert merged[0]
+        assert merged[-1]
+
+
+async def test_histogram_names_percentiles_and_shares():
+    app = OneApp(HistogramView())
+    async with app.run_test(size=(90, 12)):
+        counts = np.zeros(12, np.int64)
+        counts[3], counts[6] = 90, 10
+        app.widget.show(log2_bounds(12), counts, "Waits of [bold]x[/]")
+        lines = app.text()
+        assert "Waits of [bold]x[/]" in lines[0]
+        assert "p50" in lines[0]
+        assert "8–16µs" in lines[1]
+        assert "90.0%" in lines[1]
+        assert "64–128µs" in lines[4]
+        assert lines[1].rstrip().endswith("◂")
+        app.widget.show(log2_bounds(12), counts * 0, "Waits")
+        assert "nothing counted" in app.text()[1]
+
+
+# Glyphs
+
+
+def test_bars_never_hide_what_is_there():
+    assert bar(0, 4) == "    "
+    assert bar(float("nan"), 4) == "    "
+    assert bar(1e-9, 4) == "▏   "
+    assert bar(0.5, 4) == "██  "
+    assert bar(7, 4) == "████"
+    assert rising(1e-9) == "▁"
+    assert rising(0) == " "

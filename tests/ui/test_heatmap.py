@@ -1,0 +1,192 @@
+"""The heatmap as a widget: sizes, cursor, mouse, colours, hostile nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from textual.app import ComposeResult
+
+from ktop.frame import Frame, Histogram
+from ktop.pane import Heatmap
+from ktop.stats import log2_bounds
+from ktop.ui.blocks import DENSITY
+from ktop.ui.heat_grid import MARKS, Cell, HeatGrid
+from ktop.ui.heatmap import GUTTER, HeatmapView
+from ktop.ui.palette import ThemedApp
+from tests.ui import chart_frames
+
+BOUNDS = log2_bounds(12)
+"""1 to 4096 and above."""
+
+
+class MapApp(ThemedApp):
+    CSS = "HeatmapView { height: 100%; }"
+
+    def __init__(self, **environ: str) -> None:
+        super().__init__(environ={"TERM": "xterm-256color", **environ})
+        self.moves: list[HeatmapView.Moved] = []
+        self.left = 0
+
+    def compose(self) -> ComposeResult:
+        yield HeatmapView(Heatmap("Latency"), quiet="no block I/O in this time")
+
+    def on_heatmap_view_moved(self, moved: HeatmapView.Moved) -> None:
+        self.moves.append(moved)
+
+    def on_heatmap_view_left(self) -> None:
+        self.left += 1
+
+    @property
+    def view(self) -> HeatmapView:
+        return self.query_one(HeatmapView)
+
+    def text(self) -> list[str]:
+        return [self.view.render_line(y).text for y in range(self.view.size.height)]
+
+
+def one(ts: float, slot: int, count: int = 1) -> Frame:
+    counts = np.zeros(12, np.uint64)
+    counts[slot] = count
+    return Frame("p", ts, 1.0, {}, histograms=(Histogram(BOUNDS, counts),))
+
+
+@pytest.mark.parametrize("size", [(40, 8), (80, 24), (200, 50), (240, 60), (12, 3), (9, 1)])
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
+async def test_fills_any_size(size, environ):
+    app = MapApp(**environ)
+    async with app.run_test(size=size) as pilot:
+        for frames in (
+            [],
+            chart_frames.quiet(3),
+            chart_frames.latency(90),
+            chart_frames.latency(3, log2=True),
+        ):
+            app.view.show(frames)
+            await pilot.pause()
+            lines = app.text()
+            assert len(lines) == size[1]
+            assert {len(line) for line in lines} == {size[0]}
+
+
+async def test_a_quiet_map_says_so():
+    app = MapApp()
+    async with app.run_test(size=(80, 12)):
+        app.view.show([])
+        assert "waiting" in "".join(app.text())
+        app.view.show(chart_frames.quiet())
+        assert "no block I/O in this time" in "".join(app.text())
+
+
+async def test_cursor_reads_time_band_and_count():
+    app = MapApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show([one(100.0, 3, 7), one(101.0, 5, 30)])
+        app.view.focus()
+        await pilot.press("left")
+        moved = app.moves[-1]
+        assert (moved.ts, moved.count) == (101.0, 30)
+        assert moved.low <= 32 < moved.high, "it begins on the p99 of the newest"
+        assert "30 of 30" in app.text()[-1]
+        await pilot.press("left")
+        assert (app.moves[-1].ts, app.moves[-1].count) == (100.0, 0)
+        await pilot.press(*["down"] * 20)
+        assert app.moves[-1].low <= 8
+        found = [app.moves[-1].count]
+        for _ in range(12):
+            await pilot.press("up")
+            found.append(app.moves[-1].count)
+        assert 7 in found
+
+
+async def test_cursor_stays_on_its_time_while_the_map_moves():
+    app = MapApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        frames = [one(100.0 + tick, 3, 1 + tick) for tick in range(5)]
+        app.view.show(frames)
+        app.view.focus()
+        await pilot.press("left")
+        assert app.moves[-1].ts == 104.0
+        await pilot.press("left", "left")
+        assert app.moves[-1].ts == 102.0
+        app.view.show([*frames, one(105.0, 3, 9)])
+        await pilot.pause()
+        assert (app.moves[-1].ts, app.moves[-1].count) == (102.0, 3)
+        await pilot.press("end")
+        app.view.show([*frames, one(105.0, 3, 9), one(106.0, 3, 8)])
+        await pilot.pause()
+        assert app.moves[-1].ts == 106.0, "on the newest it follows the newest"
+
+
+async def test_escape_hides_the_cursor_and_leaves():
+    app = MapApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show([one(100.0, 3)])
+        app.view.focus()
+        await pilot.press("left", "escape")
+        await pilot.pause()
+        assert app.moves[-1].ts is None
+        assert app.left == 1
+        assert not app.view.has_focus
+        assert app.text()[-1].rstrip().endswith("now")
+
+
+async def test_mouse_reads_and_click_stays():
+    app = MapApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show([one(100.0 + tick, 3, 1 + tick) for tick in range(5)])
+        columns = app.view.map_columns
+        assert await pilot.hover(HeatmapView, offset=(GUTTER + columns - 2, 5))
+        assert app.moves[-1].ts == 103.0
+        assert await pilot.click(HeatmapView, offset=(GUTTER + columns - 4, 5))
+        assert app.moves[-1].ts == 101.0
+        assert app.view.has_focus
+        before = len(app.moves)
+        assert await pilot.hover(HeatmapView, offset=(2, 5))
+        assert len(app.moves) == before, "there is nothing to read beside the map"
+
+
+async def test_zoom_merges_and_loses_nothing():
+    app = MapApp()
+    async with app.run_test(size=(60, 14)) as pilot:
+        app.view.show([one(1000.0 + tick, 3, 2) for tick in range(40)])
+        app.view.focus()
+        assert app.view.grid.columns.counts.sum() == 80
+        await pilot.press("z", "z")
+        assert len(app.view.grid.columns) <= 9
+        assert app.view.grid.columns.counts.sum() == 80
+        await pilot.press("z", "z")
+        assert len(app.view.grid.columns) == 40
+
+
+async def test_without_colours_density_is_in_the_glyphs():
+    app = MapApp(NO_COLOR="1")
+    async with app.run_test(size=(60, 14)):
+        app.view.show([one(100.0 + tick, 3, 10**tick) for tick in range(6)])
+        drawn = "".join(line[GUTTER:] for line in app.text()[1:-1])
+        assert len(set(drawn) & set(DENSITY)) > 3
+        for line in app.view.render_lines(app.view.size.region):
+            for segment in line:
+                style = segment.style
+                assert style is None or style.color is None or style.color.is_default
+                assert style is None or style.bgcolor is None or style.bgcolor.is_default
+
+
+def test_percentiles_are_marked_in_the_row_of_their_value():
+    grid = HeatGrid()
+    grid.fit(chart_frames.latency(100), 60, 12, halves=2)
+    for row in range(12):
+        over = grid.line(row)[2]
+        for column in np.flatnonzero(over):
+            q = over[column] - 1
+            assert grid.row_of(float(grid.percentiles[q, column])) == row
+    marked = sum(int(np.count_nonzero(grid.line(row)[2])) for row in range(12))
+    assert marked >= 60, "every column has a mark"
+    assert len(MARKS) == 3
+
+
+def test_cells_of_a_column_add_up():
+    grid = HeatGrid()
+    grid.fit(chart_frames.latency(30), 60, 12, halves=2)
+    for column in (0, 15, 29):
+        cells = {grid.band(Cell(column, row)) for row in range(12)}
+        assert sum(count for _, _, count in cells) == grid.total(column)

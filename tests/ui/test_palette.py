@@ -1,0 +1,111 @@
+"""Colours: as many as the terminal has, in order, and none where none are wanted."""
+
+from __future__ import annotations
+
+import pytest
+from rich.color import Color, ColorSystem
+from textual.color import Color as TextualColor
+from textual.filter import NoColor
+
+from ktop.ui.colors import detect, no_color
+from ktop.ui.heat_grid import HEAT_STEPS
+from ktop.ui.palette import ThemedApp, palette
+from ktop.ui.theme import ANSI, DARK, LIGHT, THEMES
+
+
+@pytest.mark.parametrize(
+    ("environ", "system"),
+    [
+        ({}, "standard"),
+        ({"TERM": "xterm"}, "standard"),
+        ({"TERM": "linux"}, "standard"),
+        ({"TERM": "screen"}, "standard"),
+        ({"TERM": "screen", "TMUX": "/tmp/tmux-0/default,1,0"}, "truecolor"),
+        ({"TERM": "screen-256color"}, "256"),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/tmux-0/default,1,0"}, "truecolor"),
+        ({"TERM": "tmux-256color"}, "truecolor"),
+        ({"TERM": "xterm-256color"}, "256"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "truecolor"),
+        ({"TERM": "xterm-kitty"}, "truecolor"),
+        ({"TERM": "xterm-ghostty"}, "truecolor"),
+        ({"TERM": "foot"}, "truecolor"),
+        ({"TERM": "xterm-direct"}, "truecolor"),
+        ({"TERM": "tmux-256color", "TEXTUAL_COLOR_SYSTEM": "standard"}, "standard"),
+        ({"TERM": "xterm-256color", "TEXTUAL_COLOR_SYSTEM": "auto"}, "256"),
+    ],
+)
+def test_color_system(environ, system):
+    assert detect(environ) == system
+
+
+def test_no_color_is_set_and_not_empty():
+    assert no_color({"NO_COLOR": "1"})
+    assert no_color({"TERM": "dumb"})
+    assert not no_color({"NO_COLOR": "", "TERM": "xterm"})
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("system", [ColorSystem.TRUECOLOR, ColorSystem.EIGHT_BIT])
+def test_heat_goes_one_way(theme, system):
+    variables = next(known for known in THEMES if known.name == theme).variables
+    steps = [Color.parse(variables[f"heat-{step}"]).downgrade(system) for step in range(1, HEAT_STEPS + 1)]
+    triplets = [step.get_truecolor() for step in steps]
+    light = [0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 for red, green, blue in triplets]
+    assert light == sorted(light, reverse=theme == LIGHT)
+    assert len(set(triplets)) >= HEAT_STEPS - 1
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_hues_are_the_same_in_256_colours(theme):
+    variables = next(known for known in THEMES if known.name == theme).variables
+    for name in ("read", "write", "good", "warn", "hot", "series-1", "series-2", "series-3", "series-4"):
+        wanted = Color.parse(variables[name])
+        assert wanted.downgrade(ColorSystem.EIGHT_BIT).get_truecolor() == wanted.triplet, name
+
+
+def test_every_theme_has_every_variable():
+    names = {"muted", "faint", "strong", "chart", "read", "write", "good", "warn", "hot", "kernel"}
+    for theme in THEMES:
+        assert names <= set(theme.variables)
+        assert f"heat-{HEAT_STEPS}" in theme.variables
+
+
+@pytest.mark.parametrize(
+    ("environ", "theme"),
+    [
+        ({"TERM": "tmux-256color"}, DARK),
+        ({"TERM": "linux"}, ANSI),
+        ({"TERM": "tmux-256color", "NO_COLOR": "1"}, ANSI),
+    ],
+)
+def test_theme_follows_the_terminal(environ, theme):
+    app = ThemedApp(environ=environ)
+    assert app.theme == theme
+    assert palette(app).glyphs == (theme == ANSI)
+
+
+def test_no_color_leaves_nothing_but_attributes():
+    app = ThemedApp(theme="dark", environ={"TERM": "tmux-256color", "NO_COLOR": "1"})
+    assert [type(each) for each in app.get_line_filters()] == [NoColor]
+
+
+def test_theme_by_name():
+    environ = {"TERM": "tmux-256color"}
+    assert ThemedApp(theme="light", environ=environ).theme == LIGHT
+    assert ThemedApp(theme="nord", environ=environ).theme == "nord"
+    with pytest.raises(KeyError):
+        ThemedApp(theme="no such theme", environ=environ)
+
+
+async def test_changing_the_theme_changes_the_palette():
+    app = ThemedApp(environ={"TERM": "tmux-256color"})
+    async with app.run_test():
+        dark = palette(app).heat
+        app.theme = LIGHT
+        assert palette(app).heat != dark
+        assert (
+            palette(app).heat[1].triplet
+            == TextualColor.parse(THEMES[1].variables["heat-1"]).rich_color.triplet
+        )
+        app.theme = "nord"
+        assert palette(app).style("hot").color is not None

@@ -1,0 +1,135 @@
+"""The tree on the screen: opens by key, and stays as it was when new samples come."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import ComposeResult
+
+from ktop.ui.palette import ThemedApp
+from ktop.ui.stack_tree import StackTree
+from tests.ui.chart_frames import profile, stack_rows
+
+
+class TreeApp(ThemedApp):
+    def __init__(self, **environ: str) -> None:
+        super().__init__(environ={"TERM": "xterm-256color", **environ})
+        self.selected: list[int] = []
+
+    def compose(self) -> ComposeResult:
+        yield StackTree()
+
+    def on_stack_tree_selected(self, message: StackTree.Selected) -> None:
+        self.selected.append(message.pid)
+
+    @property
+    def view(self) -> StackTree:
+        return self.query_one(StackTree)
+
+    def text(self) -> str:
+        return "\n".join(self.view.render_line(y).text for y in range(self.view.size.height))
+
+
+ROWS = stack_rows(
+    (1, b"hot", 60, ["main", "loop", "work"], None),
+    (1, b"hot", 30, ["main", "loop", "wait"], ["schedule"]),
+    (2, b"cold", 10, ["main", "idle"], None),
+)
+
+
+async def test_hot_path_is_open_from_the_start():
+    app = TreeApp()
+    async with app.run_test(size=(80, 20)):
+        app.view.show(ROWS)
+        text = app.text()
+        assert "work" in text
+        assert "90.0%" in text
+        assert "cold (2)" in text
+        assert "idle" not in text
+
+
+async def test_right_opens_to_where_callers_part_and_left_closes():
+    app = TreeApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.view.show(ROWS)
+        app.view.focus()
+        await pilot.press("c")
+        assert "main" not in app.text()
+        await pilot.press("right")
+        assert "loop" in app.text()
+        assert "wait" in app.text()
+        assert "schedule" not in app.text()
+        await pilot.press("end", "right")
+        assert "idle" in app.text()
+        await pilot.press("left")
+        assert "idle" not in app.text()
+        await pilot.press("home", "e")
+        assert "schedule [k]" in app.text()
+
+
+async def test_new_samples_change_neither_cursor_nor_what_is_open():
+    app = TreeApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.view.show(ROWS)
+        app.view.focus()
+        await pilot.press("home", "e", "down", "down", "down", "down")
+        assert app.view.cursor is not None
+        assert app.view.cursor.name == "wait"
+        app.view.show(
+            stack_rows(
+                (3, b"new", 500, ["main", "burn"], None),
+                (1, b"hot", 30, ["main", "loop", "wait"], ["schedule"]),
+                (1, b"hot", 5, ["main", "loop", "work"], None),
+            )
+        )
+        assert app.view.cursor is not None
+        assert (app.view.cursor.name, app.view.cursor.pid) == ("wait", 1)
+        assert "schedule" in app.text()
+        assert "burn" not in app.text(), "what the user has not opened stays closed"
+        app.view.show(stack_rows((1, b"hot", 5, ["main"], None)))
+        assert app.view.cursor.name == "main", "the nearest caller that is left"
+
+
+async def test_enter_and_p_ask_for_the_process():
+    app = TreeApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.view.show(ROWS)
+        app.view.focus()
+        await pilot.press("enter", "end", "p")
+        await pilot.pause()
+        assert app.selected == [1, 2]
+
+
+async def test_no_samples():
+    app = TreeApp()
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.view.show(stack_rows())
+        assert "nothing ran" in app.text()
+        app.view.focus()
+        await pilot.press("right", "left", "down", "enter", "e", "c", "o")
+        assert app.selected == []
+
+
+async def test_the_cursor_is_never_under_the_header():
+    app = TreeApp()
+    async with app.run_test(size=(80, 10)) as pilot:
+        app.view.show(stack_rows(*[(pid, b"p", 100 - pid, ["main"], None) for pid in range(60)]))
+        app.view.focus()
+        for key in ("end", "pageup", "pageup", "up", "up", "up", "pagedown", "home"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.view.cursor is not None
+            assert app.view.cursor.name in app.text(), key
+
+
+@pytest.mark.parametrize("size", [(40, 8), (80, 24), (240, 60), (10, 2)])
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
+async def test_fits_any_size(size, environ):
+    app = TreeApp(**environ)
+    async with app.run_test(size=size) as pilot:
+        app.view.show(profile())
+        app.view.focus()
+        await pilot.press("e")
+        await pilot.pause()
+        width = app.view.scrollable_content_region.width
+        assert {app.view.render_line(y).cell_length for y in range(size[1])} == {width}
+        assert "\x1b" not in app.text()
