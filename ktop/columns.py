@@ -58,9 +58,7 @@ def candidates(pane: Pane, rows: Rows, screen_width: int) -> list[Column]:
 
 def need(column: Column, values: Array) -> int:
     """Return the cells that ``column`` needs to show ``values`` and its title whole."""
-    if column.width:
-        return max(column.width, cells(header(column)))
-    return max(_content(column.unit, values), cells(header(column)))
+    return max(column.width or _content(column.unit, values), _title(column))
 
 
 def arrange(
@@ -95,8 +93,7 @@ def arrange(
     slots: list[Slot] = []
     x = MARGIN
     for column in shown:
-        right = not (column.is_text or column.unit in {Unit.BY_CPU, Unit.FLAG})
-        slots.append(Slot(column, x, widths[column.name], gap if slots else MARGIN, right))
+        slots.append(Slot(column, x, widths[column.name], gap if slots else MARGIN, _is_right(column)))
         x += widths[column.name] + gap
     return tuple(slots)
 
@@ -160,7 +157,16 @@ class RowWriter:
 
 
 def _least(column: Column) -> int:
-    return max(_LEAST.get(column.unit, 1 << 30), cells(header(column)))
+    return max(_LEAST.get(column.unit, 1 << 30), _title(column))
+
+
+def _title(column: Column) -> int:
+    """Return the cells of the title, and of the mark behind one aligned left; others have it in the gap."""
+    return cells(header(column)) + (not _is_right(column))
+
+
+def _is_right(column: Column) -> bool:
+    return not (column.is_text or column.unit in {Unit.BY_CPU, Unit.FLAG})
 
 
 def _content(unit: Unit, values: Array) -> int:

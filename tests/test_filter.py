@@ -18,7 +18,7 @@ def compute(*_):
 
 
 def pane(name, *columns):
-    declared = tuple(Column(*column, "Help.") for column in columns)
+    declared = tuple(Column(column, title, unit, "Help.") for column, title, unit in columns)
     return Pane(name, "?", "family", declared, ("pid",), "pid", compute)
 
 

@@ -22,9 +22,10 @@ from textual.widget import Widget
 
 from ktop.columns import QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
 from ktop.frame import Array, Rows, length
-from ktop.order import find, is_sortable, key_of, order, row_at
+from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane
 from ktop.text import fit
+from ktop.ui.row_cursor import RowCursor
 from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
 
@@ -81,9 +82,8 @@ class FrameTable(ScrollView, can_focus=True):
         self._writer: RowWriter | None = None
         self._strips: dict[int, Strip] = {}
         self._header: Strip | None = None
-        self._cursor = 0
-        self._key: dict[str, Any] | None = None
-        self._absent = True
+        self._lines_before = 1
+        self._cursor = RowCursor(pane)
         self._told: dict[str, Any] | None = None
         self._follow = False
 
@@ -123,7 +123,7 @@ class FrameTable(ScrollView, can_focus=True):
 
     def sort_next(self, step: int) -> None:
         """Sort by the column that is ``step`` to the right (negative: left) of the one sorted by."""
-        names = [column.name for column in self.columns if is_sortable(column)]
+        names = [column.name for column in self.columns]
         if names:
             here = names.index(self.sort_column) if self.sort_column in names else 0
             self.sort_by(names[(here + step) % len(names)])
@@ -137,7 +137,7 @@ class FrameTable(ScrollView, can_focus=True):
     @property
     def cursor_key(self) -> dict[str, Any] | None:
         """What identifies the row under the cursor (or waited for), by column; None without one."""
-        return self._key
+        return self._cursor.key
 
     @property
     def follow(self) -> bool:
@@ -147,14 +147,14 @@ class FrameTable(ScrollView, can_focus=True):
     @follow.setter
     def follow(self, follow: bool) -> None:
         self._follow = follow
-        if follow and not self._absent:
+        if follow and not self._cursor.absent:
             self._reveal()
 
     def cursor_row(self) -> dict[str, Any] | None:
         """Return the row under the cursor: Python values, arrays for histograms; None without one."""
-        if self._absent or not self.row_count:
+        if self._cursor.absent or not self.row_count:
             return None
-        return row_at(self._rows, int(self._order[self._cursor]))
+        return row_at(self._rows, int(self._order[self._cursor.position]))
 
     def go_to(self, **values: Any) -> bool:
         """Move the cursor to the first row with these values; return whether there is one."""
@@ -168,13 +168,13 @@ class FrameTable(ScrollView, can_focus=True):
         """Move the cursor; one that is out of sight comes back at the edge it left behind."""
         top, count = self.scroll_offset.y, self._lines
         if self._in_sight():
-            self._go(self._cursor + step)
+            self._go(self._cursor.position + step)
         else:
             self._go(top if step > 0 else top + count - 1)
 
     def action_page(self, step: int) -> None:
         """Move the cursor by a screen of rows."""
-        start = self._cursor if self._in_sight() else self.scroll_offset.y
+        start = self._cursor.position if self._in_sight() else self.scroll_offset.y
         self._go(start + step * max(1, self._lines - 1))
 
     def action_first(self) -> None:
@@ -201,12 +201,15 @@ class FrameTable(ScrollView, can_focus=True):
 
     # Events
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Give the columns their places anew; the row under the cursor stays in sight if it was."""
-        del event
+        seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
+        self._lines_before = self._lines
         self._needs.clear()
         self._arrange()
-        self._strips.clear()
+        self._repaint()
+        if seen and self.row_count:
+            self._reveal()
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
@@ -217,7 +220,7 @@ class FrameTable(ScrollView, can_focus=True):
             return
         position = event.y - 1 + self.scroll_offset.y
         # The rows may have changed places between the two clicks of a double click.
-        if event.chain > 1 or (position == self._cursor and not self._absent):
+        if event.chain > 1 or (position == self._cursor.position and not self._cursor.absent):
             self.action_select()
         elif position < self.row_count:
             self._go(position)
@@ -246,11 +249,12 @@ class FrameTable(ScrollView, can_focus=True):
         """Return line ``y`` of the widget: the header, then the rows from where it is scrolled to."""
         left, top = self.scroll_offset
         strip = self._header_strip() if y == 0 else self._row_strip(top + y - 1)
-        width = self.size.width
-        if left or strip.cell_length != width:
-            used, strip = strip.cell_length, strip.crop_extend(left, left + width, self._style("row"))
+        if left or strip.cell_length != self.size.width:
+            right, length = left + self._width, strip.cell_length
+            strip = strip.crop(left, right)
             if y == 0:
-                return with_arrows(strip, left > 0, used >= left + width, self._style("header-sorted"))
+                strip = with_arrows(strip, left > 0, length > right, self._style("header-sorted"))
+            return strip.extend_cell_length(self.size.width, self._style("row"))
         return strip
 
     def _row_strip(self, position: int) -> Strip:
@@ -273,7 +277,7 @@ class FrameTable(ScrollView, can_focus=True):
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         one: Style | None = None
-        if position == self._cursor and not self._absent:
+        if position == self._cursor.position and not self._cursor.absent:
             one = self._style("cursor")
         elif self._ended is not None and self._ended[row]:
             one = self._style("ended")
@@ -325,64 +329,50 @@ class FrameTable(ScrollView, can_focus=True):
         return max(1, self.size.height - 1)
 
     def _in_sight(self) -> bool:
-        return 0 <= self._cursor - self.scroll_offset.y < self._lines
+        return 0 <= self._cursor.position - self.scroll_offset.y < self._lines
 
     def _sort(self) -> None:
         """Bring the rows in order, the cursor to its row, and the row to where it was on the screen."""
-        line = self._cursor - self.scroll_offset.y
-        anchored = self._in_sight() and not self._absent and self.scroll_offset.y > 0
+        line = self._cursor.position - self.scroll_offset.y
+        anchored = self._in_sight() and not self._cursor.absent and self.scroll_offset.y > 0
         self._order = order(self.pane, self._rows, self.sort_column, reverse=self.sort_reversed)
         before = self._drawn()
         self._arrange()
         self._repaint()
-        self._find_cursor()
+        self._cursor.locate(self._rows, self._order, wait=self._follow)
         if anchored:
-            self._scroll(self._cursor - line)
-        if self._follow and not self._absent:
+            self._scroll(self._cursor.position - line)
+        if self._follow and not self._cursor.absent:
             self._reveal()
         self._tell()
         self._refresh_changed(before)
-
-    def _find_cursor(self) -> None:
-        """Set the cursor to the row of its key."""
-        if not self.row_count:
-            self._absent = True  # nothing to put it on: when its row comes back, it is there again
-            return
-        place = find(self._rows, self._key) if self._key is not None else -1
-        if place >= 0:
-            self._cursor, self._absent = int(np.flatnonzero(self._order == place)[0]), False
-            return
-        self._cursor = min(self._cursor, self.row_count - 1)
-        self._absent = self._follow and self._key is not None
-        if not self._absent:
-            self._key = key_of(self.pane, self._rows, int(self._order[self._cursor]))
 
     def _go(self, position: int) -> None:
         """Put the cursor on the row at ``position``, or the nearest there is."""
         if not self.row_count:
             return
-        for changed in (self._cursor, position := max(0, min(position, self.row_count - 1))):
+        before = self._cursor.position
+        self._cursor.put(self._rows, self._order, position)
+        for changed in (before, self._cursor.position):
             self._strips.pop(changed, None)
             self.refresh_line(changed + 1)
-        self._cursor, self._absent = position, False
-        self._key = key_of(self.pane, self._rows, int(self._order[position]))
         self._reveal()
         self._tell()
 
     def _reveal(self) -> None:
         """Scroll as little as brings the cursor into sight."""
         top = self.scroll_offset.y
-        if self._cursor < top:
-            self._scroll(self._cursor)
-        elif self._cursor >= top + self._lines:
-            self._scroll(self._cursor - self._lines + 1)
+        if self._cursor.position < top:
+            self._scroll(self._cursor.position)
+        elif self._cursor.position >= top + self._lines:
+            self._scroll(self._cursor.position - self._lines + 1)
 
     def _scroll(self, top: int) -> None:
         self.scroll_to(y=top, animate=False, force=True)
 
     def _tell(self) -> None:
         """Tell when the cursor is on another row than it was."""
-        now = None if self._absent else self._key
+        now = None if self._cursor.absent else self._cursor.key
         if now != self._told:
             self._told = now
             self.post_message(self.Highlighted(self, self.cursor_row()))
@@ -396,7 +386,8 @@ class FrameTable(ScrollView, can_focus=True):
         self._slots = arrange(self.pane, columns, self._needs, self._width, (self.sort_column,))
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
-        size = Size(max(total_width(self._slots), self._width), self.row_count + 1)
+        used = total_width(self._slots)
+        size = Size(used + 1 if used > self._width else self._width, self.row_count + 1)
         if size != self.virtual_size:
             # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
             self.set_reactive(Widget.virtual_size, size)

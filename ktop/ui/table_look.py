@@ -71,13 +71,12 @@ def header_segments(
 def with_arrows(strip: Strip, left: bool, right: bool, style: Style) -> Strip:
     """Return the header with a mark at each side where there are more columns."""
     width = strip.cell_length
-    if width < 4:
+    if width < 3:
         return strip
-    # The last cell is under the scroll bar.
-    start, middle, end, last = strip.divide([1, width - 2, width - 1, width])
+    start, middle, end = strip.divide([1, width - 1, width])
     before = Strip([Segment("‹", style)], 1) if left else start
     behind = Strip([Segment("›", style)], 1) if right else end
-    return Strip.join([before, middle, behind, last])
+    return Strip.join([before, middle, behind])
 
 
 def _marked(slot: Slot, title: str, mark: str) -> str:
