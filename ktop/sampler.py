@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
 from ktop.live_pane import LivePane
-from ktop.pane import Pane, PerfEvent
+from ktop.pane import Pane, PerfEvent, Shape
 from ktop.source import HOST, Identity, Publish
 
 if TYPE_CHECKING:
     from ktop.kernel.loader import Family
+    from ktop.kernel.symbols import Symbols
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
 FIRST_INTERVAL_S = 0.25
-"""The first figures come soon, whatever the interval."""
+"""On a screen the first figures come soon, whatever the interval."""
 
 
 class Sampler:
@@ -32,17 +33,20 @@ class Sampler:
         *,
         perf_events: Mapping[str, tuple[PerfEvent, ...]] | None = None,
         everything: bool = False,
+        hurry: bool = True,
     ) -> None:
         """Prepare; nothing is loaded before ``start``.
 
         ``perf_events`` replaces panes' own by name (tests measure software events
         where there is no PMU); ``everything`` runs also the panes that are not resident.
+        ``hurry``: the first interval is a short one, for someone waits at a screen.
         """
         name = os.uname()
         self.identity = Identity(name.nodename, name.release, os.cpu_count() or 1)
         self.interval_s = interval_s
         self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
         self._everything = everything
+        self._first_s = FIRST_INTERVAL_S if hurry else MAX_INTERVAL_S
         self._visible: tuple[str, ...] = ()
         self._publish: Publish = lambda _frame: None
         self._wake = threading.Event()
@@ -50,6 +54,7 @@ class Sampler:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._families: dict[str, Family] = {}
+        self._symbols: Symbols | None = None
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts(cpus=1)
         self._deadline = 0.0
@@ -120,6 +125,8 @@ class Sampler:
             self._loop()
         finally:
             self._ready.set()
+            if self._symbols is not None:
+                self._symbols.stop()
             # Detach all before the first is freed: the kernel waits once, not once a family.
             for family in self._families.values():
                 family.detach()
@@ -178,7 +185,7 @@ class Sampler:
         from ktop.host import HostSampler
 
         host = HostSampler()
-        self._deadline = time.monotonic() + min(self.interval_s, FIRST_INTERVAL_S)
+        self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
         while True:
             self._wake.wait(max(0.0, self._deadline - time.monotonic()))
             self._wake.clear()
@@ -212,7 +219,18 @@ class Sampler:
             live.unavailable, live.attached = f"sampling failed: {type(error).__name__}: {error}", False
             frame = live.without_figures()
         if frame is not None:
+            self._deliver(live.pane, frame)
+
+    def _deliver(self, pane: Pane, frame: Frame) -> None:
+        """Publish ``frame``, stacks only when they have names: a tick never waits for those."""
+        if pane.shape is not Shape.STACKS or not (len(frame) or self._symbols):
             self._publish(frame)
+            return
+        if self._symbols is None:
+            from ktop.kernel.symbols import Symbols
+
+            self._symbols = Symbols(lambda named: self._do(lambda: self._publish(named)))
+        self._symbols.name(frame)
 
     def _measure_cost(self, seconds: float) -> None:
         """Set ``bpf_ratio``: run time of all programs as a share of one core."""
