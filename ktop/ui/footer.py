@@ -31,6 +31,8 @@ class KeyLine(Widget):
     def render(self) -> Content:
         """Return the line."""
         parts: list[str | tuple[str, str]] = []
+        sizes = [len(shown_key(each)) + 1 + len(each.description) for each in self._shown]
+        gap = 2 if sum(sizes) + 2 * (len(sizes) - 1) <= self.size.width else 1
         self._spans = []
         x = 0
         for binding in self._shown:
@@ -39,8 +41,8 @@ class KeyLine(Widget):
             if x + size > self.size.width:
                 break
             self._spans.append((x, x + size, binding))
-            parts += [(key, "bold"), " ", (label, "$muted"), "  "]
-            x += size + 2
+            parts += [(key, "bold"), " ", (label, "$muted"), " " * gap]
+            x += size + gap
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:

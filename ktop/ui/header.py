@@ -127,8 +127,8 @@ def _load(figures: Mapping[str, float], width: int) -> list[Part]:
 def _share(value: float | None, warn: float, hot: float, *, meter: bool = False) -> list[Part]:
     """Return a share in per cent, coloured from ``warn`` and ``hot`` on, behind a meter when asked for."""
     if value is None or math.isnan(value):
-        return [(f"{NOT_MEASURED:>3} ", "$muted")]
-    text = (f"{100 * value:3.0f}%", _alarm(value, warn, hot))
+        return [(f"{NOT_MEASURED:>2} ", "$muted")]
+    text = (f"{100 * value:2.0f}%", _alarm(value, warn, hot))
     return [*_meter(value, warn, hot), " ", text] if meter else [text]
 
 

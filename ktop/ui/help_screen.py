@@ -84,6 +84,9 @@ class HelpScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Wrap the text for the width there is."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
         width = min(self.size.width, MAX_WIDTH) - 2 * MARGIN - 1
         self.query_one(Static).update(Content("\n").join(self._lines(width)))
 
@@ -101,10 +104,8 @@ class HelpScreen(ModalScreen[None]):
             out += pane_help(self._pane, self._status, width)
         for title, bindings in self._groups:
             out += [Content(), Content.styled(title, "bold $strong")]
-            out += [
-                _entry(_keys(binding), binding.tooltip, 14, width)
-                for binding in _first(keys.declared(bindings))
-            ]
+            for binding in _first(keys.declared(bindings)):
+                out += _entry(_keys(binding), binding.tooltip, 14, width)
         out += [Content(), Content.styled("Filter", "bold $strong")]
         out += [line for text, meaning in FILTER_HELP for line in _entry(text, meaning, 14, width)]
         out += [

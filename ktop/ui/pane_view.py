@@ -127,9 +127,8 @@ class PaneView(Vertical):
         reason = frame.status.unavailable if frame is not None else None
         self._draw_question(frame)
         self._draw_reason(reason)
-        now = self._bridge.now if self._view.live or frame is None else frame.ts
         for chart in self.query(ChartArea):
-            chart.draw(now, available=reason is None)
+            chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)
         self._draw_status(frame)
 
