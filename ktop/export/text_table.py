@@ -26,7 +26,7 @@ def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[
     shown = take(
         rows, slice(0, room) if pane.shape is not Shape.EVENTS else slice(max(length(rows) - room, 0), None)
     )
-    body = _body(pane, shown, width)
+    body = _body(pane, shown, width) if length(shown) else []
     if length(rows) > room:
         body.append(f"  and {length(rows) - room} more")
     return title + body

@@ -1,0 +1,223 @@
+"""`ktop run` and `ktop record`: Frames from a source to standard output or a file, without a screen."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TypeAlias
+
+import numpy as np
+
+from ktop.derived import strip
+from ktop.export import json_lines, text_table
+from ktop.export.output import Output
+from ktop.frame import Frame, take
+from ktop.pane import Pane
+from ktop.recording import RecordingError, Writer
+from ktop.source import HOST, Source
+
+Frames: TypeAlias = SimpleQueue[Frame | None]
+"""What the source published; None: stop."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOST_WAITING = 4096
+"""Frames; more wait only when the disk stands still."""
+
+
+class NothingLiveError(Exception):
+    """None of the panes has figures; the message says why."""
+
+
+@contextmanager
+def interruptible(frames: Frames) -> Iterator[None]:
+    """Turn the signals that end a program into the end of ``frames``; a second one ends it at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        frames.put(None)  # reentrant, unlike Queue.put
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Round:
+    """Which panes have given how many intervals, and whether that is all."""
+
+    def __init__(self, panes: Sequence[Pane], count: int | None) -> None:
+        self.unavailable: dict[str, Frame] = {}
+        """The last Frame of each pane that has no figures."""
+        self.intervals = 0
+        """Of the pane that has most."""
+        self._left: dict[str, int | None] = dict.fromkeys((pane.name for pane in panes), count)
+
+    def wants(self, frame: Frame) -> bool:
+        """Take note of ``frame`` and return whether it is still wanted."""
+        if frame.status.unavailable is not None:
+            self.unavailable[frame.pane] = frame
+            return self._left.pop(frame.pane, 0) != 0
+        if frame.pane not in self._left:
+            return False
+        left = self._left[frame.pane]
+        if left is not None:
+            self._left[frame.pane] = left - 1
+            if left <= 1:
+                del self._left[frame.pane]
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no pane has anything more to give."""
+        return not self._left
+
+    def must_have_figures(self, panes: Sequence[Pane]) -> None:
+        """Raise NothingLiveError when no pane has any."""
+        if all(pane.name in self.unavailable for pane in panes):
+            reasons = dict.fromkeys(frame.status.unavailable for frame in self.unavailable.values())
+            raise NothingLiveError("; ".join(filter(None, reasons)))
+
+
+Render: TypeAlias = Callable[[Pane, Frame, int], bytes]
+"""Turns a Frame into a chunk; the number is what a slow reader has lost since the last one."""
+
+
+def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: int | None) -> int:
+    """Write Frames of ``panes`` to ``fd`` until ``count`` intervals, a signal or the reader's leaving.
+
+    Returns how many chunks a slow reader lost.  OSError when ``fd`` cannot be
+    written to (never for a reader that left); NothingLiveError.
+    """
+    frames: Frames = SimpleQueue()
+    known = {pane.name: pane for pane in panes}
+    lost: dict[str, int] = {}
+    output = Output(fd, on_end=lambda: frames.put(None))
+    progress = Round(panes, count)
+
+    def put(frame: Frame) -> None:
+        missed = lost.get(frame.pane, 0)
+        if output.put(render(known[frame.pane], frame, missed)):
+            lost.pop(frame.pane, None)
+        else:
+            lost[frame.pane] = missed + max(len(frame), 1)
+
+    with interruptible(frames):
+        source.start(frames.put)
+        try:
+            _consume(frames, progress, put)
+        finally:
+            source.stop()
+        # All is measured: what is written is the reader's pace alone, unless a signal comes.
+        interrupted = not progress.is_over
+        while not output.finish(0.2) and output.error is None:
+            if interrupted or not frames.empty():
+                break
+    if output.error is not None and not isinstance(output.error, BrokenPipeError):
+        raise output.error
+    progress.must_have_figures(panes)
+    return output.dropped
+
+
+def _consume(frames: Frames, progress: Round, put: Callable[[Frame], None]) -> None:
+    """Put what is wanted until all is there or the end; those without figures say so each interval."""
+    first = True
+    while not progress.is_over and (frame := frames.get()) is not None:
+        if frame.pane != HOST:
+            if progress.wants(frame):
+                put(frame)
+            continue
+        for silent in progress.unavailable.values() if not first else ():
+            put(replace(silent, ts=frame.ts, interval_s=frame.interval_s))
+        first = False
+
+
+def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
+    """Return ``frame`` with the rows of one process; whole for None or a pane that goes by none."""
+    if pid is None or pane.process_key not in frame.rows:
+        return frame
+    return replace(frame, rows=take(frame.rows, np.flatnonzero(frame.rows[pane.process_key] == pid)))
+
+
+def as_json(pid: int | None) -> Render:
+    """Return how JSON lines are made; of one process neither host rows nor histograms."""
+
+    def render(pane: Pane, frame: Frame, missed: int) -> bytes:
+        shown = of_process(pane, frame, pid)
+        lines = json_lines.lines(pane, shown, also_lost=missed, whole=pid is None)
+        return ("\n".join(lines) + "\n").encode()
+
+    return render
+
+
+def as_text(pid: int | None, encoding: str, size: Callable[[], tuple[int, int]]) -> Render:
+    """Return how tables are made; ``size`` gives the terminal's columns and lines, 0 where there is none."""
+
+    def render(pane: Pane, frame: Frame, missed: int) -> bytes:
+        width, height = size()
+        lines = text_table.table(pane, of_process(pane, frame, pid), width=width, height=height)
+        if missed:
+            lines.insert(0, f"({missed} rows of {pane.name} went unread)")
+        return ("\n".join(lines) + "\n\n").encode(encoding, "replace")
+
+    return render
+
+
+def record(source: Source, panes: Sequence[Pane], writer: Writer, *, count: int | None) -> tuple[int, int]:
+    """Write Frames of ``panes`` and the header's figures to ``writer`` until ``count`` intervals or a signal.
+
+    Returns (intervals written, Frames lost to a disk that stood still).
+    RecordingError when it can write no more; NothingLiveError.
+    """
+    frames: Frames = SimpleQueue()
+    known = {pane.name: pane for pane in panes}
+    progress = Round(panes, count)
+    written = lost = 0
+
+    def publish(frame: Frame) -> None:
+        nonlocal lost
+        if frames.qsize() < _MOST_WAITING:
+            frames.put(frame)
+        else:
+            lost += 1
+
+    with interruptible(frames):
+        source.start(publish)
+        try:
+            for tick in _ticks(frames, progress):
+                writer.write([strip(known.get(frame.pane), frame) for frame in tick])
+                written += any(frame.pane == HOST for frame in tick)
+        finally:
+            source.stop()
+    progress.must_have_figures(panes)
+    return written, lost
+
+
+def _ticks(frames: Frames, progress: Round) -> Iterator[list[Frame]]:
+    """Yield the Frames of each tick together, which pack better, until all is there or the end."""
+    tick: list[Frame] = []
+    while not progress.is_over:
+        try:
+            frame = frames.get(timeout=0.2)
+        except Empty:
+            if tick:
+                yield tick
+            tick = []
+            continue
+        if frame is None:
+            break
+        if frame.pane == HOST and tick:
+            yield tick
+            tick = []
+        if frame.pane == HOST or progress.wants(frame):
+            tick.append(frame)
+    if tick:
+        yield tick
+
+
+__all__ = ["NothingLiveError", "RecordingError", "as_json", "as_text", "record", "run"]

@@ -1,0 +1,273 @@
+"""The command line: what was asked for, who does it, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# Before numpy is imported: OpenBLAS would start a thread a CPU, and ktop multiplies no matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from ktop import arguments
+
+if TYPE_CHECKING:
+    from ktop.pane import Pane
+    from ktop.source import Source
+
+OK, FAILED, USAGE, NO_BPF = 0, 1, 2, 77
+_STDOUT = 1
+
+
+class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
+    """A command ends with this sentence on stderr and this exit code."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code; never a traceback."""
+    try:
+        options = arguments.parse(sys.argv[1:] if argv is None else argv)
+        code = _COMMANDS[options.command](options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = OK
+        _forget_stdout()
+    except (Failure, arguments.UsageError) as error:
+        code = error.code if isinstance(error, Failure) else USAGE
+        _say(str(error))
+    except KeyboardInterrupt:
+        code = FAILED
+        _say("interrupted")
+    except OSError as error:
+        code = FAILED
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        _forget_stdout()
+    except Exception as error:  # a defect of ktop: one sentence all the same
+        if os.environ.get("KTOP_DEBUG"):
+            raise
+        code = FAILED
+        _say(f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)")
+    return code
+
+
+def _say(sentence: str) -> None:
+    """Write one sentence to stderr, wherever that leads."""
+    with suppress(OSError):
+        sys.stderr.write(f"ktop: {' '.join(sentence.split())}\n")
+        sys.stderr.flush()
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's last flush go nowhere, instead of complaining about the reader."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
+
+
+def _panes(names: Sequence[str]) -> tuple[Pane, ...]:
+    from ktop import registry
+
+    try:
+        return registry.panes(names)
+    except registry.UnknownPaneError as error:
+        raise Failure(str(error), USAGE) from None
+
+
+def _must_allow_bpf() -> None:
+    """End with 77 where the host does not allow BPF."""
+    from ktop.kernel import facts
+
+    refusal = facts.refusal()
+    if refusal is not None:
+        raise Failure(f"{refusal}; `ktop demo` shows a recording and needs no privileges", NO_BPF)
+
+
+# -- the application ---------------------------------------------------------
+
+
+def _application(options: Namespace) -> int:
+    from ktop.sampler import Sampler
+
+    panes = _panes(())
+    if options.pane is not None:
+        _panes([options.pane])
+    _must_have_terminal()
+    _must_allow_bpf()
+    return _show(Sampler(panes, options.interval), panes, options)
+
+
+def _replay(options: Namespace) -> int:
+    return _show_recording(options.file, options, loop=False)
+
+
+def _demo(options: Namespace) -> int:
+    recording = Path(__file__).with_name("demo.ktop")
+    if not recording.exists():
+        raise Failure("this copy of ktop comes without the recording for the demo")
+    return _show_recording(recording, options, loop=True)
+
+
+def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
+    from ktop.recording import RecordingError
+    from ktop.replay import Replay
+
+    try:
+        source = Replay(path, loop=loop)
+    except RecordingError as error:
+        raise Failure(str(error)) from None
+    if not source.panes:
+        raise Failure(f"{path} holds no pane that this version of ktop knows")
+    _must_have_terminal()
+    code = _show(source, source.panes, options)
+    if not loop:
+        for note in source.notes:
+            _say(note)
+    return code
+
+
+def _show(source: Source, panes: Sequence[Pane], options: Namespace) -> int:
+    from ktop.ui.app import KtopApp
+
+    if options.pane is not None and options.pane not in {pane.name for pane in panes}:
+        raise Failure(f"the recording has no pane {options.pane}", USAGE)
+    try:
+        app = KtopApp(source, panes, pane=options.pane, pid=options.pid, theme=options.theme)
+    except KeyError:
+        from ktop.ui.theme import THEMES
+
+        names = ", ".join(theme.name for theme in THEMES)
+        raise Failure(f"there is no theme {options.theme!r} (ktop's own: {names})", USAGE) from None
+    app.run()
+    return app.return_code or OK
+
+
+def _must_have_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure("the application needs a terminal; without one: ktop run PANE, or ktop run PANE --json")
+
+
+# -- without a screen --------------------------------------------------------
+
+
+def _run(options: Namespace) -> int:
+    from ktop import batch
+    from ktop.sampler import Sampler
+
+    panes = _panes(options.panes)
+    _must_allow_bpf()
+    if options.pid is not None:
+        for pane in panes:
+            if pane.process_key not in {column.name for column in pane.columns}:
+                _say(f"{pane.name} does not go by process: --pid leaves it whole")
+    render = (
+        batch.as_json(options.pid) if options.json else batch.as_text(options.pid, _encoding(), _terminal)
+    )
+    source = Sampler(panes, options.interval, everything=True, hurry=False)
+    try:
+        dropped = batch.run(source, panes, render, _STDOUT, options.count)
+    except batch.NothingLiveError as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"cannot write to standard output: {error.strerror}") from None
+    if dropped:
+        _say(f"{dropped} intervals were left out: the reader of standard output was too slow")
+    return OK
+
+
+def _terminal() -> tuple[int, int]:
+    """Return the columns and lines of the terminal on standard output; 0 where there is none."""
+    try:
+        size = os.get_terminal_size(_STDOUT)
+    except OSError:
+        return 0, 0
+    return size.columns, size.lines
+
+
+def _encoding() -> str:
+    return sys.stdout.encoding or "utf-8"
+
+
+def _record(options: Namespace) -> int:
+    from ktop import batch
+    from ktop.recording import RecordingError, Writer
+    from ktop.sampler import Sampler
+
+    panes = _panes(options.panes)
+    _must_allow_bpf()
+    source = Sampler(panes, options.interval, everything=True, hurry=False)
+    try:
+        writer = Writer(options.file, source.identity, options.interval, [pane.name for pane in panes])
+        if writer.cut:
+            _say(f"{options.file} had a damaged end: {writer.cut} bytes were cut off")
+        try:
+            intervals, lost = batch.record(source, panes, writer, count=options.count)
+        finally:
+            writer.close()
+    except (RecordingError, batch.NothingLiveError) as error:
+        raise Failure(str(error)) from None
+    _say(f"{intervals} intervals recorded in {options.file}; ktop replay {options.file} shows them")
+    if lost:
+        _say(f"{lost} frames were lost: the disk was too slow")
+    return OK
+
+
+# -- what there is, what is allowed ------------------------------------------
+
+
+def _list(options: Namespace) -> int:
+    from ktop import listing
+    from ktop.sampler import Sampler
+
+    panes = _panes(())
+    found = listing.survey(Sampler(panes, everything=True), panes)
+    lines = listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0])
+    return _print(lines)
+
+
+def _doctor(options: Namespace) -> int:
+    from ktop import doctor, listing
+    from ktop.kernel import facts
+    from ktop.sampler import Sampler
+
+    panes = _panes(())
+    checks = facts.gather()
+    found = listing.survey(Sampler(panes, everything=True), panes)
+    make = doctor.as_json if options.json else doctor.as_text
+    _print(make(checks, found, verbose=options.verbose))
+    return OK if facts.refusal() is None else NO_BPF
+
+
+def _print(lines: Sequence[str]) -> int:
+    from ktop.export.output import write_all
+
+    write_all(_STDOUT, "".join(f"{line}\n" for line in lines).encode(_encoding(), "replace"))
+    return OK
+
+
+def _version(_options: Namespace) -> int:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return _print([f"ktop {version('ktop')}"])
+    except PackageNotFoundError:
+        return _print(["ktop (not installed)"])
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "application": _application,
+    "run": _run,
+    "list": _list,
+    "doctor": _doctor,
+    "record": _record,
+    "replay": _replay,
+    "demo": _demo,
+    "version": _version,
+}

@@ -1,0 +1,98 @@
+"""`ktop doctor`: what this host allows, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from ktop.listing import Found, describe, hooks
+from ktop.text import escape
+
+
+class Check(Protocol):
+    """One thing that ktop needs or can use (``ktop.kernel.facts.Check``)."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be."""
+
+    @property
+    def detail(self) -> str:
+        """What was found."""
+
+    @property
+    def remedy(self) -> str:
+        """What mends it; empty when nothing does or need be."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is nothing live without it."""
+
+
+def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool) -> list[str]:
+    """Return the report as lines; with ``verbose`` also what libbpf and the verifier said."""
+    lines = ["This host"]
+    widest = max((len(check.name) for check in checks), default=0)
+    for check in checks:
+        lines.append(f"  {_mark(check)}  {check.name:{widest}}  {escape(check.detail)}")
+        if check.remedy and not check.ok:
+            lines.append(f"  {' ' * (len(_MISSING) + widest + 4)}-> {escape(check.remedy)}")
+    lines += ["", "Panes"]
+    widest = max((len(each.pane.name) for each in found), default=0)
+    for each in found:
+        lines += _pane(each, widest, verbose=verbose)
+    lines += ["", _verdict(checks, found)]
+    return lines
+
+
+def as_json(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool) -> list[str]:
+    """Return one JSON object a line, ``kind`` check or pane."""
+    objects: list[dict[str, object]] = [
+        {
+            "kind": "check",
+            "name": check.name,
+            "ok": check.ok,
+            "detail": escape(check.detail),
+            "remedy": escape(check.remedy) or None,
+            "needed": check.needed,
+        }
+        for check in checks
+    ]
+    for each in found:
+        log: dict[str, object] = {"log": [escape(line) for line in each.log]} if verbose else {}
+        objects.append({"kind": "pane", **describe(each), **log})
+    return [json.dumps(each, allow_nan=False) for each in objects]
+
+
+_FINE, _WITHOUT, _MISSING = "ok     ", "without", "MISSING"
+
+
+def _mark(check: Check) -> str:
+    if check.ok:
+        return _FINE
+    return _MISSING if check.needed else _WITHOUT
+
+
+def _pane(each: Found, widest: int, *, verbose: bool) -> list[str]:
+    status = each.status
+    live = status.unavailable is None
+    said = hooks(status) if live else escape(status.unavailable or "")
+    lines = [f"  {_FINE if live else _WITHOUT}  {each.pane.name:{widest}}  {said}"]
+    indent = " " * (len(_FINE) + widest + 6)
+    lines += [f"{indent}{escape(name)} refused: {escape(reason)}" for name, reason in status.refused.items()]
+    if verbose:
+        lines += [f"{indent}| {escape(line)}" for text in each.log for line in text.splitlines()]
+    return lines
+
+
+def _verdict(checks: Sequence[Check], found: Sequence[Found]) -> str:
+    missing = [check.name for check in checks if check.needed and not check.ok]
+    if missing:
+        return f"Nothing live on this host without: {', '.join(missing)}. `ktop demo` shows a recording."
+    live = sum(each.status.unavailable is None for each in found)
+    return f"{live} of {len(found)} panes are live here."
