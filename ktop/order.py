@@ -89,9 +89,9 @@ def _rank(column: Column, values: Array) -> tuple[Array, Array | None]:
             return _measured(values.astype(np.float64))
         return _codes([b"" if item is None else item.lower() for item in values.tolist()]), missing
     if values.dtype.kind == "S":
-        return np.unique(np.char.lower(values), return_inverse=True)[1].reshape(-1), None
+        return _codes(np.char.lower(values).tolist()), None
     if values.dtype.kind == "V":
-        return np.unique(_bytes(values), return_inverse=True)[1].reshape(-1), None
+        return _codes(values.tolist()), None
     return _measured(values) if values.dtype.kind == "f" else (values, None)
 
 
