@@ -81,7 +81,10 @@ class HeatmapView(Drawn, can_focus=True):
         self._frames, self._now = frames, now
         self._stale = True
         self.redraw()
-        self._announce()
+        if self.has_focus and self._cursor is None:
+            self.action_move(0, 0)
+        else:
+            self._announce()
 
     @property
     def map_rows(self) -> int:
@@ -195,7 +198,7 @@ class HeatmapView(Drawn, can_focus=True):
         if self._hover is not None:
             column = self._hover.column - (self.map_columns - len(self.grid.columns))
             return Cell(column, self._hover.row) if column >= 0 else None
-        if self._cursor is None:
+        if self._cursor is None or not self.has_focus:
             return None
         return Cell(self.grid.column_of(self._cursor[0]), self.grid.row_of(self._cursor[1]))
 
@@ -216,15 +219,14 @@ class HeatmapView(Drawn, can_focus=True):
         self._announce()
 
     def action_move(self, columns: int, rows: int) -> None:
-        """Move the cursor; the first move shows it, on the newest p99."""
+        """Move the cursor; it begins on the newest p99."""
         if not self.grid:
             return
         at = self._at()
         if at is None:
             newest = len(self.grid.columns) - 1
-            self._put(newest, self.grid.row_of(float(self.grid.percentiles[-1, newest])))
-        else:
-            self._put(at.column + columns, at.row + rows)
+            at = Cell(newest, self.grid.row_of(float(self.grid.percentiles[-1, newest])))
+        self._put(at.column + columns, at.row + rows)
 
     def action_zoom(self) -> None:
         """Put more intervals into a column, or one again."""
@@ -238,11 +240,16 @@ class HeatmapView(Drawn, can_focus=True):
         self.blur()
         self.post_message(self.Left())
 
-    def on_blur(self) -> None:
-        """Hide the cursor: keys no longer move it."""
-        if self._cursor is not None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor while the keys move it."""
+        super().watch_has_focus(has_focus)
+        ts = self._cursor[0] if self._cursor is not None else None
+        if ts is not None and (not self.grid or ts < self.grid.columns.ts[0]):
             self._cursor = None
-            self.redraw()
+        if has_focus and self._cursor is None:
+            self.action_move(0, 0)
+        self.redraw()
+        if not has_focus:
             self.post_message(self.Moved(None, 0.0, 0.0, 0))
 
     def _under(self, event: events.MouseEvent) -> Cell | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from textual.app import ComposeResult
+from textual.pilot import Pilot
 
 from ktop.frame import Frame, Histogram
 from ktop.pane import Heatmap
@@ -50,6 +53,15 @@ def one(ts: float, slot: int, count: int = 1) -> Frame:
     return Frame("p", ts, 1.0, {}, histograms=(Histogram(BOUNDS, counts),))
 
 
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Let the application work until ``condition`` holds; it has to within 100 rounds."""
+    for _ in range(100):
+        if condition():
+            return
+        await pilot.pause()
+    raise AssertionError(condition)
+
+
 @pytest.mark.parametrize("size", [(40, 8), (80, 24), (200, 50), (240, 60), (12, 3), (9, 1)])
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
 async def test_fills_any_size(size, environ):
@@ -82,7 +94,7 @@ async def test_cursor_reads_time_band_and_count():
     async with app.run_test(size=(60, 14)) as pilot:
         app.view.show([one(100.0, 3, 7), one(101.0, 5, 30)])
         app.view.focus()
-        await pilot.press("left")
+        await until(pilot, lambda: bool(app.moves))
         moved = app.moves[-1]
         assert (moved.ts, moved.count) == (101.0, 30)
         assert moved.low <= 32 < moved.high, "it begins on the p99 of the newest"
@@ -104,13 +116,19 @@ async def test_cursor_stays_on_its_time_while_the_map_moves():
         frames = [one(100.0 + tick, 3, 1 + tick) for tick in range(5)]
         app.view.show(frames)
         app.view.focus()
-        await pilot.press("left")
+        await until(pilot, lambda: bool(app.moves))
         assert app.moves[-1].ts == 104.0
         await pilot.press("left", "left")
         assert app.moves[-1].ts == 102.0
         app.view.show([*frames, one(105.0, 3, 9)])
         await pilot.pause()
         assert (app.moves[-1].ts, app.moves[-1].count) == (102.0, 3)
+        app.screen.set_focus(None)
+        await until(pilot, lambda: app.moves[-1].ts is None)
+        assert app.text()[-1].endswith("now"), "hidden without the focus"
+        app.view.focus()
+        await until(pilot, lambda: app.moves[-1].ts is not None)
+        assert app.moves[-1].ts == 102.0, "and still where it was"
         await pilot.press("end")
         app.view.show([*frames, one(105.0, 3, 9), one(106.0, 3, 8)])
         await pilot.pause()
@@ -123,8 +141,7 @@ async def test_escape_hides_the_cursor_and_leaves():
         app.view.show([one(100.0, 3)])
         app.view.focus()
         await pilot.press("left", "escape")
-        await pilot.pause()
-        assert app.moves[-1].ts is None
+        await until(pilot, lambda: app.moves[-1].ts is None)
         assert app.left == 1
         assert not app.view.has_focus
         assert app.text()[-1].rstrip().endswith("now")
