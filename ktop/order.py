@@ -91,7 +91,7 @@ def _rank(column: Column, values: Array) -> tuple[Array, Array | None]:
     if values.dtype.kind == "S":
         return _codes(np.char.lower(values).tolist()), None
     if values.dtype.kind == "V":
-        return _codes(values.tolist()), None
+        return np.unique(_bytes(values), return_inverse=True)[1].reshape(-1), None
     return _measured(values) if values.dtype.kind == "f" else (values, None)
 
 
