@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import Namespace
@@ -94,6 +95,9 @@ def _must_allow_bpf() -> None:
 
 
 def _application(options: Namespace) -> int:
+    # Until the first paint (KtopApp switches it on again): a tenth of that time went into collections
+    # that found nothing, over all that numpy and Textual make when they are imported.
+    gc.disable()
     from ktop.sampler import Sampler
 
     panes = _panes(())
@@ -116,6 +120,7 @@ def _demo(options: Namespace) -> int:
 
 
 def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
+    gc.disable()  # as above
     from ktop.recording import RecordingError
     from ktop.replay import Replay
 
