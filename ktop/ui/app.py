@@ -67,12 +67,8 @@ class KtopApp(ThemedApp):
         """Return the screen with the panes."""
         return MainScreen(self.source, self.panes, self.bridge, self.view, self._first)
 
-    def on_mount(self) -> None:
-        """Paint first; only then have anything loaded."""
-        self.call_after_refresh(self._start)
-
-    def _start(self) -> None:
-        """Have the source begin with the pane in sight."""
+    def on_ready(self) -> None:
+        """Begin: the skeleton has been painted, and nothing was loaded before."""
         if not gc.isenabled():
             # The command line switched collection off: it costs a tenth of the time to the first paint.
             # What exists by now is there to stay, so no later collection need look at it.
@@ -80,8 +76,11 @@ class KtopApp(ThemedApp):
             gc.enable()
         self.source.look_at((self.panes[self._first].name,))
         self.source.start(self.bridge.publish)
-        if self._pid is not None and isinstance(self.screen, MainScreen):
-            self.screen.open_process(self._pid)
+        main = self.screen
+        if isinstance(main, MainScreen):
+            main.begin()
+            if self._pid is not None:
+                main.open_process(self._pid)
 
     def run(self, **options: Any) -> None:
         """Run until quit; the terminal is given back before the kernel side is taken down."""

@@ -64,15 +64,11 @@ class MainScreen(TimeKeys, Screen[None]):
         yield KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
         yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")
 
-    def on_mount(self) -> None:
-        """Follow every pane's coming and going, for the tabs."""
-        self.call_after_refresh(self._begin)
-
     def on_resize(self) -> None:
         """Say so when there is no room."""
         self.set_class(self.size.width < 40 or self.size.height < 10, "-tiny")
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Make the first view: the skeleton has been painted."""
         self.query_one("#attaching").remove()
         if self.view.filter is not None:
