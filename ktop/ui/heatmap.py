@@ -249,7 +249,9 @@ class HeatmapView(Drawn, can_focus=True):
         if has_focus and self._cursor is None:
             self.action_move(0, 0)
         self.redraw()
-        if not has_focus:
+        if has_focus:
+            self._announce()
+        else:
             self.post_message(self.Moved(None, 0.0, 0.0, 0))
 
     def _under(self, event: events.MouseEvent) -> Cell | None:
