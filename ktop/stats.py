@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,11 @@ def _sortable(key: Array) -> Array:
     """Return ``key`` as something lexsort takes: integers, or codes of the distinct values."""
     if key.dtype.kind in "iufb":
         return key
+    if key.dtype.kind == "O":
+        # Stacks and arguments, None among them, have no order: they are told apart, no more.
+        seen: dict[Any, int] = {}
+        cells = (tuple(cell) if isinstance(cell, list) else cell for cell in key.tolist())
+        return np.array([seen.setdefault(cell, len(seen)) for cell in cells], dtype=np.intp)
     if key.dtype.kind == "V":
         key = np.ascontiguousarray(key).view(f"S{key.dtype.itemsize}").reshape(len(key))
         # S drops trailing zeros, which is harmless for fixed-size values.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ktop.format import clock, count, formatter, header
+from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.pane import Column, Pane, Shape, Unit
 from ktop.text import cells, escape, fit
-
-_NEVER = frozenset({Unit.HISTOGRAM, Unit.STACK})
 
 
 def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[str]:
@@ -62,7 +62,7 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
     chosen = [
         column
         for column in pane.columns
-        if not column.hidden and column.unit not in _NEVER and column.name in rows
+        if not column.hidden and column.unit is not Unit.HISTOGRAM and column.name in rows
         if not width or column.from_width <= width
     ]
     texts = [_column(column, rows[column.name]) for column in chosen]
@@ -72,8 +72,13 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
 
 def _column(column: Column, values: Array) -> list[str]:
     """Return header and cells of one column, all of the same width."""
-    write = formatter(column)
+    write = _stack if column.unit is Unit.STACK else formatter(column)
     source = values if values.ndim == 2 else values.tolist()
     texts = [header(column), *(write(value) for value in source)]
     widest = max(map(cells, texts))
     return [fit(text, widest, right=not column.is_text) for text in texts]
+
+
+def _stack(frames: Sequence[bytes | str] | None) -> str:
+    """Return a stack on one line, outermost first, as flame graph tools read it."""
+    return NOT_MEASURED if frames is None else ";".join(map(escape, frames))
