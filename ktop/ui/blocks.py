@@ -67,11 +67,15 @@ def line(parts: Iterable[tuple[str, Style | None]], width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width)
 
 
+def cells(parts: Parts) -> int:
+    """Return how many cells ``parts`` take."""
+    return sum(cell_len(text) for text, _ in parts)
+
+
 def spread(left: Parts, rights: Sequence[Parts], width: int) -> Strip:
     """Return one line with ``left`` and, at its end, the first of ``rights`` that still fits."""
-    used = sum(cell_len(text) for text, _ in left)
     for right in rights:
-        gap = width - used - sum(cell_len(text) for text, _ in right)
+        gap = width - cells(left) - cells(right)
         if gap >= 2:
             return line([*left, (" " * gap, None), *right], width)
     return line(left, width)

@@ -15,7 +15,7 @@ from ktop import format as fmt
 from ktop.frame import Array, Frame
 from ktop.pane import Heatmap, Unit
 from ktop.ui import time_axis
-from ktop.ui.blocks import Parts, line, spread
+from ktop.ui.blocks import Parts, cells, line, spread
 from ktop.ui.drawn import Drawn
 from ktop.ui.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
@@ -152,12 +152,18 @@ class HeatmapView(Drawn, can_focus=True):
         parts: Parts = [(self.chart.title, look.style("strong"))]
         if not self.grid:
             return line(parts, self.size.width)
-        for mark, value in zip(MARKS, self.grid.percentiles[:, at.column if at else -1], strict=True):
-            parts += [
+        legend: list[Parts] = [
+            [
                 (f"  {mark.glyph}{mark.glyph} ", look.style(mark.color)),
                 (f"{mark.name} ", look.style("muted")),
                 (written(self.chart.unit, float(value)), look.style("foreground")),
             ]
+            for mark, value in zip(MARKS, self.grid.percentiles[:, at.column if at else -1], strict=True)
+        ]
+        # Where it is narrow the lower percentiles are left out first.
+        while legend and cells(parts) + sum(map(cells, legend)) > self.size.width:
+            del legend[0]
+        parts += [part for entry in legend for part in entry]
         scales = [self._scale(art, np.arange(first, HEAT_STEPS + 1, first)) for first in (1, 2)]
         return spread(parts, scales, self.size.width)
 
