@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,6 +98,89 @@ def checks_needed() -> list[Check]:
             needed=True,
         ),
     ]
+
+
+def gather() -> list[Check]:
+    """Return everything `ktop doctor` reports of the host: what is needed, then what is of use."""
+    return [*checks_needed(), _lockdown(), _memlock(), _tracefs(), _pmu(), _statistics(), _bcc(), _pressure()]
+
+
+def _lockdown() -> Check:
+    try:
+        modes = Path("/sys/kernel/security/lockdown").read_text(encoding="ascii")
+        mode = modes.partition("[")[2].partition("]")[0] or "unknown"
+    except OSError:
+        return Check("lockdown", True, "not reported by this kernel")
+    confidential = mode == "confidentiality"
+    detail = f"{mode}: BPF may not read kernel memory" if confidential else mode
+    return Check(
+        "lockdown", not confidential, detail, "boot without lockdown=confidentiality" if confidential else ""
+    )
+
+
+def _memlock() -> Check:
+    soft, _hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    size = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft >> 10} KiB"
+    # 5.11, 3ac1f01b43b6: BPF memory is charged to the memory cgroup instead.
+    charged = kernel_version() < (5, 11)
+    enough = not charged or soft == resource.RLIM_INFINITY or soft >= 64 << 20
+    detail = f"RLIMIT_MEMLOCK is {size}" + ("" if charged else "; not used for BPF since Linux 5.11")
+    return Check("locked memory", enough, detail, "" if enough else "ulimit -l unlimited")
+
+
+def _tracefs() -> Check:
+    mounted = any(
+        Path(place, "events").exists() for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+    )
+    return Check("tracefs", True, "mounted" if mounted else "not mounted; no pane needs it")
+
+
+def _pmu() -> Check:
+    from ktop.kernel import perf
+    from ktop.kernel.reasons import explain
+    from ktop.pane import PerfEvent
+
+    event = PerfEvent(perf.TYPE_HARDWARE, perf.HW_CACHE_REFERENCES, label="cache-references")
+    try:
+        os.close(perf.open_on_cpu(event, perf.online_cpus()[0]))
+    except OSError as error:
+        remedy = "llcstat needs bare metal, or a virtual machine with a virtual PMU (KVM: -cpu host,pmu=on)"
+        return Check("hardware counters", False, explain(error.errno or 0, "cache-references"), remedy)
+    return Check("hardware counters", True, "cache-references can be counted")
+
+
+def _statistics() -> Check:
+    try:
+        with runtime_statistics():
+            pass
+    except OSError as error:
+        return Check(
+            "BPF statistics", False, f"cannot be switched on ({error.strerror})", "Linux 5.8, and root"
+        )
+    return Check("BPF statistics", True, "can be switched on by a key for a moment")
+
+
+def _bcc() -> Check:
+    found = importlib.util.find_spec("bcc") is not None
+    detail = "names the addresses of stacks" if found else "missing: stacks are shown as addresses"
+    return Check("bcc", found, detail, "" if found else "apt install python3-bpfcc")
+
+
+def _pressure() -> Check:
+    try:
+        Path("/proc/pressure/cpu").read_text(encoding="ascii")
+    except OSError as error:
+        return Check(
+            "pressure", False, f"no pressure figures in the header ({error.strerror})", "boot with psi=1"
+        )
+    return Check("pressure", True, "/proc/pressure")
+
+
+def kernel_version() -> tuple[int, int]:
+    """Return major and minor of the running kernel; for what is said, never for what is tried."""
+    major, minor = os.uname().release.split(".")[:2]
+    digits = "".join(character for character in minor if character.isdigit())
+    return int(major), int(digits or 0)
 
 
 @contextlib.contextmanager
