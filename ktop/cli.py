@@ -61,8 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _say(sentence: str) -> None:
     """Write one sentence to stderr, wherever that leads."""
+    # Names that were given (files, panes) may hold anything.
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(sentence.split()))
     with suppress(OSError):
-        sys.stderr.write(f"ktop: {' '.join(sentence.split())}\n")
+        sys.stderr.write(f"ktop: {text}\n")
         sys.stderr.flush()
 
 
@@ -130,6 +132,8 @@ def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
         raise Failure(str(error)) from None
     if not source.panes:
         raise Failure(f"{path} holds no pane that this version of ktop knows")
+    if options.pane is not None and options.pane not in {pane.name for pane in source.panes}:
+        raise Failure(f"the recording has no pane {options.pane}", USAGE)
     _must_have_terminal()
     code = _show(source, source.panes, options)
     if not loop:
@@ -141,8 +145,6 @@ def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
 def _show(source: Source, panes: Sequence[Pane], options: Namespace) -> int:
     from ktop.ui.app import KtopApp
 
-    if options.pane is not None and options.pane not in {pane.name for pane in panes}:
-        raise Failure(f"the recording has no pane {options.pane}", USAGE)
     try:
         app = KtopApp(source, panes, pane=options.pane, pid=options.pid, theme=options.theme)
     except KeyError:

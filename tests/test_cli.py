@@ -1,0 +1,270 @@
+"""The command line as others see it: exit codes, one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ktop import arguments, cli
+from ktop.doctor import as_json as doctor_json
+from ktop.doctor import as_text as doctor_text
+from ktop.frame import Status
+from ktop.kernel.facts import Check
+from ktop.listing import Found, as_text, survey
+from ktop.recording import Writer
+from ktop.registry import get, panes
+from ktop.source import Identity, Publish
+from tests.rows import frame_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def ktop(*words: str, prefix: Sequence[str] = (), **options: object) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "KTOP_DEBUG"}
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]  # noqa: PLW1510 - among the options
+        [*prefix, sys.executable, "-m", "ktop", *words],
+        **{
+            "cwd": ROOT,
+            "env": environment,
+            "capture_output": True,
+            "text": True,
+            "timeout": 60,
+            "check": False,
+            "stdin": subprocess.DEVNULL,
+            **options,
+        },
+    )
+
+
+def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
+    """Assert that it ended with one sentence, and return that."""
+    assert result.returncode == code, result
+    assert result.stdout == ""
+    assert result.stderr.startswith("ktop: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--interval 0", "0.1 to 3600"),
+        ("--interval -1", "0.1 to 3600"),
+        ("--interval nan", "0.1 to 3600"),
+        ("--interval inf", "0.1 to 3600"),
+        ("--interval 1e300", "0.1 to 3600"),
+        ("--interval soon", "0.1 to 3600"),
+        ("--pid x", "a PID is a number"),
+        ("--pid 0", "a PID is a number"),
+        ("--pid 99999999999999999999999999", "a PID is a number"),
+        ("--pid ٣", "a PID is a number"),
+        ("--pane runqat", "did you mean runqlat"),
+        ("bogus", "there is no command 'bogus'"),
+        ("run", "PANE"),
+        ("run runqat", "did you mean runqlat"),
+        ("run zzz", "known: runqlat"),
+        ("run runqlat -n 0", "1 or more"),
+        ("run runqlat -n 1.5", "1 or more"),
+        ("run runqlat -i 0.01", "0.1 to 3600"),
+        ("run runqlat --interv 1", "unrecognized"),
+        ("list now", "unrecognized"),
+        ("record", "FILE"),
+        ("record a.ktop nothing", "there is no pane 'nothing'"),
+        ("replay", "FILE"),
+    ],
+)
+def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
+    assert err.count("\n") == 1
+
+
+def test_hostile_words_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["run", "\x1b[31m\n"], ["\x1b[31m"], ["--interval", "\x1b[31m"], ["replay", "/\x1b[31m"]):
+        assert cli.main(words) in {1, 2}
+        err = capsys.readouterr().err
+        assert "\x1b" not in err
+        assert err.count("\n") == 1
+
+
+def test_defaults() -> None:
+    options = arguments.parse([])
+    assert (options.command, options.interval, options.pane, options.pid) == ("application", 1.0, None, None)
+    options = arguments.parse(["run", "biotop", "tcptop", "-i", "0.5", "-n", "3", "--pid", "7", "--json"])
+    assert (options.panes, options.interval, options.count) == (["biotop", "tcptop"], 0.5, 3)
+    assert (options.pid, options.json) == (7, True)
+    options = arguments.parse(["--interval", "2", "--pane", "biotop"])
+    assert (options.command, options.interval, options.pane) == ("application", 2.0, "biotop")
+
+
+def test_help_and_version() -> None:
+    shown = ktop("-h")
+    assert shown.returncode == 0
+    for word in ("run", "list", "doctor", "record", "replay", "demo", "77", "--theme"):
+        assert word in shown.stdout
+    assert "-n" in ktop("run", "-h").stdout
+    version = ktop("--version")
+    assert (version.returncode, version.stderr) == (0, "")
+    assert version.stdout.startswith("ktop ")
+
+
+def test_no_such_file_and_no_recording(tmp_path: Path) -> None:
+    assert "No such file" in failed(ktop("replay", str(tmp_path / "x")), 1)
+    assert "not a recording" in failed(ktop("replay", str(ROOT / "pyproject.toml")), 1)
+    assert "directory" in failed(ktop("replay", str(tmp_path)), 1)
+
+
+def test_the_application_needs_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.ktop"
+    writer = Writer(path, Identity("h", "k", 2), 1.0, ["runqlat"])
+    writer.write([frame_of(get("runqlat"), 3)])
+    writer.close()
+    assert "needs a terminal" in failed(ktop("replay", str(path)), 1)
+    assert "needs a terminal" in failed(ktop(), 1)
+    assert "no pane biotop" in failed(ktop("replay", str(path), "--pane", "biotop"), 2)
+
+
+def test_without_privileges_it_says_what_to_do_and_ends_with_77() -> None:
+    # Root without any capability is nobody, and can still read the checkout.
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    for words in (["run", "runqlat", "-n", "1"], ["record", os.devnull]):
+        said = failed(ktop(*words, prefix=drop), 77)
+        assert "sudo ktop" in said
+        assert "ktop demo" in said
+    listed = ktop("list", prefix=drop)
+    assert listed.returncode == 0
+    assert "sudo ktop" in " ".join(listed.stdout.split())
+    checked = ktop("doctor", prefix=drop)
+    assert checked.returncode == 77
+    assert "MISSING" in checked.stdout
+    assert "Traceback" not in checked.stderr + listed.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["doctor"], ["--version"], ["-h"]])
+def test_a_closed_pipe_ends_quietly(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = ktop(*words, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["list"], ["doctor", "--json"], ["--version"], ["-h"]])
+def test_a_full_disk_is_one_sentence(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        result = ktop(*words, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert result.returncode == 1
+    assert "No space left" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_no_stderr_is_no_trouble() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        assert ktop("run", "zzz", capture_output=False, stdout=subprocess.PIPE, stderr=full).returncode == 2
+
+
+@pytest.mark.parametrize("words", [["list"], ["run", "runqlat", "-n", "1", "-i", "0.1"], ["doctor"], ["-h"]])
+def test_without_a_screen_textual_is_not_imported(words: list[str]) -> None:
+    script = (
+        "import sys\nfrom ktop.cli import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        "sys.exit(any(name.partition('.')[0] in {'textual', 'bcc'} for name in sys.modules))"
+    )
+    result = ktop_script(script)
+    assert result.returncode == 0, result.stderr
+
+
+def ktop_script(script: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+
+
+def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_options: object) -> int:
+        raise ZeroDivisionError("a\nb")
+
+    monkeypatch.setitem(cli._COMMANDS, "list", broken)
+    monkeypatch.delenv("KTOP_DEBUG", raising=False)
+    assert cli.main(["list"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setenv("KTOP_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["list"])
+
+
+class Probe:
+    """What `list` sees of a sampler."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def start(self, publish: Publish) -> None: ...
+
+    def wait_ready(self, timeout: float) -> bool:
+        return timeout > 0
+
+    def statuses(self) -> dict[str, Status]:
+        bad = Status({}, {"x__kprobe": "EPERM, no"}, "no\x1b PMU; buy one")
+        good = Status({"switch": "tp_btf/sched_switch", "wakeup": "tp_btf/sched_wakeup"})
+        return {pane.name: bad if pane.name != "runqlat" else good for pane in panes()}
+
+    def logs(self) -> dict[str, list[str]]:
+        return {pane.name: ["line 1\nline \x1b2"] for pane in panes()}
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_the_list() -> None:
+    probe = Probe()
+    found = survey(probe, panes())
+    assert probe.stopped
+    lines = as_text(found, 80)
+    assert all(len(line) <= 80 and line.isprintable() for line in lines)
+    assert lines[0].split() == ["runqlat", *get("runqlat").question.split()]
+    assert lines[1].strip() == "live: tp_btf sched_switch, sched_wakeup"
+    assert any("not live: no\\x1b PMU; buy one" in line for line in lines)
+
+
+CHECKS = [
+    Check("privileges", ok=True, detail="may load BPF programs"),
+    Check("hardware counters", ok=False, detail="no PMU", remedy="use a machine that has one"),
+    Check("libbpf", ok=False, detail="not found", remedy="apt install libbpf1", needed=True),
+]
+
+
+def test_the_doctor() -> None:
+    found = survey(Probe(), panes())
+    lines = doctor_text(CHECKS, found, verbose=False)
+    text = "\n".join(lines)
+    assert all(line.isprintable() for line in lines)
+    assert "-> apt install libbpf1" in text
+    assert "-> use a machine that has one" in text
+    assert "x__kprobe refused: EPERM, no" in text
+    assert "Nothing live on this host without: libbpf" in lines[-1]
+    assert "| line" not in text
+    assert "| line \\x1b2" in "\n".join(doctor_text(CHECKS, found, verbose=True))
+    assert f"1 of {len(found)} panes" in doctor_text(CHECKS[:2], found, verbose=False)[-1]
+
+
+def test_the_doctor_in_json() -> None:
+    found: list[Found] = survey(Probe(), panes())
+    objects = [json.loads(line) for line in doctor_json(CHECKS, found, verbose=True)]
+    checks = [each for each in objects if each["kind"] == "check"]
+    assert [each["ok"] for each in checks] == [True, False, False]
+    assert checks[0]["remedy"] is None
+    pane = next(each for each in objects if each.get("pane") == "runqlat")
+    assert pane["live"] is True
+    assert pane["log"] == ["line 1\\nline \\x1b2"]
