@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.app import SystemCommand
@@ -32,7 +33,7 @@ class KtopApp(ThemedApp):
     BINDINGS = keys.APP
     ESCAPE_TO_MINIMIZE = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the command line knows
         self,
         source: Source,
         panes: Sequence[Pane],
@@ -40,14 +41,16 @@ class KtopApp(ThemedApp):
         pane: str | None = None,
         pid: int | None = None,
         theme: str | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Show the Frames of ``source``.
 
         ``pane``: the one in sight first.  ``pid``: filter by this process and
-        open its screen.  ``theme``: one of Textual's or ktop's.  Raises KeyError
-        when there is no such pane or theme.
+        open its screen.  ``theme``: one of Textual's or ktop's; without one, what
+        suits the terminal of ``environ``.  Raises KeyError when there is no such
+        pane or theme.
         """
-        super().__init__(theme=theme)
+        super().__init__(theme=theme, environ=environ)
         names = [each.name for each in panes]
         if pane is not None and pane not in names:
             raise KeyError(pane)

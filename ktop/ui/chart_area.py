@@ -60,7 +60,7 @@ class ChartArea(Container):
         elif isinstance(chart, Lines):
             from ktop.ui.lines import LinesView
 
-            self._main = LinesView(chart)
+            self._main = LinesView(chart, self._pane.columns)
             yield self._main
         elif isinstance(chart, RowHistogram):
             from ktop.ui.histogram import HistogramView

@@ -42,6 +42,7 @@ class FilterBar(Horizontal):
         super().__init__()
         self._view = view
         self._panes = panes
+        self._before = view.filter
         self._error = ""
         self._counts: tuple[int, int, tuple[str, ...]] | None = None
 
@@ -59,6 +60,7 @@ class FilterBar(Horizontal):
     def edit(self) -> None:
         """Show the line and take the keyboard."""
         self.add_class("-shown")
+        self._before = self._view.filter
         self._input().focus()
         self._say()
 
@@ -90,16 +92,16 @@ class FilterBar(Horizontal):
         return box
 
     def _apply(self, text: str) -> None:
-        """Apply ``text``; while it makes no sense, what applied before stays."""
+        """Apply ``text``; while it makes no sense, what applied before it was edited."""
         try:
-            chosen = parse(text, self._panes)
-        except FilterError as error:
-            self._error = str(error)
-        else:
+            chosen = parse(text, self._panes) or None
             self._error = ""
-            if (chosen or None) != self._view.filter:
-                self._view.filter = chosen or None
-                self.post_message(self.Changed())
+        except FilterError as error:
+            chosen = self._before
+            self._error = str(error)
+        if chosen != self._view.filter:
+            self._view.filter = chosen
+            self.post_message(self.Changed())
         self._say()
 
     def _say(self) -> None:

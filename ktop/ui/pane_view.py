@@ -168,6 +168,8 @@ class PaneView(Vertical):
             rows = take(rows, shown)
         if frame is not None and frame.status.unavailable and not total:
             rows = not_measured(self._shown_pane)
+        if self.pane.shape is not Shape.STACKS:
+            self._table.empty_text = _why_empty(frame, total)
         self._table.show(rows)
         self._follow()
         self._draw_row_chart()
@@ -312,6 +314,13 @@ class PaneView(Vertical):
     def on_heatmap_view_left(self) -> None:
         """Take the keyboard back."""
         self.focus_table()
+
+
+def _why_empty(frame: Frame | None, total: int) -> str:
+    """Return what is said where there are no rows."""
+    if frame is None:
+        return "waiting for the first sample"
+    return "no row matches the filter" if total else "nothing in this interval"
 
 
 def per_process(pane: Pane) -> Pane:

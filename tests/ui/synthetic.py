@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ktop.frame import Array, Frame, Histogram, Reading, Rows, Sample, Status, Facts
+from ktop.frame import Array, Facts, Frame, Histogram, Reading, Rows, Sample, Status
 from ktop.pane import Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit
 from ktop.source import HOST, Identity, Publish
 from ktop.stats import log2_bounds, log_linear_bounds, percentile, ratio
 
 START = 1_790_000_000.0
-"""Unix time of tick 0: 2026-09-21 13:33:20 UTC."""
+"""Unix time of tick 0: 2026-09-21 14:13:20 UTC."""
 CPUS = 4
 BOUNDS = log_linear_bounds(160, 1000.0)
 TASK_BOUNDS = log2_bounds(24)
@@ -299,7 +299,7 @@ class Synthetic:
         return out
 
 
-def _frame(
+def _frame(  # noqa: PLR0913 - what a Frame has
     pane: Pane,
     ts: float,
     rows: Rows,
@@ -337,7 +337,8 @@ def _heat(tick: int, per_second: float, seed: int) -> Array:
     swell = max(0.0, np.sin(tick / 5)) ** 4
     fast = np.exp(-0.5 * ((slots - 66) / 7) ** 2)
     slow = 0.25 * swell * np.exp(-0.5 * ((slots - 112) / 6) ** 2)
-    return np.floor((fast + slow) * per_second * (0.6 + 0.8 * _noise(160, seed=seed + tick))).astype(np.int64)
+    counts: Array = np.floor((fast + slow) * per_second * (0.6 + 0.8 * _noise(160, seed=seed + tick)))
+    return counts.astype(np.int64)
 
 
 def _runqlat(tick: int, who: Rows, weight: Array) -> tuple[Rows, dict[str, float], tuple[Histogram, ...]]:
@@ -418,7 +419,7 @@ def _execsnoop(tick: int, ts: float) -> Rows:
 
 
 def _profile(tick: int, who: Rows, weight: Array) -> Rows:
-    stacks = (
+    stacks: tuple[tuple[list[str], list[str]], ...] = (
         (["main", "serve", "parse"], []),
         (["main", "serve", "write"], ["entry_SYSCALL_64", "do_syscall_64", "ksys_write", "vfs_write"]),
         (["main", "collect", "mark_roots"], []),
