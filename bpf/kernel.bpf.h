@@ -53,6 +53,7 @@ struct mm_struct {
 struct pt_regs {
 	unsigned long bx;
 	unsigned long cx;
+	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
@@ -64,6 +65,10 @@ struct pt_regs {
 	s32 syscallno;
 };
 #endif
+
+struct task_io_accounting {
+	u64 syscr;
+};
 
 struct task_struct {
 	int pid;
@@ -78,7 +83,32 @@ struct task_struct {
 	int exit_code;
 	u64 self_exec_id; /* 5.7, d1e7fd6462ca: was u32 */
 	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */
+	struct task_io_accounting ioac;
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+	s64 i_size;
+};
+
+struct address_space {
+	struct inode *host;
+};
+
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+
+struct folio {
+	memdesc_flags_t flags; /* 6.18, 53fbef56e07d: was unsigned long */
+	struct address_space *mapping;
+	unsigned int _nr_pages;
 };
 
 struct irqaction {
@@ -95,9 +125,16 @@ struct request_queue {
 	struct gendisk *disk; /* 5.15, d152c682f03c: was request.rq_disk */
 };
 
+struct blk_mq_hw_ctx {
+	unsigned int queue_num;
+};
+
 struct request {
 	struct request_queue *q;
+	struct blk_mq_hw_ctx *mq_hctx;
 	u32 cmd_flags;
+	int tag;
+	int internal_tag;
 	unsigned int __data_len;
 	u64 start_time_ns;
 	u64 io_start_time_ns;
@@ -178,5 +215,93 @@ static __always_inline const char *exec_path(struct task_struct *task, struct pt
 #endif
 	return NULL;
 }
+
+enum pageflags {
+	PG_head = 6,
+};
+
+/* Pages of a folio. */
+static __always_inline u64 folio_pages(struct folio *folio)
+{
+	if (!(folio->flags.f >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
+		return 1;
+	return folio->_nr_pages;
+}
+
+/* read(2) and its like that the task has ended; 0 where the kernel does not count them. */
+static __always_inline u64 read_calls(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->ioac.syscr) ? task->ioac.syscr : 0;
+}
+
+/* The bytes that read(2) or pread64(2) was called with; 0 in any other call and of 32-bit ones. */
+static __always_inline u64 read_size(struct task_struct *task, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	if ((regs->orig_ax == 0 || regs->orig_ax == 17) && !(task->thread_info.status & 2))
+		return regs->dx;
+#elif defined(__TARGET_ARCH_arm64)
+	if ((regs->syscallno == 63 || regs->syscallno == 67) &&
+	    !(task->thread_info.flags & 1 << 22)) /* TIF_32BIT */
+		return regs->regs[2];
+#endif
+	return 0;
+}
+
+/* What a task does to the file whose pages it brings into memory. */
+enum file_call {
+	CALL_READ, /* or anything that is not below */
+	CALL_WRITE,
+	CALL_EITHER, /* sendfile, splice, copy_file_range, io_uring_enter, io_submit */
+	NO_CALL,     /* a fault */
+};
+
+/* clang-format off */
+/* The numbers are of write, pwrite64, writev, pwritev, pwritev2, fallocate, truncate, ftruncate
+ * (32-bit: and the 64-bit sizes of these), then those of CALL_EITHER. */
+static __always_inline enum file_call file_call(struct task_struct *task, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	if ((s32)regs->orig_ax == -1)
+		return NO_CALL;
+	if (task->thread_info.status & 2) /* TS_COMPAT */
+		switch ((u32)regs->orig_ax) {
+		case 4: case 181: case 146: case 334: case 379: case 324:
+		case 92: case 93: case 193: case 194:
+			return CALL_WRITE;
+		case 187: case 239: case 313: case 377: case 426: case 248:
+			return CALL_EITHER;
+		default:
+			return CALL_READ;
+		}
+	switch ((u32)regs->orig_ax) {
+	case 1: case 18: case 20: case 296: case 328: case 285: case 76: case 77:
+		return CALL_WRITE;
+	case 40: case 275: case 326: case 426: case 209:
+		return CALL_EITHER;
+	}
+#elif defined(__TARGET_ARCH_arm64)
+	if (regs->syscallno == -1)
+		return NO_CALL;
+	if (task->thread_info.flags & 1 << 22) /* TIF_32BIT */
+		switch (regs->syscallno) {
+		case 4: case 181: case 146: case 362: case 393: case 352:
+		case 92: case 93: case 193: case 194:
+			return CALL_WRITE;
+		case 187: case 239: case 340: case 391: case 426: case 246:
+			return CALL_EITHER;
+		default:
+			return CALL_READ;
+		}
+	switch (regs->syscallno) {
+	case 64: case 68: case 66: case 70: case 287: case 47: case 45: case 46:
+		return CALL_WRITE;
+	case 71: case 76: case 285: case 426: case 2:
+		return CALL_EITHER;
+	}
+#endif
+	return CALL_READ;
+}
+/* clang-format on */
 
 #endif

@@ -80,6 +80,8 @@ class Sample:
     histograms: tuple[Histogram, ...] = ()
     unattributed_ratio: float | None = None
     """Share (0 to 1) of the pane's main quantity that no process could be charged with."""
+    lost: int = 0
+    """Events that only the two Readings together show to be missing; those of ``Reading.lost`` are not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class LivePane:
             rows,
             sample.host,
             sample.histograms,
-            replace(self.status(sample), lost=reading.lost - before.lost),
+            replace(self.status(sample), lost=reading.lost - before.lost + sample.lost),
         )
 
     def status(self, sample: Sample | None = None) -> Status:

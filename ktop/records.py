@@ -25,14 +25,15 @@ def process_deltas(
     with the last record of those that ended; both have the fields ``pid``,
     ``start_ns`` and ``comm``.  ``counters`` only grow and are differenced
     (one- or two-dimensional), ``maxima`` are already the interval's.  Returns
-    ``pid``, ``start_ns``, ``comm`` and these, a row a process and record: one
-    that ended while it was read can have two.
+    ``pid``, ``start_ns``, ``comm`` and these, a row a process.
     """
     before = previous.maps[records]
     now = current.maps[records]
     ended = current.maps.get(exits)
     if ended is not None and len(ended):
-        now = np.concatenate([now, ended.astype(now.dtype, copy=False)])
+        # One that ended while it was read is in both, and its last record says more.
+        living = now[match(_identity(ended), _identity(now)) < 0]
+        now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
     place = match(_identity(before), _identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
     active = np.zeros(len(now), dtype=bool)
@@ -52,15 +53,43 @@ def _identity(records: Array) -> Array:
     return key
 
 
-def keyed_deltas(previous: Array, current: Array, counters: Sequence[str]) -> tuple[Array, dict[str, Array]]:
+def keyed_deltas(
+    previous: Array,
+    current: Array,
+    counters: Sequence[str],
+    *,
+    maxima: Sequence[str] = (),
+    last: Sequence[str] = (),
+) -> tuple[Array, dict[str, Array]]:
     """Return (keys, what each counter grew by) of the entries of a keyed map that grew.
 
     Both: structured with ``key`` and ``value`` (see Reading).  An entry that
-    was evicted and made anew counts whole.
+    was evicted and made anew counts whole.  ``maxima`` (struct interval_max)
+    and ``last`` (whatever else stands in the value) are returned beside them.
     """
     place = match(previous["key"], current["key"])
-    grew = {name: grown(previous["value"][name], current["value"][name], place) for name in counters}
+    columns = {name: grown(previous["value"][name], current["value"][name], place) for name in counters}
     active = np.zeros(len(current), dtype=bool)
-    for column in grew.values():
+    for column in columns.values():
         active |= column.reshape(len(current), -1).any(axis=1) if len(current) else active
-    return current["key"][active], {name: column[active] for name, column in grew.items()}
+    columns = {name: column[active] for name, column in columns.items()}
+    known = (place >= 0)[active]
+    before = previous[place[active]] if len(previous) else current[active]
+    for name in maxima:
+        columns[name] = written_maximum(before["value"][name], current["value"][name][active], known)
+    columns.update({name: current["value"][name][active] for name in last})
+    return current["key"][active], columns
+
+
+def written_maximum(previous: Array, current: Array, known: Array) -> Array:
+    """Return the larger of the two maxima of a ``struct interval_max`` that was written in between.
+
+    Both: structured with ``value`` and ``epoch``, each of shape (rows, 2);
+    ``known`` (rows,) says where ``previous`` means anything.  0 where none was
+    written.  A maximum that was written just before the previous Reading, and
+    not reached since, is missed: bound it by the histogram's highest slot.
+    """
+    same = (current["value"] == previous["value"]) & (current["epoch"] == previous["epoch"])
+    written = np.where(same & known[:, None], 0, current["value"])
+    maximum: Array = written.max(axis=1, initial=0)
+    return maximum

@@ -36,7 +36,7 @@ class Observed:
         """Return what happened since ``begin``, derived columns included; begins anew."""
         now = self.reading()
         sample = self.pane.compute(self.before, now, facts.for_compute())
-        self.lost = now.lost - self.before.lost
+        self.lost = now.lost - self.before.lost + sample.lost
         self.before = now
         rows = self.pane.derive(dict(sample.rows))
         return Sample(rows, sample.host, sample.histograms, sample.unattributed_ratio)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Block I/O by the process that submitted it.  A request is remembered when its
+ * first bio comes in, in the context of the submitter, and charged when it is
+ * complete.  Later bios merged into it, of whatever process, count as the first's.
+ */
+#include "ktop.bpf.h"
+
+#define SLOTS 264 /* log-linear in ns, up to 2^35 ns = 34 s */
+#define DISK_NAME_LEN 32
+#define PF_WQ_WORKER 0x00000020
+
+#define REQ_OP_MASK 0xff
+enum req_op {
+	REQ_OP_READ = 0,
+	REQ_OP_WRITE = 1,
+	REQ_OP_FLUSH = 2,
+	REQ_OP_DISCARD = 3,
+	REQ_OP_SECURE_ERASE = 5,
+	REQ_OP_ZONE_APPEND = 7,
+	REQ_OP_WRITE_ZEROES = 9,
+};
+
+/* What completed on one CPU, whoever submitted it. */
+struct totals {
+	u64 flushes;
+	u64 discards;
+	u64 unstamped;	  /* no device time: the queue keeps no statistics */
+	u64 issuers_made; /* entries of `issuers`: those it has no more were evicted */
+	u64 unplaced;	  /* no room among them */
+	u64 pad[3];
+	u64 slots[SLOTS];
+};
+CPU_ARRAY(totals, struct totals);
+
+/* Who submitted a request; `request` is 0 while there is none. */
+struct submission {
+	u64 request;
+	u64 start_ns;
+	u32 pid;
+	u32 dev;
+	char comm[TASK_COMM_LEN];
+};
+
+#define SUBMISSIONS 16384
+#define WAYS 4
+
+/* In flight, placed by tag: a hash by pointer costs 110 ns more an I/O (measured). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SUBMISSIONS);
+	__type(key, u32);
+	__type(value, struct submission);
+} _in_flight SEC(".maps");
+
+struct issuer_key {
+	u64 start_ns;
+	u32 pid;
+	u32 dev;
+};
+
+struct issuer {
+	u64 read_ops;
+	u64 write_ops;
+	u64 read_bytes;
+	u64 write_bytes;
+	u64 total_ns;
+	struct interval_max max;
+	char comm[TASK_COMM_LEN];
+	char disk[DISK_NAME_LEN];
+	u32 slots[LOG2_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 10240);
+	__type(key, struct issuer_key);
+	__type(value, struct issuer);
+} issuers SEC(".maps");
+
+static __always_inline bool is_read(u32 op)
+{
+	return op == REQ_OP_READ;
+}
+
+/* As in /proc/diskstats, but for the management of zones. */
+static __always_inline bool is_write(u32 op)
+{
+	return op == REQ_OP_WRITE || op == REQ_OP_ZONE_APPEND || op == REQ_OP_WRITE_ZEROES;
+}
+
+static __always_inline u32 disk_number(struct request *rq)
+{
+	return rq->q->disk->major << 20 | rq->q->disk->first_minor;
+}
+
+/*
+ * The place of a request in flight or, where `or_free`, one that it can take.
+ * Requests of one hardware queue never collide: each has its own tag.  Two CPUs
+ * that take one place at the same instant lose one request; too rare to lock for.
+ */
+static __always_inline struct submission *find_submission(struct request *rq, u32 dev, bool or_free)
+{
+	/* The scheduler's tag lasts as long as the request, the driver's only while issued. */
+	u32 tag = rq->internal_tag >= 0 ? rq->internal_tag : rq->tag;
+	u32 first = tag + (rq->mq_hctx->queue_num << 10) + dev * 0x9e3779b1;
+
+	for (u32 i = 0; i < WAYS; i++) {
+		u32 place = (first ^ i) & (SUBMISSIONS - 1);
+		struct submission *submission = bpf_map_lookup_elem(&_in_flight, &place);
+
+		if (!submission)
+			return NULL;
+		if (submission->request == (u64)rq || (or_free && !submission->request))
+			return submission;
+	}
+	return NULL;
+}
+
+static __always_inline bool is_flusher(const char *desc)
+{
+	for (u32 i = 0; i < sizeof("flush-") - 1; i++)
+		if (desc[i] != "flush-"[i])
+			return false;
+	return true;
+}
+
+/*
+ * I/O of a workqueue is somebody's, but nobody knows whose.  Its workers are all
+ * pid 0 and named after the queue; `(writeback)` is that of dirty pages.
+ */
+static __noinline int submit_by_worker(struct submission *submission, struct task_struct *task)
+{
+	char desc[TASK_COMM_LEN] __attribute__((aligned(8))) = "kworker", *comm;
+	struct kthread *kthread;
+	struct worker *worker;
+	long length;
+
+	if (!submission || !task)
+		return 0;
+	if (bpf_core_field_exists(task->worker_private)) {
+		kthread = task->worker_private;
+		worker = BPF_CORE_READ(kthread, data);
+		/* "flush-" and the device in wb_workfn(), everywhere else the queue's name. */
+		bpf_probe_read_kernel_str(desc, sizeof(desc) - 2, worker->desc);
+	}
+	if (is_flusher(desc))
+		__builtin_memcpy(desc, "writeback", sizeof("writeback"));
+	submission->pid = 0;
+	submission->start_ns = *(u64 *)desc; /* tells the queues apart */
+	comm = submission->comm;
+	comm[0] = '(';
+	length = bpf_probe_read_kernel_str(comm + 1, TASK_COMM_LEN - 2, desc);
+	if (length > 0 && length < TASK_COMM_LEN - 1) {
+		comm[length] = ')';
+		comm[length + 1] = 0;
+	}
+	return 0;
+}
+
+static __always_inline int handle_start(struct request *rq)
+{
+	u32 op = rq->cmd_flags & REQ_OP_MASK, dev;
+	struct submission *submission;
+	struct task_struct *task;
+
+	/* A flush is a write of nothing until it is split off (blk_insert_flush()). */
+	if ((!is_read(op) && !is_write(op)) || !rq->__data_len)
+		return 0;
+	dev = disk_number(rq);
+	submission = find_submission(rq, dev, true);
+	if (!submission) {
+		count_lost(map_full);
+		return 0;
+	}
+	submission->request = (u64)rq;
+	submission->dev = dev;
+	task = bpf_get_current_task_btf();
+	if (task->flags & PF_WQ_WORKER)
+		return submit_by_worker(submission, task);
+	task = task->group_leader;
+	submission->pid = task->pid;
+	submission->start_ns = task->start_boottime;
+	__builtin_memcpy(submission->comm, task->comm, TASK_COMM_LEN);
+	return 0;
+}
+
+/* 6.5, 5a80bd075f3b: the one hook in the submitter's context that has the request. */
+SEC("?tp_btf/block_io_start")
+int BPF_PROG(start__tp_btf, struct request *rq)
+{
+	return handle_start(rq);
+}
+
+static __noinline struct issuer *make_issuer(const struct issuer_key *key, struct request *rq,
+					     struct totals *host)
+{
+	struct issuer *issuer, new = {};
+
+	bpf_probe_read_kernel_str(new.disk, sizeof(new.disk), rq->q->disk->disk_name);
+	/* Another CPU may be first: -EEXIST, and its element is as good. */
+	if (!bpf_map_update_elem(&issuers, key, &new, BPF_NOEXIST))
+		__sync_fetch_and_add(&host->issuers_made, 1);
+	issuer = bpf_map_lookup_elem(&issuers, key);
+	if (!issuer)
+		__sync_fetch_and_add(&host->unplaced, 1);
+	return issuer;
+}
+
+/*
+ * Time in the device.  The kernel stamps the issue for its own statistics (wbt,
+ * iocost, bfq, kyber), of a plugged batch with the time that the batch began;
+ * queues without them only have the time of submission.  A program on
+ * block_rq_issue would be exact, and cost as much as one of these two.
+ */
+static __always_inline u64 device_ns(struct request *rq, struct totals *host)
+{
+	u64 since = rq->io_start_time_ns;
+	s64 spent;
+
+	if (!since) {
+		since = rq->start_time_ns;
+		__sync_fetch_and_add(&host->unstamped, 1);
+	}
+	spent = bpf_ktime_get_ns() - since;
+	return since && spent > 0 ? spent : 0;
+}
+
+static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
+{
+	u32 slot = log2_slot(ns);
+
+	if (read) {
+		__sync_fetch_and_add(&issuer->read_bytes, bytes);
+		__sync_fetch_and_add(&issuer->read_ops, whole);
+	} else {
+		__sync_fetch_and_add(&issuer->write_bytes, bytes);
+		__sync_fetch_and_add(&issuer->write_ops, whole);
+	}
+	if (!whole)
+		return;
+	if (slot < LOG2_SLOTS)
+		__sync_fetch_and_add(&issuer->slots[slot], 1);
+	__sync_fetch_and_add(&issuer->total_ns, ns);
+	update_max(&issuer->max, ns);
+}
+
+static __always_inline int handle_complete(struct request *rq, u32 bytes)
+{
+	u32 op = rq->cmd_flags & REQ_OP_MASK, slot;
+	struct totals *host = this_cpu(totals);
+	struct submission *submission;
+	struct issuer_key key = {};
+	struct issuer *issuer;
+	bool whole;
+	u64 ns = 0;
+
+	if (!host)
+		return 0;
+	if (op == REQ_OP_FLUSH)
+		__sync_fetch_and_add(&host->flushes, 1);
+	if (op == REQ_OP_DISCARD || op == REQ_OP_SECURE_ERASE)
+		__sync_fetch_and_add(&host->discards, 1);
+	/* A write with a flush completes once more, with nothing, when that has ended. */
+	if (!bytes || (!is_read(op) && !is_write(op)))
+		return 0;
+	key.dev = disk_number(rq);
+	submission = find_submission(rq, key.dev, false);
+	if (!submission) /* submitted before this program was there */
+		return 0;
+	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
+	if (whole) {
+		ns = device_ns(rq, host);
+		slot = log_linear_slot(ns, SLOTS);
+		if (slot < SLOTS)
+			__sync_fetch_and_add(&host->slots[slot], 1);
+	}
+	key.pid = submission->pid;
+	key.start_ns = submission->start_ns;
+	issuer = bpf_map_lookup_elem(&issuers, &key);
+	if (!issuer)
+		issuer = make_issuer(&key, rq, host);
+	if (issuer) {
+		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
+		charge(issuer, is_read(op), bytes, whole, ns);
+	}
+	if (whole)
+		submission->request = 0;
+	return 0;
+}
+
+/* The second argument was an errno until 5.16; nothing looks at it. */
+SEC("?tp_btf/block_rq_complete")
+int BPF_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
+{
+	return handle_complete(rq, bytes);
+}
+
+char LICENSE[] SEC("license") = "GPL";

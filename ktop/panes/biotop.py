@@ -1,0 +1,165 @@
+"""Block I/O by process and disk: what was read and written, and how long the disk took."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.frame import Array, Facts, Histogram, Reading, Sample
+from ktop.pane import Column, Fold, Heatmap, Pane, Unit
+from ktop.records import keyed_deltas
+from ktop.stats import log2_bounds, log_linear_bounds, percentile, ratio
+
+BOUNDS_US = log_linear_bounds(264, unit=1000)
+PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
+COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "slots")
+
+
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+    """Return the I/O completed between two Readings: host log-linear, processes log2."""
+    old, new = previous.maps["totals"], current.maps["totals"]
+    keys, rows = keyed_deltas(
+        previous.maps["issuers"], current.maps["issuers"], COUNTERS, maxima=("max",), last=("comm", "disk")
+    )
+    rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
+    rows["total_us"] = rows.pop("total_ns") / 1000
+    rows["longest_us"] = rows.pop("max") / 1000
+    counts = new["slots"] - old["slots"]
+    by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
+    return Sample(
+        rows,
+        {
+            "flush_ops": float((new["flushes"] - old["flushes"]).sum()),
+            "discard_ops": float((new["discards"] - old["discards"]).sum()),
+            "unstamped_ops": float((new["unstamped"] - old["unstamped"]).sum()),
+        },
+        (Histogram(BOUNDS_US, counts.sum(axis=0)), *by_cpu),
+        _unattributed(rows),
+        _missing(previous, current, int(counts.sum()) - int(rows["slots"].sum())),
+    )
+
+
+def _unattributed(rows: dict[str, Array]) -> float | None:
+    """Return the share of bytes that workqueues submitted for nobody knows whom; None without I/O."""
+    size = rows["read_bytes"] + rows["write_bytes"]
+    total = int(size.sum())
+    return int(size[rows["pid"] == 0].sum()) / total if total else None
+
+
+def _missing(previous: Reading, current: Reading, missing: int) -> int:
+    """Return how many I/Os have no row: the map had no room, or its LRU dropped an entry before it was read.
+
+    ``missing`` are those that the host's histogram has and the rows have not.
+    The two are read one after the other, so that it says nothing as long as
+    all entries that were ever asked for are there.
+    """
+    before, now = (
+        max(0, int(reading.maps["totals"]["issuers_made"].sum()) - len(reading.maps["issuers"]))
+        + int(reading.maps["totals"]["unplaced"].sum())
+        for reading in (previous, current)
+    )
+    return max(0, missing) if now > before else 0
+
+
+def derive(rows: dict[str, Array]) -> dict[str, Array]:
+    """Add avg_us, p99_us and max_us from the folded sums, histogram and maximum."""
+    slots = rows["slots"]
+    whole = slots.sum(axis=1)
+    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1) if len(slots) else np.zeros(0, int)
+    longest = np.clip(rows["longest_us"], PROCESS_BOUNDS_US[highest], PROCESS_BOUNDS_US[highest + 1])
+    rows["avg_us"] = ratio(rows["total_us"], whole)
+    rows["max_us"] = np.where(whole > 0, np.fmax(longest, rows["avg_us"]), np.nan)
+    # Interpolation within a slot must not go beyond what was seen.
+    rows["p99_us"] = np.fmin(percentile(slots, PROCESS_BOUNDS_US, 0.99), rows["max_us"])
+    return rows
+
+
+_DEVICE_TIME = (
+    "Device time: from the issue to the disk, as the kernel's own statistics stamp it (of requests issued "
+    "in one batch, the start of the batch), to completion; of a disk whose queue keeps no statistics, from "
+    "submission. Flushes are not in it. "
+)
+
+PANE = Pane(
+    name="biotop",
+    question="Who reads and writes the disks, and how long do the disks take?",
+    family="block",
+    columns=(
+        Column(
+            "pid",
+            "PID",
+            Unit.NUMBER,
+            "Process that submitted the I/O, or the first that did where several were merged into one "
+            "request. 0: a kernel workqueue did, and no process can be charged with it.",
+        ),
+        Column(
+            "comm",
+            "COMMAND",
+            Unit.TEXT,
+            "Name of the process; in parentheses that of a workqueue, `(writeback)` for dirty pages that "
+            "the kernel wrote later. A process that waits for its own pages (fsync) writes them itself.",
+            Fold.LAST,
+        ),
+        Column(
+            "disk",
+            "DISK",
+            Unit.TEXT,
+            "Disk that did the I/O; of a stacked device (device mapper, RAID) the disks below it.",
+            Fold.LAST,
+            width=8,
+        ),
+        Column("read_ops", "READS", Unit.COUNT, "Read requests completed, after merging."),
+        Column(
+            "write_ops",
+            "WRITES",
+            Unit.COUNT,
+            "Write requests completed, after merging; flushes and discards are not among them.",
+            width=6,
+        ),
+        Column("read_bytes", "READ", Unit.BYTES, "Bytes of read requests, as far as the disk did them."),
+        Column(
+            "write_bytes",
+            "WRITE",
+            Unit.BYTES,
+            "Bytes of write requests, as far as the disk did them; zeroes written by command count, "
+            "discarded bytes do not.",
+        ),
+        Column("avg_us", "AVG", Unit.US, _DEVICE_TIME + "The mean of reads and writes.", Fold.DERIVED),
+        Column(
+            "p99_us",
+            "P99",
+            Unit.US,
+            _DEVICE_TIME + "99 of 100 took less; from a histogram in powers of two, interpolated.",
+            Fold.DERIVED,
+        ),
+        Column("max_us", "MAX", Unit.US, _DEVICE_TIME + "The longest that ended.", Fold.DERIVED),
+        Column(
+            "total_us",
+            "TIME",
+            Unit.US,
+            _DEVICE_TIME + "Added up; a disk works on many requests at once, so it can exceed the interval.",
+            from_width=90,
+        ),
+        Column(
+            "start_ns",
+            "START",
+            Unit.NUMBER,
+            "Start of the process, ns since boot; of a workqueue a number of its own.",
+            Fold.LAST,
+            hidden=True,
+        ),
+        Column(
+            "longest_us",
+            "LONGEST",
+            Unit.US,
+            "Longest device time as the kernel side kept it.",
+            Fold.MAX,
+            hidden=True,
+        ),
+        Column("slots", "I/O BY TIME", Unit.HISTOGRAM, "Requests by power of two of 0.512 us.", hidden=True),
+    ),
+    key=("pid", "start_ns", "disk"),
+    sort="total_us",
+    compute=compute,
+    derive=derive,
+    chart=Heatmap("block I/O latency"),
+)
