@@ -56,7 +56,7 @@ struct {
 
 static __always_inline void remember_name(u32 irq, struct irqaction *action)
 {
-	struct name_key key = { .action = (u64)action, .irq = irq };
+	struct name_key key = {.action = (u64)action, .irq = irq};
 	struct name name = {};
 
 	bpf_probe_read_kernel_str(name.text, sizeof(name.text), action->name);
@@ -65,7 +65,8 @@ static __always_inline void remember_name(u32 irq, struct irqaction *action)
 }
 
 /* A driver that is loaded anew brings a new action, so a name is never another's. */
-static __always_inline struct line *find_line(struct interrupts *cpu, u32 irq, struct irqaction *action)
+static __always_inline struct line *find_line(struct interrupts *cpu, u32 irq,
+					      struct irqaction *action)
 {
 	for (u32 i = 0; i < PROBES; i++) {
 		struct line *line = &cpu->lines[(irq + i) & (LINES - 1)];

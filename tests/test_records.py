@@ -48,6 +48,14 @@ def test_born_and_ended_between_readings():
     assert rows["waits"].tolist() == [3]
 
 
+def test_ended_while_it_was_read():
+    """In the iterator's records and in the ring buffer: it counts once, the last record."""
+    before = reading([(1, 10, 0, 7, b"a", (0, 0)), (2, 1, 0, 8, b"b", (0, 0))])
+    after = reading([(1, 13, 0, 7, b"a", (0, 0)), (2, 4, 0, 8, b"b", (0, 0))], [(1, 15, 0, 7, b"a", (0, 0))])
+    rows = process_deltas(before, after, ("waits",))
+    assert dict(zip(rows["pid"].tolist(), rows["waits"].tolist(), strict=True)) == {8: 3, 7: 5}
+
+
 def test_nothing_happened():
     rows = process_deltas(reading([]), reading([]), ("waits", "slots"), ("max",))
     assert all(len(column) == 0 for column in rows.values())

@@ -6,6 +6,7 @@ import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import Column, Fold, Pane, RowHistogram, Unit
+from ktop.records import written_maximum
 from ktop.stats import log2_bounds, ratio
 
 VECTORS = (
@@ -85,12 +86,10 @@ def _names(label: Array, interrupt: Array, lines: Array, names: Array) -> Array:
 def _longest_us(old: Array, new: Array, slots: Array) -> Array:
     """Return the longest run of each line, in us; 0 where it handled nothing.
 
-    Of the two maxima that the kernel side keeps, those count that were written
-    since the last Reading.  The highest slot in use bounds it both ways, as a
-    maximum can be older than the Reading before.
+    The highest slot in use bounds it both ways, as the maximum that the kernel
+    side keeps can be older than the Reading before.
     """
-    written = (new["max"]["value"] != old["max"]["value"]) | (new["max"]["epoch"] != old["max"]["epoch"])
-    longest = np.where(written, new["max"]["value"], 0).max(axis=1, initial=0) / 1000
+    longest = written_maximum(old["max"], new["max"], np.ones(len(new), bool)) / 1000
     highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1)
     longest = np.clip(longest, BOUNDS_US[highest], BOUNDS_US[highest + 1])
     return np.where(slots.any(axis=1), longest, 0.0)
@@ -116,6 +115,7 @@ PANE = Pane(
             Unit.TEXT,
             "As in /proc/interrupts: the number of a device's line, or three letters of a system vector: "
             "LOC local timer, RES reschedule, CAL call function, IWI irq work (x86 only).",
+            Fold.LAST,
         ),
         Column(
             "name",
@@ -152,6 +152,7 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Interrupts by power of two from 0.256 us.",
             hidden=True,
+            bounds=BOUNDS_US,
         ),
     ),
     key=("irq",),

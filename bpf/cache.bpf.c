@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page cache in pages: asked for by reads, brought in, dirtied.  Events
+ * would mislead: one folio can be 512 pages, and one event a part of a request.
+ */
+#include "ktop.bpf.h"
+
+#define PF_KTHREAD 0x00200000
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define HUGETLBFS_MAGIC 0x958458f6
+
+const volatile u64 page_size = 4096;
+
+struct counters {
+	u64 accesses;  /* asked for by reads */
+	u64 read_in;   /* brought in by reads, readahead and advice */
+	u64 mapped_in; /* brought in by faults on mapped files */
+	u64 write_in;  /* made for writes */
+	u64 mixed_in;  /* brought in by calls that read and write, of which ... */
+	u64 mixed_out; /* ... these were dirtied next, so made for writes */
+	u64 dirtied;
+	u64 pad;
+};
+CPU_ARRAY(host, struct counters);
+
+/* A read that needs several looks at the cache, each for all that is left of it. */
+struct read {
+	u64 mapping;
+	u64 last;
+	u64 index;
+	u64 calls;
+};
+
+/* Pages of a block device: the data of a read from it, or metadata that a file
+ * system needs on its way.  The look at the cache that follows tells. */
+struct pending {
+	u64 mapping;
+	u64 pages;
+};
+
+/* Counters of a process, at its group leader; the rest is each thread's own. */
+struct use {
+	struct counters counters;
+	struct read read;
+	struct pending pending;
+	u64 added; /* the last folio of mixed_in */
+};
+TASK_STORAGE(uses, struct use);
+
+struct process_record {
+	u64 start_ns;
+	u64 accesses;
+	u64 read_in;
+	u64 mapped_in;
+	u64 write_in;
+	u64 mixed_in;
+	u64 mixed_out;
+	u64 dirtied;
+	u32 pid;
+	char comm[TASK_COMM_LEN];
+	u32 pad;
+};
+
+/* The last record of a process, so that short-lived ones count too. */
+RING_BUFFER(exits, struct process_record, 1 << 20);
+
+static __always_inline bool is_regular(struct inode *inode)
+{
+	return (inode->i_mode & S_IFMT) == S_IFREG;
+}
+
+static __always_inline struct use *use_of(struct task_struct *task)
+{
+	struct use *use = bpf_task_storage_get(&uses, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!use)
+		count_lost(no_storage);
+	return use;
+}
+
+/* Page-cache operations run in task context, so a CPU's own counters need no
+ * atomics; those of a process do, for its threads. */
+#define count(task, thread, field, n)                                                              \
+	do {                                                                                       \
+		struct counters *__host = this_cpu(host);                                          \
+		struct use *__process = thread;                                                    \
+		if (__host)                                                                        \
+			__host->field += n;                                                        \
+		if (task->pid != task->tgid)                                                       \
+			__process = use_of(task->group_leader);                                    \
+		if (__process)                                                                     \
+			__sync_fetch_and_add(&__process->counters.field, n);                       \
+	} while (0)
+
+/* Whether this look goes on with the read of the one before, which counted it whole.
+ * Two calls can ask for the same end, so those that the kernel counts are told apart. */
+static __always_inline bool goes_on(struct read *read, struct task_struct *task, u64 mapping,
+				    u64 index, u64 last)
+{
+	u64 calls = read_calls(task);
+	bool same = read->mapping == mapping && read->last == last && read->index < index &&
+		    read->calls == calls;
+
+	read->mapping = mapping;
+	read->last = last;
+	read->index = index;
+	read->calls = calls;
+	return same;
+}
+
+/* Where the read began: the kernel tells nothing of pages that it serves while the next
+ * one is still being read in, so the first that it tells can be one further on. */
+static __always_inline u64 first_index(struct task_struct *task, struct address_space *mapping,
+				       u64 index, u64 last)
+{
+	u64 size, pages;
+
+	if (task->flags & PF_KTHREAD) /* whose registers are nobody's */
+		return index;
+	size = read_size(task, (struct pt_regs *)bpf_task_pt_regs(task));
+	if ((last - index + 1) * page_size >= size)
+		return index;
+	/* Reads that exceed a device are cut short, those that exceed a file are not. */
+	if (!is_regular(mapping->host) && (last + 1) * page_size >= mapping->host->i_size)
+		return index;
+	pages = (size + page_size - 1) / page_size;
+	return pages <= last + 1 ? last + 1 - pages : index;
+}
+
+/* Pages from `index` to `last`, or to the end of the file, which a request may exceed. */
+static __always_inline u64 pages_asked_for(struct address_space *mapping, u64 index, u64 last)
+{
+	u64 size = mapping->host->i_size;
+
+	if (last * page_size >= size) {
+		if (index * page_size >= size)
+			return 0;
+		last = (size - 1) / page_size;
+	}
+	return last - index + 1;
+}
+
+/* 6.12, 5d0ab5ce8d65: after all pages are there, also those that were read for it. */
+SEC("?tp_btf/mm_filemap_get_pages")
+int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index, unsigned long last)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct use *thread = use_of(task);
+	u64 pages;
+
+	if (!thread)
+		return 0;
+	if (thread->pending.pages) {
+		if (thread->pending.mapping == (u64)mapping)
+			count(task, thread, read_in, thread->pending.pages);
+		thread->pending.pages = 0;
+	}
+	if (goes_on(&thread->read, task, (u64)mapping, index, last))
+		return 0;
+	index = first_index(task, mapping, index, last);
+	pages = pages_asked_for(mapping, index, last);
+	count(task, thread, accesses, pages);
+	return 0;
+}
+
+static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pages)
+{
+	if (thread->pending.mapping != mapping)
+		thread->pending.pages = 0;
+	thread->pending.mapping = mapping;
+	thread->pending.pages += pages;
+}
+
+SEC("?tp_btf/mm_filemap_add_to_page_cache")
+int BPF_PROG(add__tp_btf, struct folio *folio)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct inode *inode = folio->mapping->host;
+	struct use *thread = use_of(task);
+	u64 pages = folio_pages(folio);
+	enum file_call call = CALL_EITHER;
+
+	if (!thread)
+		return 0;
+	if (!is_regular(inode)) {
+		add_pending(thread, (u64)folio->mapping, pages);
+		return 0;
+	}
+	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
+		return 0;
+	if (!(task->flags & PF_KTHREAD))
+		call = file_call(task, (struct pt_regs *)bpf_task_pt_regs(task));
+	switch (call) {
+	case CALL_READ:
+		count(task, thread, read_in, pages);
+		break;
+	case CALL_WRITE:
+		count(task, thread, write_in, pages);
+		break;
+	case CALL_EITHER:
+		thread->added = (u64)folio;
+		count(task, thread, mixed_in, pages);
+		break;
+	case NO_CALL:
+		count(task, thread, mapped_in, pages);
+		break;
+	}
+	return 0;
+}
+
+SEC("?tp_btf/writeback_dirty_folio")
+int BPF_PROG(dirty__tp_btf, struct folio *folio)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct use *thread = use_of(task);
+	u64 pages = folio_pages(folio);
+
+	if (!thread)
+		return 0;
+	count(task, thread, dirtied, pages);
+	if (thread->added == (u64)folio) {
+		thread->added = 0;
+		count(task, thread, mixed_out, pages);
+	}
+	return 0;
+}
+
+static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
+					struct counters *counters)
+{
+	record->start_ns = task->start_boottime;
+	record->pid = task->tgid;
+	record->pad = 0;
+	read_comm(record->comm, task);
+	record->accesses = counters->accesses;
+	record->read_in = counters->read_in;
+	record->mapped_in = counters->mapped_in;
+	record->write_in = counters->write_in;
+	record->mixed_in = counters->mixed_in;
+	record->mixed_out = counters->mixed_out;
+	record->dirtied = counters->dirtied;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(exit__tp_btf, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	struct process_record *record;
+	struct use *process;
+
+	if (!is_group_dead(task))
+		return 0;
+	process = bpf_task_storage_get(&uses, leader, 0, 0);
+	if (!process)
+		return 0;
+	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
+	if (!record) {
+		count_lost(ring_full);
+		return 0;
+	}
+	fill_record(record, leader, &process->counters);
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	bpf_task_storage_delete(&uses, leader);
+	return 0;
+}
+
+RECORD(processes, struct process_record);
+
+SEC("iter/task")
+int processes(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_record record = {};
+	struct use *process;
+
+	if (!task || task->pid != task->tgid)
+		return 0;
+	process = bpf_task_storage_get(&uses, task, 0, 0);
+	if (!process)
+		return 0;
+	fill_record(&record, task, &process->counters);
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,390 @@
+"""Page-cache figures, page for page, against files of known size, mincore(2) and /proc/PID/io."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ktop import procfs
+from ktop.records import process_deltas
+
+PAGE = mmap.PAGESIZE
+PAGES = 4096
+COUNTERS = ("accesses", "read_in", "mapped_in", "write_in", "mixed_in", "mixed_out", "dirtied")
+
+CHILD = """
+import mmap, os, random, sys, threading
+path, page, pages = sys.argv[1], {page}, {pages}
+fd = os.open(path, os.O_RDONLY)
+def read(size):
+    while os.read(fd, size): pass
+def io():
+    with open("/proc/self/io") as file: return int(file.read().split("\\nread_bytes: ")[1].split()[0])
+def work():
+    {work}
+random.seed(1)
+io()  # what Python loads at first use is loaded now
+print(flush=True)
+sys.stdin.readline()
+before = io()
+work()
+read_bytes = io() - before
+print(read_bytes, flush=True)
+sys.stdin.readline()
+"""
+
+
+@dataclass
+class Seen:
+    """What a child did to the cache: the kernel side's counters, its row, the kernel's own figure."""
+
+    row: dict[str, float]
+    read_in: int
+    mapped_in: int
+    write_in: int
+    mixed_in: int
+    mixed_out: int
+    read_bytes: int
+
+    def __getattr__(self, name: str) -> float:
+        return self.row[name]
+
+
+@pytest.fixture
+def cachestat(observe):
+    return observe("cachestat")
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return a file of so many pages, out of the cache."""
+    if os.major(tmp_path.stat().st_dev) == 0:
+        pytest.skip("the scratch directory is on no disk")
+    return make(tmp_path / "pages", PAGES)
+
+
+def make(path: Path, pages: int) -> Path:
+    path.write_bytes(os.urandom(pages * PAGE))
+    drop(path)
+    return path
+
+
+def drop(path: Path) -> None:
+    """Have the file leave the cache."""
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+    assert cached(path) == 0
+
+
+def cached(path: Path) -> int:
+    """Return how many pages of the file are in the cache."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    libc.mincore.argtypes = libc.munmap.argtypes = None
+    size = path.stat().st_size
+    fd = os.open(path, os.O_RDONLY)
+    where = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+    os.close(fd)
+    resident = ctypes.create_string_buffer(-(-size // PAGE))
+    assert libc.mincore(ctypes.c_void_p(where), ctypes.c_size_t(size), resident) == 0
+    libc.munmap(ctypes.c_void_p(where), ctypes.c_size_t(size))
+    return sum(byte & 1 for byte in resident.raw[: -(-size // PAGE)])
+
+
+def start(path: Path, work: str) -> subprocess.Popen[str]:
+    """Start a child that has all it needs and waits for a line to do its ``work``."""
+    text = CHILD.format(page=PAGE, pages=PAGES, work=work)
+    child = subprocess.Popen(
+        [sys.executable, "-c", text, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    child.stdout.readline()
+    return child
+
+
+def run(cachestat, path: Path, work: str, count: int = 1) -> list[Seen]:
+    """Return what each of ``count`` children doing ``work`` at once did, that and nothing else."""
+    children = [start(path, work) for _ in range(count)]
+    try:
+        cachestat.begin()
+        for child in children:
+            child.stdin.write("\n")
+            child.stdin.flush()
+        read_bytes = [int(child.stdout.readline()) for child in children]
+        before = cachestat.before
+        now = cachestat.reading()
+    finally:
+        for child in children:
+            child.communicate("\n")
+    assert now.lost == before.lost
+    deltas = process_deltas(before, now, COUNTERS)
+    rows = cachestat.pane.derive(dict(cachestat.pane.compute(before, now, None).rows))
+    found = []
+    for child, kernels in zip(children, read_bytes, strict=True):
+        row = {
+            name: column[rows["pid"] == child.pid].sum() for name, column in rows.items() if name != "comm"
+        }
+        mine = deltas["pid"] == child.pid
+        figures = {name: int(deltas[name][mine].sum()) for name in COUNTERS[1:-1]}
+        found.append(Seen(row, **figures, read_bytes=kernels))
+    return found
+
+
+@pytest.mark.parametrize("block", [PAGE, 64 * 1024, 1 << 20])
+def test_cold_and_warm(cachestat, path, block):
+    """Each page is one access; a miss when it came from the disk, whatever the size of reads and folios."""
+    (cold,) = run(cachestat, path, f"read({block})")
+    assert (cold.accesses, cold.read_in, cold.misses, cold.hits) == (PAGES, PAGES, PAGES, 0)
+    assert cold.read_in * PAGE == cold.read_bytes
+    assert (cold.hit_ratio, cold.readahead_surplus, cold.dirtied) == (0, 0, 0)
+    assert cached(path) == PAGES
+    (warm,) = run(cachestat, path, f"read({block})")
+    assert (warm.accesses, warm.read_in, warm.misses, warm.hits) == (PAGES, 0, 0, PAGES)
+    assert warm.hit_ratio == 1
+
+
+def test_pieces_of_a_page(cachestat, path):
+    """Eight reads of 512 bytes are eight accesses to one page."""
+    (seen,) = run(cachestat, path, "read(512)")
+    assert seen.accesses == 8 * PAGES
+    assert seen.read_in == seen.misses == PAGES
+    assert seen.hit_ratio == 7 / 8
+
+
+def test_random_reads(cachestat, path):
+    """Readahead brings more than was asked for: the surplus is no miss."""
+    work = "[os.pread(fd, page, random.randrange(pages) * page) for _ in range(1000)]"
+    (seen,) = run(cachestat, path, work)
+    assert seen.accesses == 1000
+    assert seen.read_in == cached(path) == seen.read_bytes / PAGE
+    assert seen.misses == min(seen.read_in, 1000)
+    assert seen.readahead_surplus == seen.read_in - seen.misses
+
+
+def test_overlapping_reads(cachestat, path):
+    """Two requests for the same end are two requests, not one that goes on."""
+    run(cachestat, path, "read(1 << 20)")
+    work = "[os.pread(fd, (100 - first) * page, first * page) for first in range(100)]"
+    (seen,) = run(cachestat, path, work)
+    assert seen.accesses == sum(range(1, 101))
+
+
+def test_reads_beyond_the_end(cachestat, tmp_path, path):
+    """A request may ask for more than there is: pages that do not exist are none."""
+    small = make(path.parent / "small", 2)
+    (seen,) = run(cachestat, small, "[os.pread(fd, 1 << 20, 0) for _ in range(50)]")
+    assert (seen.accesses, seen.read_in) == (100, 2)
+    odd = path.parent / "odd"
+    odd.write_bytes(b"x" * (PAGE + 1))
+    (seen,) = run(cachestat, odd, "[os.pread(fd, 1 << 20, PAGE) for PAGE in (0, page, 2 * page)]")
+    assert seen.accesses == 3
+
+
+def test_mapped_files(cachestat, path):
+    """A touch brings pages in, and asks the cache in no way that could be counted."""
+    work = "m = mmap.mmap(fd, 0, prot=mmap.PROT_READ); sum(m[i * page] for i in range(pages))"
+    (cold,) = run(cachestat, path, work)
+    assert (cold.mapped_in, cold.read_in, cold.accesses, cold.misses) == (PAGES, 0, 0, 0)
+    assert cold.read_bytes == PAGES * PAGE
+    (warm,) = run(cachestat, path, work)
+    assert warm.mapped_in == 0
+
+
+@pytest.mark.parametrize("block", [PAGE, 1 << 20])
+def test_a_new_file(cachestat, path, block):
+    """Pages made to be written are dirtied, not missed."""
+    new = path.parent / "new"
+    work = (
+        f"out = os.open({str(new)!r}, os.O_CREAT | os.O_WRONLY); data = bytes({block}); "
+        f"[os.write(out, data) for _ in range(pages * page // {block})]"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert seen.write_in == PAGES
+    assert_dirtied(seen)
+    assert (seen.read_in, seen.accesses, seen.misses, seen.readahead_surplus) == (0, 0, 0, 0)
+    # The same again, over what is there, but not in the cache.
+    drop(new)
+    (again,) = run(cachestat, path, work)
+    assert again.misses == 0
+    assert_dirtied(again)
+
+
+def assert_dirtied(seen: Seen) -> None:
+    """Every page once, and at times a block of the file system's own."""
+    assert PAGES <= seen.dirtied <= PAGES + 3
+
+
+def test_a_copy_in_the_kernel(cachestat, path):
+    """copy_file_range(2) reads one file and writes another: only the read can miss."""
+    copy = path.parent / "copy"
+    work = (
+        f"out = os.open({str(copy)!r}, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)\n"
+        "    while os.copy_file_range(fd, out, 1 << 20): pass"
+    )
+    (cold,) = run(cachestat, path, work)
+    assert (cold.accesses, cold.misses, cold.mixed_out) == (PAGES, PAGES, PAGES)
+    assert_dirtied(cold)
+    assert cold.read_bytes == PAGES * PAGE
+    (warm,) = run(cachestat, path, work)
+    assert (warm.accesses, warm.misses, warm.hit_ratio) == (PAGES, 0, 1)
+    assert_dirtied(warm)
+
+
+def test_direct_reads_pass_by(cachestat, path):
+    """O_DIRECT has nothing to do with the cache."""
+    work = (
+        "direct = os.open(path, os.O_RDONLY | os.O_DIRECT); m = mmap.mmap(-1, 1 << 20)\n"
+        "    while os.readv(direct, [m]): pass"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert seen.read_bytes == PAGES * PAGE
+    assert (seen.accesses, seen.read_in, seen.dirtied) == (0, 0, 0)
+
+
+def test_advice_is_surplus(cachestat, path):
+    """Pages that were fetched in good time are hits when they are read."""
+    (advised,) = run(cachestat, path, "os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)")
+    assert advised.read_in == advised.readahead_surplus == advised.read_bytes // PAGE > 0
+    assert (advised.accesses, advised.misses) == (0, 0)
+    deadline = time.monotonic() + 20
+    while cached(path) < advised.read_in and time.monotonic() < deadline:
+        time.sleep(0.01)  # they are on their way
+    assert cached(path) == advised.read_in
+
+
+def test_two_readers(cachestat, path):
+    """Each asks for every page; what one brings in the other hits."""
+    first, second = run(cachestat, path, "read(1 << 20)", count=2)
+    assert first.accesses == second.accesses == PAGES
+    assert first.read_in + second.read_in == PAGES
+
+
+def test_threads_of_one_process(cachestat, path):
+    """They are one row, and none takes another's request for its own."""
+    work = (
+        "whole = lambda: [os.pread(fd, 1 << 20, i << 20) for i in range(pages >> 8)]; "
+        "each = [threading.Thread(target=whole) for _ in range(4)]; "
+        "[t.start() for t in each]; [t.join() for t in each]"
+    )
+    (seen,) = run(cachestat, path, work)
+    # The stacks of new threads are no files: only the reads count.
+    assert seen.accesses == 4 * PAGES
+    assert seen.read_in == PAGES
+
+
+def test_a_process_that_ended(cachestat, path):
+    """Born and gone between two Readings: the last record is in the ring buffer."""
+    cachestat.begin()
+    child = subprocess.Popen(["cat", str(path)], stdout=subprocess.DEVNULL)
+    child.wait()
+    rows = cachestat.rows(pid=child.pid)
+    assert rows["comm"].tolist() == [b"cat"]
+    # The program and its libraries: a few pages read by the loader.
+    assert PAGES <= rows["accesses"][0] <= PAGES + 32
+    assert PAGES <= rows["misses"][0] <= PAGES + 32
+
+
+@pytest.fixture
+def disk(path):
+    """Return a loop device with a file system of 64 MiB."""
+    image = path.parent / "image"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    loop = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True, check=False)
+    if loop.returncode:
+        pytest.skip(f"no loop device: {loop.stderr.strip()}")
+    device = Path(loop.stdout.strip())
+    try:
+        drop_device(device)
+        yield device
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
+def drop_device(device: Path) -> None:
+    fd = os.open(device, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def test_a_block_device(cachestat, disk):
+    """Reads of the device itself are reads of its own pages."""
+    held = os.open(disk, os.O_RDONLY)  # the last to close a device empties its cache
+    (cold,) = run(cachestat, disk, "[os.pread(fd, 1 << 20, i << 20) for i in range(16, 32)]")
+    assert cold.accesses == 16 * (1 << 20) // PAGE
+    assert cold.misses == cold.accesses
+    assert cold.read_in == cold.read_bytes // PAGE
+    (warm,) = run(cachestat, disk, "[os.pread(fd, 1 << 20, i << 20) for i in range(16, 32)]")
+    os.close(held)
+    assert (warm.accesses, warm.misses) == (cold.accesses, 0)
+
+
+def test_metadata_is_not_counted(cachestat, disk, tmp_path):
+    """What a file system reads on its way is no miss and no surplus of the process."""
+    where = tmp_path / "mounted"
+    mount(disk, where)
+    try:
+        (where / "directory").mkdir()
+        for number in range(200):
+            (where / "directory" / str(number)).write_bytes(b"x" * PAGE)
+        subprocess.run(["umount", where], check=True)
+        drop_device(disk)
+        mount(disk, where)
+        names = f"names = [entry.path for entry in os.scandir({str(where / 'directory')!r}) if entry.stat()]"
+        (seen,) = run(cachestat, Path("/dev/null"), names)
+        assert seen.read_bytes > 0
+        assert (seen.accesses, seen.read_in, seen.readahead_surplus) == (0, 0, 0)
+        (seen,) = run(cachestat, where / "directory" / "7", "os.pread(fd, page, 0)")
+        assert (seen.accesses, seen.misses) == (1, 1)
+    finally:
+        subprocess.run(["umount", where], check=False)
+
+
+def mount(disk: Path, where: Path) -> None:
+    """Skip where that is not allowed."""
+    where.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", disk, where], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount: {done.stderr.strip()}")
+
+
+def test_the_host(cachestat, path):
+    """The host's figures are the processes' and what nobody could be charged with."""
+    cachestat.begin()
+    subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)
+    sample = cachestat.sample()
+    host = sample.host
+    assert host["accesses"] >= PAGES
+    assert host["hits"] + host["misses"] == host["accesses"]
+    assert host["misses"] >= PAGES
+    assert 0 <= host["hit_ratio"] <= 1
+    assert host["accesses"] == pytest.approx(sample.rows["accesses"].sum(), rel=0.02, abs=64)
+    assert 0 <= (sample.unattributed_ratio or 0) < 0.02
+    meminfo = procfs.numbers("meminfo")
+    assert host["cached_bytes"] == pytest.approx(meminfo["Cached"] + meminfo["Buffers"], rel=0.05)
+    assert host["dirty_bytes"] >= 0
+
+
+def test_the_cache_grew_by_what_came_in(cachestat, path):
+    """nr_file_pages of the whole host, in a moment when little else happens."""
+    for _attempt in range(30):
+        drop(path)
+        before = procfs.numbers("vmstat")["nr_file_pages"]
+        (seen,) = run(cachestat, path, "read(1 << 20)")
+        grew = procfs.numbers("vmstat")["nr_file_pages"] - before
+        assert seen.read_in == PAGES
+        if abs(grew - PAGES) <= PAGES // 50:  # its counters are folded now and then only
+            return
+    pytest.fail(f"the host's cache grew by {grew} pages when {PAGES} came in")
