@@ -247,8 +247,10 @@ def _doctor(options: Namespace) -> int:
     panes = _panes(())
     checks = facts.gather()
     found = listing.survey(Sampler(panes, everything=True), panes)
-    make = doctor.as_json if options.json else doctor.as_text
-    _print(make(checks, found, verbose=options.verbose))
+    if options.json:
+        _print(doctor.as_json(checks, found, verbose=options.verbose))
+    else:
+        _print(doctor.as_text(checks, found, verbose=options.verbose, width=_terminal()[0]))
     return OK if facts.refusal() is None else NO_BPF
 
 

@@ -34,18 +34,22 @@ class Check(Protocol):
         """Whether there is nothing live without it."""
 
 
-def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool) -> list[str]:
-    """Return the report as lines; with ``verbose`` also what libbpf and the verifier said."""
+def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool, width: int = 0) -> list[str]:
+    """Return the report as lines, wrapped at ``width`` columns (at 100 for 0).
+
+    ``verbose``: also what libbpf and the verifier said.
+    """
     lines = ["This host"]
     widest = max((len(check.name) for check in checks), default=0)
     for check in checks:
-        lines.append(f"  {_mark(check)}  {check.name:{widest}}  {escape(check.detail)}")
+        said = [escape(check.detail)]
         if check.remedy and not check.ok:
-            lines.append(f"  {' ' * (len(_MISSING) + widest + 4)}-> {escape(check.remedy)}")
+            said.append(f"-> {escape(check.remedy)}")
+        lines += _wrapped(f"  {_mark(check)}  {check.name:{widest}}  ", said, width)
     lines += ["", "Panes"]
     widest = max((len(each.pane.name) for each in found), default=0)
     for each in found:
-        lines += _pane(each, widest, verbose=verbose)
+        lines += _pane(each, widest, verbose=verbose, width=width)
     lines += ["", _verdict(checks, found)]
     return lines
 
@@ -78,16 +82,30 @@ def _mark(check: Check) -> str:
     return _MISSING if check.needed else _WITHOUT
 
 
-def _pane(each: Found, widest: int, *, verbose: bool) -> list[str]:
+def _pane(each: Found, widest: int, *, verbose: bool, width: int) -> list[str]:
     status = each.status
     live = status.unavailable is None
-    said = hooks(status) if live else escape(status.unavailable or "")
-    lines = [f"  {_FINE if live else _WITHOUT}  {each.pane.name:{widest}}  {said}"]
-    indent = " " * (len(_FINE) + widest + 6)
-    lines += [f"{indent}{escape(name)} refused: {escape(reason)}" for name, reason in status.refused.items()]
+    said = [hooks(status) if live else escape(status.unavailable or "")]
+    said += [
+        f"{escape(name)} refused: {escape(reason)}"
+        for name, reason in status.refused.items()
+        if reason not in (status.unavailable or "")
+    ]
+    head = f"  {_FINE if live else _WITHOUT}  {each.pane.name:{widest}}  "
+    lines = _wrapped(head, said, width)
     if verbose:
-        lines += [f"{indent}| {escape(line)}" for text in each.log for line in text.splitlines()]
+        # As they are: a verifier's log is read in its own lines.
+        lines += [f"{' ' * len(head)}| {escape(line)}" for text in each.log for line in text.splitlines()]
     return lines
+
+
+def _wrapped(head: str, said: Sequence[str], width: int) -> list[str]:
+    """Return ``said``, a paragraph each, beside ``head``."""
+    import textwrap
+
+    room = max((width or 100) - len(head), 30)
+    lines = [line for each in said for line in textwrap.wrap(each, room) or [""]]
+    return [(head if number == 0 else " " * len(head)) + line for number, line in enumerate(lines)]
 
 
 def _verdict(checks: Sequence[Check], found: Sequence[Found]) -> str:
