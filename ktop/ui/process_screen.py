@@ -202,7 +202,7 @@ class ProcessScreen(TimeKeys, Screen[None]):
             widget.show(content)
         comm = self._process.comm if self._process is not None else _comm(known)
         span = self.bridge.history.span()
-        kept = duration(span[1] - span[0]).strip() if span and span[1] > span[0] else ""
+        kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
         self.query_one("#title", Line).set(
             Content.assemble(
                 (escape(comm), "bold $strong"),
@@ -252,7 +252,9 @@ class ProcessScreen(TimeKeys, Screen[None]):
             ("state", _STATES.get(process.state, process.state)),
         ]
         lines = [_fact(name, value) for name, value in facts]
-        lines.append(Content("   ").join([_fact(name, value) for name, value in figures]))
+        first, *rest = figures
+        more = [Content.assemble(("   " + name + " ", "$muted"), value) for name, value in rest]
+        lines.append(Content.assemble(_fact(*first), *more))
         return lines
 
 
@@ -268,8 +270,14 @@ _STATES = {
 }
 
 
+def lasted(seconds: float) -> str:
+    """Return ``9 min 58 s`` for a number of seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def _fact(name: str, value: str) -> Content:
-    return Content.assemble((f"{name} ", "$muted"), value)
+    return Content.assemble((f"{name:<9} ", "$muted"), value)
 
 
 def _comm(known: list[tuple[Section, ProcessHistory]]) -> bytes:

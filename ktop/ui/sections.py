@@ -47,7 +47,8 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int)
         ]
         return Section(pane, tuple(said), empty=True)
     if not len(known):
-        return Section(pane, (Content.styled("nothing in the time kept", "$muted"),), empty=True)
+        why = "nothing in the time kept" if pane.resident else "nothing yet; it is watched while this is open"
+        return Section(pane, (Content.styled(why, "$muted"),), empty=True)
     if pane.shape is Shape.STACKS:
         return Section(pane, tuple(_stacks(pane, known, width)))
     if pane.shape is Shape.EVENTS:
@@ -86,7 +87,10 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
     for column in pane.columns:
         if not _is_figure(column) or column.name not in total:
             continue
-        value = cell(column, total[column.name].tolist()[0]).strip()
+        figure = total[column.name].tolist()[0]
+        if isinstance(figure, float) and np.isnan(figure):
+            continue
+        value = cell(column, figure).strip()
         size = len(column.title) + len(value) + 3
         if used + size > width:
             break

@@ -75,10 +75,12 @@ class StatusLine(Widget):
 
     def _hooks(self) -> Content:
         """Return the hooks by the variant that is live."""
-        by_variant: dict[str, list[str]] = {}
+        by_kind: dict[str, list[str]] = {}
         for group, variant in self._status.hooks.items():
-            by_variant.setdefault(variant, []).append(group)
-        text = "  ".join(f"{variant} {', '.join(groups)}" for variant, groups in by_variant.items())
+            # As the program's section has it (tp_btf/sched_switch), or the kind alone.
+            kind, _, hook = variant.partition("/")
+            by_kind.setdefault(kind, []).append(hook or group)
+        text = "  ".join(f"{kind} {' '.join(dict.fromkeys(hooks))}" for kind, hooks in by_kind.items())
         return Content.styled(escape(text), "$muted")
 
     def _cost(self) -> list[Part]:

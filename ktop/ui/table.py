@@ -84,6 +84,8 @@ class FrameTable(ScrollView, can_focus=True):
         self._header: Strip | None = None
         self._lines_before = 1
         self._cursor = RowCursor(pane)
+        self._chosen = False
+        """Whether the user, not the order of the first rows, put the cursor where it is."""
         self._told: dict[str, Any] | None = None
         self._follow = False
 
@@ -340,6 +342,9 @@ class FrameTable(ScrollView, can_focus=True):
         self._arrange()
         self._repaint()
         self._cursor.locate(self._rows, self._order, wait=self._follow)
+        if not self._chosen and not self._in_sight() and self.row_count:
+            # Nobody chose that row; a cursor that is out of sight from the start only puzzles.
+            self._cursor.put(self._rows, self._order, self.scroll_offset.y)
         if anchored:
             self._scroll(self._cursor.position - line)
         if self._follow and not self._cursor.absent:
@@ -352,6 +357,7 @@ class FrameTable(ScrollView, can_focus=True):
         if not self.row_count:
             return
         before = self._cursor.position
+        self._chosen = True
         self._cursor.put(self._rows, self._order, position)
         for changed in (before, self._cursor.position):
             self._strips.pop(changed, None)

@@ -318,6 +318,13 @@ async def test_the_cursor_stays_on_its_process_when_the_order_changes():
         assert k.view.pid == pid
 
 
+async def test_a_cursor_that_nobody_moved_is_never_out_of_sight():
+    async with running(size=(80, 24), ticks=1) as k:
+        for _ in range(30):
+            await k.tick()
+            assert k.table._in_sight()
+
+
 async def test_follow_goes_to_the_same_process_in_every_pane():
     async with running() as k:
         await k.press("down", "down", "down", "F")

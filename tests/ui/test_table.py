@@ -253,6 +253,7 @@ async def test_the_top_stays_in_view_unless_one_has_scrolled(drive):
     async with drive(size=(80, 11)) as it:
         values = np.arange(200, 0, -1.0)
         await it.show(make(values))
+        await it.press("down", "up")
         values[0] = 0
         await it.show(make(values))
         assert it.table.scroll_offset.y == 0
@@ -263,6 +264,16 @@ async def test_the_top_stays_in_view_unless_one_has_scrolled(drive):
         assert it.cursor_line() == 10
         await it.press("enter")
         assert it.app.selected == [1]
+
+
+async def test_a_cursor_that_nobody_moved_stays_in_sight(drive):
+    async with drive(size=(80, 11)) as it:
+        values = np.arange(200, 0, -1.0)
+        await it.show(make(values))
+        values[0] = 0
+        await it.show(make(values))
+        assert it.cursor_line() == 1
+        assert it.cursor() == 2
 
 
 async def test_a_scrolled_row_stays_on_its_line(drive):
