@@ -130,7 +130,9 @@ class Family:
     ) -> dict[str, OSError]:
         """Attach those ``groups`` that are not yet; return what the kernel refused, by group.
 
-        ``perf_events`` by the name of the program (attached to) or map (put in).
+        ``perf_events`` by the name of the program (attached to) or map (put
+        in).  Where a map's events are refused nothing is attached: what reads
+        them would cost and find nothing.
         """
         failed: dict[str, OSError] = {}
         taken = self.choice.taken()
@@ -140,6 +142,9 @@ class Family:
                     self._fill(name, alternatives)
                 except OSError as error:
                     failed[name] = error
+        if failed:
+            self._close_events()
+            return failed
         for group in groups:
             program = taken.get(group)
             if program is None or group in self._links or self.section(program).startswith("iter/"):
@@ -159,10 +164,13 @@ class Family:
             for link in self._links.pop(group, []):
                 self._lib.bpf_link__destroy(link)
         if groups is None:
-            for fds in self._perf_fds.values():
-                for fd in fds:
-                    os.close(fd)
-            self._perf_fds.clear()
+            self._close_events()
+
+    def _close_events(self) -> None:
+        for fds in self._perf_fds.values():
+            for fd in fds:
+                os.close(fd)
+        self._perf_fds.clear()
 
     def _attach_perf(self, program: str, alternatives: tuple[PerfEvent, ...]) -> list[int]:
         event, fds = perf.open_everywhere(alternatives)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import struct
@@ -24,7 +25,7 @@ def open_on_cpu(event: PerfEvent, cpu: int) -> int:
     """Return a file descriptor of ``event`` for all tasks on one CPU; OSError with the kernel's errno."""
     number = _SYSCALL.get(platform.machine())
     if number is None:
-        raise OSError(38, f"perf_event_open on {platform.machine()} is not known")
+        raise OSError(errno.ENOSYS, f"perf_event_open on {platform.machine()} is not known")
     flags = (_FLAG_FREQ if event.frequency else 0) | (_FLAG_EXCLUDE_IDLE if event.exclude_idle else 0)
     attr = bytearray(_ATTR_SIZE)
     #                      type        size        config        period or Hz, sample_type, read_format, flags
@@ -36,8 +37,8 @@ def open_on_cpu(event: PerfEvent, cpu: int) -> int:
         ctypes.c_ulong(_FD_CLOEXEC),
     )  # fmt: skip
     if fd < 0:
-        errno = ctypes.get_errno()
-        raise OSError(errno, os.strerror(errno))
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
     return int(fd)
 
 
@@ -56,10 +57,20 @@ def parse_cpu_list(text: str) -> list[int]:
     return cpus
 
 
+def _in_words(event: PerfEvent, error: OSError) -> str:
+    """Return what was refused, and of the most frequent refusal what to do."""
+    if event.kind == TYPE_HARDWARE and error.errno in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
+        return (
+            "no hardware counters (PMU), as in most virtual machines; run ktop on bare metal, "
+            "or give the machine a virtual PMU (QEMU and KVM: -cpu host,pmu=on)"
+        )
+    return f"{event.label or 'perf event'}: {error.strerror}"
+
+
 def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dict[int, int]]:
     """Open the first alternative the host has: (which, file descriptor by CPU).
 
-    OSError of the last one when it has none; its text names the event.
+    OSError of the last one when it has none, with words for the operator.
     """
     refusal: OSError | None = None
     for event in alternatives:
@@ -70,7 +81,7 @@ def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dic
         except OSError as error:
             for fd in opened.values():
                 os.close(fd)
-            refusal = OSError(error.errno, f"{error.strerror} ({event.label or 'perf event'})")
+            refusal = OSError(error.errno, _in_words(event, error))
         else:
             return event, opened
     raise refusal or OSError(22, "no perf event was asked for")

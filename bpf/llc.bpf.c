@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Last-level cache by process: counters of each CPU, read whenever it changes
+ * tasks.  Exact, where sampling charges the wrong task and finds more misses
+ * than references.
+ */
+#include "ktop.bpf.h"
+
+#define PF_EXITING 0x4
+
+/* The loader puts every CPU's counter in. */
+#define PERF_EVENTS(map)                                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);                                       \
+		__uint(max_entries, 1);                                                            \
+		__type(key, u32);                                                                  \
+		__type(value, u32);                                                                \
+	} map SEC(".maps")
+
+PERF_EVENTS(references);
+PERF_EVENTS(misses);
+
+/* What was counted since the last look, in which time, and for how much of it the counter had
+ * to make room for another. */
+struct usage {
+	u64 references;
+	u64 misses;
+	u64 on_ns;
+	u64 references_off_ns;
+	u64 misses_off_ns;
+};
+
+struct cpu {
+	struct bpf_perf_event_value references;
+	struct bpf_perf_event_value misses;
+	struct usage all;
+	u64 unattributed; /* references: idle, and tasks that are all but gone */
+	u64 busy;
+	u64 pad[3];
+};
+CPU_ARRAY(cpus, struct cpu);
+
+/* Of a process, at its group leader. */
+TASK_STORAGE(usages, struct usage);
+
+struct process_record {
+	u64 start_ns;
+	u64 references;
+	u64 misses;
+	u64 on_ns;
+	u64 references_off_ns;
+	u64 misses_off_ns;
+	u32 pid;
+	char comm[TASK_COMM_LEN];
+};
+
+/* The last record of a process, so that short-lived ones count too. */
+RING_BUFFER(exits, struct process_record, 1 << 19);
+
+/* What was counted on this CPU since the last time; false when that is not known. */
+static __always_inline bool take_usage(struct cpu *cpu, struct usage *usage)
+{
+	struct bpf_perf_event_value now[2];
+	u64 on_ns;
+	bool known;
+
+	if (bpf_perf_event_read_value(&references, BPF_F_CURRENT_CPU, &now[0], sizeof(now[0])) ||
+	    bpf_perf_event_read_value(&misses, BPF_F_CURRENT_CPU, &now[1], sizeof(now[1])))
+		return false;
+	/* Not at the first look, nor when the events were closed and opened again. */
+	known = cpu->references.enabled && now[0].enabled >= cpu->references.enabled &&
+		now[1].enabled >= cpu->misses.enabled;
+	usage->references = now[0].counter - cpu->references.counter;
+	usage->misses = now[1].counter - cpu->misses.counter;
+	usage->on_ns = now[0].enabled - cpu->references.enabled;
+	usage->references_off_ns = usage->on_ns - (now[0].running - cpu->references.running);
+	on_ns = now[1].enabled - cpu->misses.enabled;
+	usage->misses_off_ns = on_ns - (now[1].running - cpu->misses.running);
+	cpu->references = now[0];
+	cpu->misses = now[1];
+	return known;
+}
+
+/* Charges what was counted on this CPU since the last time to the process of `task`, which ran. */
+static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
+{
+	/* What a task does after its process has ended has nobody to be charged to. */
+	u64 create = task->flags & PF_EXITING ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE;
+	struct usage new, *usage = NULL;
+
+	if (!take_usage(cpu, &new))
+		return;
+	cpu->all.references += new.references;
+	cpu->all.misses += new.misses;
+	cpu->all.on_ns += new.on_ns;
+	cpu->all.references_off_ns += new.references_off_ns;
+	cpu->all.misses_off_ns += new.misses_off_ns;
+	if (task->pid) {
+		usage = bpf_task_storage_get(&usages, task->group_leader, 0, create);
+		if (!usage && create)
+			count_lost(no_storage);
+	}
+	if (!usage) {
+		cpu->unattributed += new.references;
+		return;
+	}
+	/* Threads of one process run on several CPUs at once. */
+	__sync_fetch_and_add(&usage->references, new.references);
+	__sync_fetch_and_add(&usage->misses, new.misses);
+	__sync_fetch_and_add(&usage->on_ns, new.on_ns);
+	if (new.references_off_ns)
+		__sync_fetch_and_add(&usage->references_off_ns, new.references_off_ns);
+	if (new.misses_off_ns)
+		__sync_fetch_and_add(&usage->misses_off_ns, new.misses_off_ns);
+}
+
+/* Nothing interrupts this: the run queue is locked. */
+static __always_inline int handle_switch(struct task_struct *prev)
+{
+	struct cpu *cpu = this_cpu(cpus);
+
+	if (cpu)
+		charge(cpu, prev);
+	return 0;
+}
+
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev)
+{
+	return handle_switch(prev);
+}
+
+/* Some times a second: a task that never gives way is charged too. */
+SEC("?perf_event")
+int flush(void *ctx)
+{
+	struct cpu *cpu = this_cpu(cpus);
+
+	if (cpu && !cpu->busy)
+		charge(cpu, bpf_get_current_task_btf());
+	return 0;
+}
+
+static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
+					struct usage *usage)
+{
+	record->start_ns = task->start_boottime;
+	record->pid = task->tgid;
+	read_comm(record->comm, task);
+	record->references = usage->references;
+	record->misses = usage->misses;
+	record->on_ns = usage->on_ns;
+	record->references_off_ns = usage->references_off_ns;
+	record->misses_off_ns = usage->misses_off_ns;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(exit__tp_btf, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	struct cpu *cpu = this_cpu(cpus);
+	struct process_record *record;
+	struct usage *usage;
+
+	if (!is_group_dead(task) || !cpu)
+		return 0;
+	usage = bpf_task_storage_get(&usages, leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!usage) {
+		count_lost(no_storage);
+		return 0;
+	}
+	/* Interrupts are on here, and flush is one. */
+	*(volatile u64 *)&cpu->busy = 1;
+	charge(cpu, task);
+	*(volatile u64 *)&cpu->busy = 0;
+	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
+	if (record) {
+		fill_record(record, leader, usage);
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	} else {
+		count_lost(ring_full);
+	}
+	bpf_task_storage_delete(&usages, leader);
+	return 0;
+}
+
+RECORD(processes, struct process_record);
+
+SEC("iter/task")
+int processes(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_record record = {};
+	struct usage *usage;
+
+	if (!task || task->pid != task->tgid)
+		return 0;
+	usage = bpf_task_storage_get(&usages, task, 0, 0);
+	if (!usage)
+		return 0;
+	fill_record(&record, task, usage);
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,215 @@
+"""The path from perf event to row, with software events: page faults and the CPU clock exist everywhere."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ktop.frame import Frame
+from ktop.kernel import perf
+from ktop.pane import PerfEvent
+from ktop.panes.llcstat import PANE
+from ktop.sampler import Sampler
+from ktop.stats import ratio
+
+SW_PAGE_FAULTS_MIN = 5
+PAGE_FAULTS = {
+    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
+    "misses": (PerfEvent(perf.TYPE_SOFTWARE, SW_PAGE_FAULTS_MIN),),
+    "flush": PANE.perf_events["flush"],
+}
+CPU_CLOCK = {
+    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK),),
+    "misses": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK),),
+    "flush": PANE.perf_events["flush"],
+}
+PAGES = 20_000
+SPIN = "print(1, flush=True)\nwhile True: pass"
+
+
+def faults(pid: int) -> int:
+    """Return minor and major page faults of a process, its threads together (proc(5))."""
+    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return int(fields[7]) + int(fields[9])
+
+
+def total(rows, pid, column="references"):
+    return int(rows[column][rows["pid"] == pid].sum())
+
+
+def touch(pages: int) -> None:
+    memory = mmap.mmap(-1, pages * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    for page in range(pages):
+        memory[page * mmap.PAGESIZE] = 1
+
+
+@pytest.fixture
+def toucher():
+    """A child that touches PAGES pages, in two threads, when it is told to, and then waits."""
+    go, done = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        threads = [threading.Thread(target=touch, args=(PAGES // 2,)) for _ in range(2)]
+        os.read(go[0], 1)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        os.write(done[1], b"x")
+        os.read(go[0], 1)
+        os._exit(0)
+
+    def work() -> None:
+        os.write(go[1], b"x")
+        os.read(done[0], 1)
+
+    yield child, work
+    os.write(go[1], b"x")
+    os.waitpid(child, 0)
+    for fd in (*go, *done):
+        os.close(fd)
+
+
+def test_counts_are_the_processs_own(observe, toucher):
+    child, work = toucher
+    llcstat = observe("llcstat", perf_events=PAGE_FAULTS)
+    llcstat.begin()
+    before = faults(child)
+    work()
+    wait_until_asleep(child)
+    rows = llcstat.sample().rows
+    happened = faults(child) - before
+    assert happened >= PAGES
+    assert total(rows, child) == pytest.approx(happened, rel=0.002)
+    assert total(rows, child, "misses") == pytest.approx(happened, rel=0.002)
+    assert rows["hit_ratio"][rows["pid"] == child] == pytest.approx(0, abs=0.001)
+    assert llcstat.lost == 0
+    assert 0 not in rows["pid"]
+
+
+def wait_until_asleep(pid: int) -> None:
+    """Wait for the switch away from ``pid``, with which its last figures come."""
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_short_lived_processes_count(observe):
+    """They end without having been switched from: what they did is read at their end."""
+    llcstat = observe("llcstat", perf_events=PAGE_FAULTS)
+    llcstat.begin()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pids = []
+    for _ in range(200):
+        process = subprocess.Popen(["/bin/true"])
+        process.wait()
+        pids.append(process.pid)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rows = llcstat.sample().rows
+    happened = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
+    assert happened > 200 * 10
+    assert set(pids) <= set(rows["pid"].tolist())
+    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, rel=0.02)
+    assert llcstat.lost == 0
+
+
+def test_a_task_that_never_gives_way_is_charged_too(observe):
+    """By the flush, ten times a second; here it alone may use its CPU."""
+    llcstat = observe("llcstat", perf_events=CPU_CLOCK)
+    spinner = subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE)
+    assert spinner.stdout
+    try:
+        os.sched_setaffinity(spinner.pid, {max(os.sched_getaffinity(0))})
+        os.sched_setscheduler(spinner.pid, os.SCHED_FIFO, os.sched_param(1))
+        spinner.stdout.readline()
+        time.sleep(0.3)
+        llcstat.begin()
+        before = on_cpu_ns(spinner.pid)
+        time.sleep(0.6)
+        rows = llcstat.sample().rows
+        used = on_cpu_ns(spinner.pid) - before
+        # At both ends up to a tenth of a second has not been charged, or more where the CPU was taken away.
+        assert total(rows, spinner.pid) == pytest.approx(used, abs=0.2e9)
+        assert used > 0.2e9
+    finally:
+        spinner.kill()
+        spinner.wait()
+        spinner.stdout.close()
+
+
+def on_cpu_ns(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+def test_nothing_is_counted_twice(observe):
+    """All processes and what nobody is charged with make the host's total: the time of all CPUs."""
+    llcstat = observe("llcstat", perf_events=CPU_CLOCK)
+    time.sleep(0.2)
+    llcstat.begin()
+    began = time.monotonic_ns()
+    time.sleep(1)
+    sample = llcstat.sample()
+    passed = (time.monotonic_ns() - began) * len(perf.online_cpus())
+    host = sample.host["references"]
+    assert sample.unattributed_ratio is not None
+    # An idle CPU is read when it wakes up.
+    assert host == pytest.approx(passed, rel=0.5)
+    charged = host * (1 - sample.unattributed_ratio)
+    assert float(sample.rows["references"].sum()) == pytest.approx(charged, rel=0.02, abs=0.02 * passed)
+
+
+def test_reopened_events_begin_anew(observe):
+    """Their counters start at 0 again; that is no negative number."""
+    llcstat = observe("llcstat", perf_events=PAGE_FAULTS)
+    time.sleep(0.2)
+    llcstat.family.detach()
+    assert llcstat.family.attach(["switch", "flush", "exit"], PAGE_FAULTS) == {}
+    llcstat.begin()
+    before = faults(os.getpid())
+    touch(2000)
+    time.sleep(0.05)
+    rows = llcstat.rows(pid=os.getpid())
+    happened = faults(os.getpid()) - before
+    assert rows["references"].sum() <= happened + 10
+    assert (rows["references"] >= 0).all()
+    assert np.all((rows["hit_ratio"] >= 0) & (rows["hit_ratio"] <= 1))
+    assert rows["hit_ratio"] == pytest.approx(np.maximum(1 - ratio(rows["misses"], rows["references"]), 0))
+
+
+def has_pmu() -> bool:
+    try:
+        _event, fds = perf.open_everywhere(PANE.perf_events["references"])
+    except OSError:
+        return False
+    for fd in fds.values():
+        os.close(fd)
+    return True
+
+
+@pytest.mark.skipif(has_pmu(), reason="this machine has hardware counters")
+def test_without_counters_it_says_so_and_costs_nothing():
+    sampler = Sampler([PANE])
+    frames: list[Frame] = []
+    sampler.start(frames.append)
+    try:
+        assert sampler.wait_ready(20)
+        status = sampler.statuses()["llcstat"]
+        assert status.unavailable
+        for words in ("no hardware counters", "virtual machine", "ENOENT", "pmu=on"):
+            assert words in status.unavailable
+        assert status.hooks == {}
+    finally:
+        sampler.stop()
+    assert [len(frame) for frame in frames if frame.pane == "llcstat"] == [0]
