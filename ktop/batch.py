@@ -17,7 +17,7 @@ from ktop.export import json_lines, text_table
 from ktop.export.output import Output
 from ktop.frame import Frame, take
 from ktop.pane import Pane
-from ktop.recording import RecordingError, Writer
+from ktop.recording import Writer
 from ktop.source import HOST, Source
 
 Frames: TypeAlias = SimpleQueue[Frame | None]
@@ -218,6 +218,3 @@ def _ticks(frames: Frames, progress: Round) -> Iterator[list[Frame]]:
             tick.append(frame)
     if tick:
         yield tick
-
-
-__all__ = ["NothingLiveError", "RecordingError", "as_json", "as_text", "record", "run"]
