@@ -294,6 +294,7 @@ async def test_a_cursor_out_of_sight_comes_back_at_the_edge(drive):
     async with drive(size=(80, 11)) as it:
         values = np.arange(200, 0, -1.0)
         await it.show(make(values))
+        await it.press("down", "up")
         values[0] = 0
         await it.show(make(values))
         await it.press("j")
