@@ -93,20 +93,30 @@ static __always_inline struct use *use_of(struct task_struct *task)
 			__sync_fetch_and_add(&__process->counters.field, n);                       \
 	} while (0)
 
-/* Whether this look goes on with the read of the one before, which counted it whole.
- * Two calls can ask for the same end, so those that the kernel counts are told apart. */
-static __always_inline bool goes_on(struct read *read, struct task_struct *task, u64 mapping,
-				    u64 index, u64 last)
-{
-	u64 calls = read_calls(task);
-	bool same = read->mapping == mapping && read->last == last && read->index < index &&
-		    read->calls == calls;
+enum look {
+	LOOK_ON,   /* goes on with the read of the one before, which counted it whole */
+	LOOK_NEXT, /* begins a read where the last one ended */
+	LOOK_AFRESH,
+};
 
+/* Two reads can ask for the same end, so those that the kernel counts are told apart. */
+static __always_inline enum look look_of(struct read *read, struct task_struct *task, u64 mapping,
+					 u64 index, u64 last)
+{
+	enum look look = LOOK_AFRESH;
+	u64 calls = read_calls(task);
+
+	if (read->mapping == mapping) {
+		if (read->last == last && read->index < index && read->calls == calls)
+			look = LOOK_ON;
+		else if (index - read->last <= 1)
+			look = LOOK_NEXT;
+	}
 	read->mapping = mapping;
 	read->last = last;
 	read->index = index;
 	read->calls = calls;
-	return same;
+	return look;
 }
 
 /* Where the read began: the kernel tells nothing of pages that it serves while the next
@@ -141,12 +151,13 @@ static __always_inline u64 pages_asked_for(struct address_space *mapping, u64 in
 	return last - index + 1;
 }
 
-/* 6.12, 5d0ab5ce8d65: after all pages are there, also those that were read for it. */
+/* 6.12.  Comes after all pages are there, also those that were read for it. */
 SEC("?tp_btf/mm_filemap_get_pages")
 int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index, unsigned long last)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct use *thread = use_of(task);
+	enum look look;
 	u64 pages;
 
 	if (!thread)
@@ -156,9 +167,11 @@ int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index,
 			count(task, thread, read_in, thread->pending.pages);
 		thread->pending.pages = 0;
 	}
-	if (goes_on(&thread->read, task, (u64)mapping, index, last))
+	look = look_of(&thread->read, task, (u64)mapping, index, last);
+	if (look == LOOK_ON)
 		return 0;
-	index = first_index(task, mapping, index, last);
+	if (look == LOOK_AFRESH)
+		index = first_index(task, mapping, index, last);
 	pages = pages_asked_for(mapping, index, last);
 	count(task, thread, accesses, pages);
 	return 0;
