@@ -47,7 +47,8 @@ struct lost {
 	u64 ring_full;
 	u64 map_full;
 	u64 no_storage;
-	u64 pad[5];
+	u64 missed; /* what must have happened, but no program ran */
+	u64 pad[4];
 };
 CPU_ARRAY(lost, struct lost);
 

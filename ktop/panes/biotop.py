@@ -162,4 +162,5 @@ PANE = Pane(
     compute=compute,
     derive=derive,
     chart=Heatmap("block I/O latency"),
+    groups=("start", "complete"),
 )

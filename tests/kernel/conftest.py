@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ class Observed:
         self.lost = now.lost - self.before.lost + sample.lost
         self.before = now
         rows = self.pane.derive(dict(sample.rows))
-        return Sample(rows, sample.host, sample.histograms, sample.unattributed_ratio)
+        return replace(sample, rows=rows)
 
     def rows(self, **where: object) -> Rows:
         """Return the rows since ``begin`` whose columns equal ``where``."""

@@ -1,0 +1,146 @@
+"""The arithmetic of biotop on Readings made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ktop.frame import Facts, Reading
+from ktop.pane import fold
+from ktop.panes.biotop import PANE, compute, derive
+from ktop.records import written_maximum
+from ktop.stats import log2_bounds
+
+MAX = np.dtype([("value", "u8", 2), ("epoch", "u4", 2)])
+KEY = np.dtype([("start_ns", "u8"), ("pid", "u4"), ("dev", "u4")])
+COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns")
+VALUE = np.dtype(
+    [
+        *((name, "u8") for name in COUNTERS),
+        ("max", MAX),
+        ("comm", "S16"),
+        ("disk", "S32"),
+        ("slots", "u4", 26),
+    ]
+)
+TOTALS = np.dtype(
+    [(name, "u8") for name in ("flushes", "discards", "unstamped", "issuers_made", "unplaced")]
+    + [("slots", "u8", 264)]
+)
+FACTS = Facts(cpus=2)
+
+
+def totals(**values: int) -> np.ndarray:
+    found = np.zeros(2, TOTALS)
+    for name, value in values.items():
+        found[name][1] = value
+    return found
+
+
+def issuer(pid: int, ops: int = 1, *, longest: tuple[int, int] = (0, 0), slot: int = 8, name=(b"x", b"sda")):
+    """Return an entry; ``longest`` is a maximum and its epoch, ``name`` the command's and the disk's."""
+    entry = np.zeros(1, [("key", KEY), ("value", VALUE)])
+    entry["key"]["pid"] = pid
+    value = entry["value"]
+    value["read_ops"], value["read_bytes"], value["total_ns"] = ops, ops * 4096, ops * 100_000
+    value["slots"][:, slot] = ops
+    value["max"]["value"][:, longest[1] & 1], value["max"]["epoch"][:, longest[1] & 1] = longest
+    value["comm"], value["disk"] = name
+    return entry
+
+
+def reading(entries: list[np.ndarray], host: np.ndarray | None = None) -> Reading:
+    none = np.zeros(0, [("key", KEY), ("value", VALUE)])
+    maps: dict[str, Any] = {"issuers": np.concatenate([none, *entries])}
+    maps["totals"] = totals() if host is None else host
+    return Reading(0, maps)
+
+
+def test_nothing_happened():
+    sample = compute(reading([issuer(1)]), reading([issuer(1)]), FACTS)
+    assert len(sample.rows["pid"]) == 0
+    assert sample.unattributed_ratio is None
+    assert sample.lost == 0
+    assert len(derive(dict(sample.rows))["p99_us"]) == 0
+
+
+def test_columns_are_all_there():
+    sample = compute(reading([]), reading([issuer(1)]), FACTS)
+    rows = derive(dict(sample.rows))
+    assert {column.name for column in PANE.columns} == set(rows)
+
+
+def test_what_is_new_counts_whole_and_what_grew_its_difference():
+    before = [issuer(1, 10), issuer(2, 5)]
+    now = [issuer(2, 5), issuer(3, 4, longest=(150_000, 7)), issuer(1, 12)]
+    rows = derive(dict(compute(reading(before), reading(now), FACTS).rows))
+    assert dict(zip(rows["pid"].tolist(), rows["read_ops"].tolist(), strict=True)) == {3: 4, 1: 2}
+    assert dict(zip(rows["pid"].tolist(), rows["read_bytes"].tolist(), strict=True)) == {3: 16384, 1: 8192}
+    assert rows["avg_us"].tolist() == [100, 100]
+    bounds = log2_bounds(26, unit=1 / 0.512)
+    assert rows["max_us"][0] == 150
+    assert bounds[8] <= rows["max_us"][1] <= bounds[9]
+    assert (rows["p99_us"] <= rows["max_us"]).all()
+
+
+def test_parts_of_a_request_have_bytes_and_no_time():
+    part = issuer(1, 0)
+    part["value"]["write_bytes"] = 512
+    rows = derive(dict(compute(reading([]), reading([part]), FACTS).rows))
+    assert rows["write_bytes"].tolist() == [512]
+    for name in ("avg_us", "p99_us", "max_us"):
+        assert np.isnan(rows[name]).all()
+
+
+def test_an_old_maximum_is_not_the_intervals():
+    old = issuer(1, 10, slot=18, longest=(90_000_000, 3))
+    new = issuer(1, 12, slot=18, longest=(90_000_000, 3))
+    new["value"]["slots"][:, 18], new["value"]["slots"][:, 8] = 10, 2
+    rows = derive(dict(compute(reading([old]), reading([new]), FACTS).rows))
+    assert rows["max_us"][0] < 300
+
+
+@pytest.mark.parametrize(("known", "expected"), [(True, 5), (False, 9)])
+def test_of_two_maxima_those_count_that_were_written(known, expected):
+    old, new = np.zeros(1, MAX), np.zeros(1, MAX)
+    old["value"], old["epoch"] = [9, 3], [4, 3]
+    new["value"], new["epoch"] = [9, 5], [4, 5]
+    assert written_maximum(old, new, np.array([known])).tolist() == [expected]
+    assert written_maximum(new, new, np.array([True])).tolist() == [0]
+
+
+def test_writeback_is_the_share_that_is_nobodys():
+    entries = [issuer(0, 3, name=(b"(writeback)", b"sda")), issuer(7, 1)]
+    sample = compute(reading([]), reading(entries), FACTS)
+    assert sample.unattributed_ratio == 0.75
+
+
+def test_dropped_entries_are_lost_and_a_late_row_is_not():
+    host = totals(issuers_made=1)
+    host["slots"][0, 100] = 6
+    # One I/O more in the histogram, nothing dropped: it came between the two.
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 0
+    host["issuers_made"][0] = 3
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 1
+    host["issuers_made"][0], host["unplaced"][1] = 0, 1
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 1
+    # Dropped long ago: nothing now.
+    assert compute(reading([issuer(1, 0)], host), reading([issuer(1, 5)], host), FACTS).lost == 0
+
+
+def test_host_counts_are_apart():
+    sample = compute(reading([]), reading([], totals(flushes=4, discards=2)), FACTS)
+    assert sample.host == {"flush_ops": 4, "discard_ops": 2, "unstamped_ops": 0}
+    assert sample.histograms[0].counts.sum() == 0
+
+
+def test_disks_of_a_process_fold_into_one_row():
+    entries = [issuer(1, 3), issuer(1, 1, name=(b"x", b"sdb"))]
+    entries[1]["key"]["dev"] = 9
+    rows = derive(dict(compute(reading([]), reading(entries), FACTS).rows))
+    assert len(rows["pid"]) == 2
+    folded = fold(PANE, rows, ("pid",))
+    assert folded["read_ops"].tolist() == [4]
+    assert folded["avg_us"].tolist() == [100]
