@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ktop.kernel.symbols import Symbols
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
+DRAIN_S = 1.0
+"""Ring buffers hold seconds, whatever the interval."""
 FIRST_INTERVAL_S = 0.25
 """On a screen the first figures come soon, whatever the interval."""
 
@@ -187,13 +189,16 @@ class Sampler:
         host = HostSampler()
         self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
         while True:
-            self._wake.wait(max(0.0, self._deadline - time.monotonic()))
+            self._wake.wait(min(max(0.0, self._deadline - time.monotonic()), DRAIN_S))
             self._wake.clear()
             while self._commands:
                 self._commands.pop(0)()
             if self._stopping.is_set():
                 return
             if time.monotonic() < self._deadline:
+                for family in self._families.values():
+                    with contextlib.suppress(OSError):  # the next read says it
+                        family.drain()
                 continue
             self._tick(host.sample())
             # A host that stood still must not be hit by all the missed ticks at once.

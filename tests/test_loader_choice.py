@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ktop.kernel.loader import Choice
+from ktop.kernel.loader import Choice, ring_bytes
 from ktop.kernel.perf import parse_cpu_list
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
@@ -31,3 +31,8 @@ def test_cpu_lists():
     assert parse_cpu_list("0-3,8\n") == [0, 1, 2, 3, 8]
     assert parse_cpu_list("0") == [0]
     assert parse_cpu_list("\n") == []
+
+
+def test_rings_grow_with_the_cpus():
+    sizes = {cpus: ring_bytes(4096, cpus) // 4096 for cpus in (1, 2, 8, 9, 16, 17, 128, 192)}
+    assert sizes == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 4, 128: 16, 192: 32}

@@ -123,7 +123,7 @@ class Family:
     def hooks(self) -> dict[str, str]:
         """Return where each attached group hangs, by group."""
         taken = self.choice.taken()
-        return {group: self.section(taken[group]) for group in self._links if group in taken}
+        return {group: self.section(taken[group]) for group in list(self._links) if group in taken}
 
     def attach(
         self, groups: Iterable[str], perf_events: Mapping[str, tuple[PerfEvent, ...]]
@@ -134,17 +134,15 @@ class Family:
         in).  Where a map's events are refused nothing is attached: what reads
         them would cost and find nothing.
         """
-        failed: dict[str, OSError] = {}
         taken = self.choice.taken()
         for name, alternatives in perf_events.items():
             if name in self._maps and name not in self._perf_fds:
                 try:
                     self._fill(name, alternatives)
                 except OSError as error:
-                    failed[name] = error
-        if failed:
-            self._close_events()
-            return failed
+                    self._close_events()
+                    return {name: error}
+        failed: dict[str, OSError] = {}
         for group in groups:
             program = taken.get(group)
             if program is None or group in self._links or self.section(program).startswith("iter/"):
@@ -210,6 +208,11 @@ class Family:
         losses = maps.pop("lost", None)
         lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
         return maps, tails, lost + sum(info.recursion_misses for info in self.programs().values())
+
+    def drain(self) -> None:
+        """Empty the ring buffers, between two reads that are far apart; ``read`` returns it all."""
+        for ring in self._rings.values():
+            ring.drain()
 
     def programs(self) -> dict[str, libbpf.ProgInfo]:
         """Return run_time_ns, run_cnt and recursion_misses of every loaded program, by name."""
@@ -305,6 +308,11 @@ def _open(path: Path) -> int:
     return handle
 
 
+def ring_bytes(declared: int, cpus: int) -> int:
+    """Return the size of a ring buffer, a power of two: ``declared`` is for what 8 CPUs send."""
+    return declared << max((cpus - 1).bit_length() - 3, 0)
+
+
 def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Mapping[str, int]) -> None:
     """Set autoload, sizes and read-only data of an object that is open and not yet loaded."""
     lib = libbpf.library()
@@ -317,6 +325,8 @@ def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: M
         by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
         if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
             lib.bpf_map__set_max_entries(bpf_map, cpus)
+        if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
+            lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
         if name in sizes:
             lib.bpf_map__set_max_entries(bpf_map, sizes[name])
         if constants and internal and name.endswith(".rodata"):

@@ -137,9 +137,13 @@ class Ring:
         self._callback = SAMPLE(take)
         self._ring = library().ring_buffer__new(fd, self._callback, None, None)
 
+    def drain(self) -> None:
+        """Make room: take what is there, for the next ``read``."""
+        library().ring_buffer__consume(self._ring)
+
     def read(self) -> tuple[Array, list[bytes]]:
         """Return (the fixed parts: structured, shape (records,); what follows each)."""
-        library().ring_buffer__consume(self._ring)
+        self.drain()
         heads, self._heads = self._heads, bytearray()
         tails, self._tails = self._tails, []
         return np.frombuffer(bytes(heads), self._dtype), tails

@@ -59,12 +59,13 @@ def parse_cpu_list(text: str) -> list[int]:
 
 def _in_words(event: PerfEvent, error: OSError) -> str:
     """Return what was refused, and of the most frequent refusal what to do."""
+    label = event.label or "perf event"
     if event.kind == TYPE_HARDWARE and error.errno in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
         return (
-            "no hardware counters (PMU), as in most virtual machines; run ktop on bare metal, "
+            f"{label}: no hardware counters (PMU), as in most virtual machines; run ktop on bare metal, "
             "or give the machine a virtual PMU (QEMU and KVM: -cpu host,pmu=on)"
         )
-    return f"{event.label or 'perf event'}: {error.strerror}"
+    return f"{label}: {error.strerror}"
 
 
 def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dict[int, int]]:

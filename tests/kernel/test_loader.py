@@ -155,6 +155,27 @@ def test_ring_overrun_is_counted(variants):
         family.close()
 
 
+def test_a_drained_ring_loses_nothing(variants):
+    """What was taken between two reads comes with the second, in order, and made room."""
+    family = load("variants", {"step": 1}, path=variants)
+    try:
+        family.attach(["leave"], {})
+        deadline = time.monotonic() + 30
+        counter = family._arrays["hits"]
+        while counter.read()["count"].sum() < 2000:
+            assert time.monotonic() < deadline
+            os.getppid()
+            family.drain()
+        family.detach()
+        maps, _tails, _lost = family.read()
+        losses = family._arrays["lost"].read()
+        assert len(maps["events"]) > 1000
+        assert len(maps["events"]) + losses["ring_full"].sum() == maps["hits"]["count"].sum()
+        assert len(family.read()[0]["events"]) == 0
+    finally:
+        family.close()
+
+
 def test_nothing_is_left_after_close(variants):
     before = live_programs()
     family = load("variants", {"step": 1}, path=variants)
