@@ -1,0 +1,183 @@
+"""The application in a real terminal: what one sees, and what the keys do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from ktop import registry
+from tests.e2e.terminal import Terminal
+from tests.e2e.workloads import SLEEPER, SPINNER, running, unique
+
+pytestmark = pytest.mark.kernel
+
+SPINNER_NAME, DRILLED, KEPT, HIDDEN, LATER = map(
+    unique, ("e2e-spin", "e2e-dril", "e2e-kept", "e2e-hide", "e2e-late")
+)
+
+Open = Callable[..., Terminal]
+
+
+def row_of(lines: list[str], name: str) -> str:
+    """Return the line of the table whose process is called ``name``; empty when there is none."""
+    return next((line for line in lines if re.match(rf"\s*\d+\s+{re.escape(name)}\s", line)), "")
+
+
+def name_under(lines: list[str]) -> str:
+    """Return the process's name on the first line of the table."""
+    header = next(i for i, line in enumerate(lines) if re.match(r"\s*PID\s+COMMAND", line))
+    found = re.match(r"\s*\d+\s+(\S+)", lines[header + 1])
+    return found.group(1) if found else ""
+
+
+def has_figures(pane: str, lines: list[str]) -> bool:
+    """Return whether an interval was measured, or it is said why not."""
+    return any("measured " in line or f"{pane} has no figures" in line for line in lines)
+
+
+def fits(width: int, height: int, lines: list[str]) -> bool:
+    """Return whether ``lines`` are no more than such a screen has."""
+    return len(lines) <= height and max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "term"), [(80, 24, "screen-256color"), (200, 50, "tmux-256color")]
+)
+def test_opens_with_live_figures(open_terminal: Open, width: int, height: int, term: str) -> None:
+    """A process that hogs a CPU beside others is in the table, with its waits."""
+    terminal = open_terminal(width, height, term=term)
+    with running(SPINNER, [SPINNER_NAME.encode()] * 3):
+        terminal.start()
+        # Three on one CPU: each waits some hundred milliseconds a second.
+        row = terminal.wait(lambda lines: row_of(lines, SPINNER_NAME), "the spinner's row")
+        assert re.search(r"\d ?(ms|s)\b", row)
+        assert "tp_btf" in terminal.wait_for("measured ") or width < 100
+        assert not any(len(line) > width for line in terminal.screen())
+
+
+def test_every_pane_opens(terminal: Terminal) -> None:
+    """Tab goes through all panes: each shows its question, and figures or why there are none."""
+    terminal.start()
+    panes = registry.panes()
+    for pane in panes:
+        terminal.wait_for(pane.question)
+        terminal.wait(partial(has_figures, pane.name), f"{pane.name}'s first figures")
+        terminal.keys("Tab")
+    terminal.wait_for(panes[0].question)
+    # A whole turn in one go: the pane it ends on has the keyboard.
+    terminal.keys(*["Tab"] * len(panes))
+    terminal.wait_for(panes[0].question)
+    terminal.wait(name_under, "a row")
+    terminal.keys("g", "Enter")
+    terminal.wait_for("Esc back")
+    terminal.keys("Escape")
+    terminal.wait_for("q quit")
+    terminal.keys("BTab")
+    terminal.wait_for(panes[-1].question)
+    terminal.keys("2")
+    terminal.wait_for(panes[1].question)
+
+
+def test_enter_opens_the_process_and_escape_returns(terminal: Terminal) -> None:
+    with running(SLEEPER, [DRILLED.encode()]) as (pid,):
+        terminal.start("--pane", "runqlat")
+        terminal.filter(f"comm:{DRILLED}")
+        terminal.wait(lambda lines: row_of(lines, DRILLED), "the row")
+        terminal.wait(lambda lines: name_under(lines) == DRILLED)
+        terminal.keys("Enter")
+        terminal.wait(lambda lines: any(f"{DRILLED}  process {pid}" in line for line in lines), "who it is")
+        terminal.wait_for("waits by length")
+        terminal.keys("Escape")
+        terminal.wait_gone(f"process {pid}")
+        # Back where one was: the same pane, the same filter.
+        terminal.wait(lambda lines: name_under(lines) == DRILLED)
+        terminal.wait_for(f"comm:{DRILLED}")
+
+
+def test_the_filter_stays_until_it_is_cleared(terminal: Terminal) -> None:
+    """It applies to all panes, says how many rows are left, and goes with Escape."""
+    with running(SLEEPER, [KEPT.encode(), HIDDEN.encode()]):
+        terminal.start("--pane", "runqlat")
+        terminal.wait(lambda lines: row_of(lines, HIDDEN), "all rows")
+        terminal.keys("/")
+        terminal.wait_for("text, pid:123")
+        terminal.text(f"comm:{KEPT[:-2]}*")
+        terminal.wait(lambda lines: row_of(lines, KEPT) and not row_of(lines, HIDDEN))
+        terminal.wait_for("1 of ")
+        terminal.keys("Enter", "Tab")
+        terminal.wait_for(f"comm:{KEPT[:-2]}*")
+        terminal.keys("BTab", "Escape")
+        terminal.wait(lambda lines: row_of(lines, KEPT) and row_of(lines, HIDDEN))
+        terminal.wait_gone(f"comm:{KEPT[:-2]}*")
+
+
+def test_pause_holds_the_picture_and_not_the_collection(terminal: Terminal) -> None:
+    """A process that comes while paused is not on the screen, and is there when one goes on."""
+    terminal.start("--pane", "runqlat")
+    terminal.wait_for("measured ")
+    terminal.keys("Space")
+    terminal.wait_for("paused")
+    with running(SLEEPER, [LATER.encode()]):
+        terminal.wait_for("-00:02")
+        assert not row_of(terminal.screen(), LATER)
+        terminal.keys("Space")
+        terminal.wait_gone("paused")
+        terminal.wait(lambda lines: row_of(lines, LATER), "the newcomer")
+    # What it did is still there after its end, by going back.
+    terminal.wait(lambda lines: not row_of(lines, LATER))
+    for _ in range(10):
+        terminal.keys("[")
+        terminal.wait_for("paused")
+        if row_of(terminal.screen(), LATER):
+            break
+    terminal.wait(lambda lines: row_of(lines, LATER), "the moment before its end")
+
+
+def test_resizing_breaks_nothing(open_terminal: Open) -> None:
+    """Through all sizes, too small ones included, and live again at the end."""
+    terminal = open_terminal(200, 50)
+    terminal.start()
+    terminal.wait_for("measured ")
+    for width, height in [(80, 24), (40, 10), (10, 3), (1, 1), (200, 5), (120, 40)]:
+        terminal.resize(width, height)
+        terminal.wait(partial(fits, width, height), f"a screen of {width}x{height}")
+        if width >= 40 and height >= 10:
+            terminal.wait_for(" load ")
+        terminal.keys("Tab")
+    terminal.wait_for("q quit")
+    terminal.wait_for("measured ")
+    terminal.keys("?")
+    terminal.wait_for("back")
+    terminal.resize(80, 24)
+    terminal.keys("Escape")
+    terminal.wait_for("q quit")
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def colours(line: str) -> set[str]:
+    """Return the parameters in ``line`` that choose a colour."""
+    found = set()
+    for sequence in COLOUR.findall(line):
+        for word in re.split("[;:]", sequence[2:-1]):
+            if word and (30 <= int(word) <= 38 or 40 <= int(word) <= 48 or 90 <= int(word) <= 107):
+                found.add(word)
+    return found
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_no_color_means_none(open_terminal: Open, no_color: bool) -> None:
+    """With NO_COLOR no cell has a colour; without it some have (so that this can fail)."""
+    terminal = open_terminal(environment={"NO_COLOR": "1"} if no_color else {"COLORTERM": "truecolor"})
+    with running(SPINNER, [SPINNER_NAME.encode()] * 3):
+        terminal.start()
+        terminal.wait(lambda lines: row_of(lines, SPINNER_NAME))
+        for key in ("Tab", "Tab", "Tab", "?", "Escape", "1", "Enter"):
+            terminal.keys(key)
+            terminal.wait_for("quit") if key != "?" else terminal.wait_for("back")
+            found = {colour for line in terminal.screen("-e") for colour in colours(line)}
+            assert bool(found) is not no_color, f"after {key}: {found}"
