@@ -96,7 +96,7 @@ class EventLog:
             grown = column if wanted == column.dtype else column.astype(wanted)
             grown[begin:end] = values
             self._columns[name] = grown
-        self._ended[begin:end] = np.inf
+        self._ended[begin:end] = -np.inf
         self._place.update({keys[i]: self._first + begin + offset for offset, i in enumerate(index)})
         self.dropped += surplus + max(end - self._kept, 0) - max(begin - self._kept, 0)
         self._count = end

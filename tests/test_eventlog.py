@@ -72,6 +72,14 @@ def test_as_of_a_time_the_future_is_not_known() -> None:
     assert log.rows()["exit_code"][0] == 3.0
 
 
+def test_what_came_complete_was_always_known() -> None:
+    """An event whose end was in its first row keeps it at any moment looked back at."""
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"ls", 3.0), (1.5, 8, b"cp", nan)), 2.0)
+    log.add(rows((1.5, 8, None, 4.0)), 5.0)
+    assert log.rows(at=2.0)["exit_code"].tolist() == [3.0, pytest.approx(nan, nan_ok=True)]
+
+
 def test_rows_given_out_do_not_change_later() -> None:
     log = EventLog(PANE)
     log.add(rows((1.0, 7, b"ls", nan)), 2.0)
