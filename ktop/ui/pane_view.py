@@ -85,9 +85,9 @@ class PaneView(Vertical):
         return FrameTable(self._shown_pane)
 
     def on_mount(self) -> None:
-        """Draw what there is, and follow what comes."""
-        self.wake()
-        self.focus_table()
+        """Draw what there is, and follow what comes; unless another pane was chosen meanwhile."""
+        if self.display:
+            self.wake()
 
     def on_unmount(self) -> None:
         """Follow nothing more."""
