@@ -63,7 +63,7 @@ struct process_record {
 };
 
 /* The last record of a process, so that short-lived ones count too. */
-RING_BUFFER(exits, struct process_record, 1 << 20);
+RING_BUFFER(exits, struct process_record, 1 << 18);
 
 static __always_inline bool is_regular(struct inode *inode)
 {

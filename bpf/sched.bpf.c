@@ -32,7 +32,7 @@ struct process_record {
 };
 
 /* The last record of a process, so that short-lived ones count too. */
-RING_BUFFER(exits, struct process_record, 1 << 20);
+RING_BUFFER(exits, struct process_record, 1 << 19);
 
 static __always_inline void mark_runnable(struct task_struct *task, u64 now)
 {
