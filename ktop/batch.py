@@ -54,8 +54,7 @@ class Round:
     def __init__(self, panes: Sequence[Pane], count: int | None) -> None:
         self.unavailable: dict[str, Frame] = {}
         """The last Frame of each pane that has no figures."""
-        self.intervals = 0
-        """Of the pane that has most."""
+        self._given: dict[str, int] = {}
         self._left: dict[str, int | None] = dict.fromkeys((pane.name for pane in panes), count)
 
     def wants(self, frame: Frame) -> bool:
@@ -65,12 +64,18 @@ class Round:
             return self._left.pop(frame.pane, 0) != 0
         if frame.pane not in self._left:
             return False
+        self._given[frame.pane] = self._given.get(frame.pane, 0) + 1
         left = self._left[frame.pane]
         if left is not None:
             self._left[frame.pane] = left - 1
             if left <= 1:
                 del self._left[frame.pane]
         return True
+
+    @property
+    def intervals(self) -> int:
+        """Return how many intervals there were of the pane that had most."""
+        return max(self._given.values(), default=0)
 
     @property
     def is_over(self) -> bool:
@@ -177,7 +182,7 @@ def record(source: Source, panes: Sequence[Pane], writer: Writer, *, count: int 
     frames: Frames = SimpleQueue()
     known = {pane.name: pane for pane in panes}
     progress = Round(panes, count)
-    written = lost = 0
+    lost = 0
 
     def publish(frame: Frame) -> None:
         nonlocal lost
@@ -191,11 +196,10 @@ def record(source: Source, panes: Sequence[Pane], writer: Writer, *, count: int 
         try:
             for tick in _ticks(frames, progress):
                 writer.write([strip(known.get(frame.pane), frame) for frame in tick])
-                written += any(frame.pane == HOST for frame in tick)
         finally:
             source.stop()
     progress.must_have_figures(panes)
-    return written, lost
+    return progress.intervals, lost
 
 
 def _ticks(frames: Frames, progress: Round) -> Iterator[list[Frame]]:
