@@ -82,7 +82,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	int exit_code;
 	u64 self_exec_id; /* 5.7, d1e7fd6462ca: was u32 */
-	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */
+	void *worker_private; /* 5.17: was set_child_tid */
 	struct task_io_accounting ioac;
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
 };
@@ -122,7 +122,7 @@ struct gendisk {
 };
 
 struct request_queue {
-	struct gendisk *disk; /* 5.15, d152c682f03c: was request.rq_disk */
+	struct gendisk *disk; /* was request.rq_disk in 5.10 */
 };
 
 struct blk_mq_hw_ctx {
@@ -148,6 +148,48 @@ struct worker {
 	char desc[32]; /* WORKER_DESC_LEN; was 24 before 6.10 */
 };
 
+struct in6_addr {
+	union {
+		u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	u32 skc_daddr;
+	u32 skc_rcv_saddr;
+	u16 skc_dport;
+	u16 skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+	u16 sk_type;
+};
+
+struct inet_sock {
+	u16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u32 srtt_us; /* eighths */
+};
+
+struct sk_buff {
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	u16 tcp_gso_segs;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -159,6 +201,12 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
 };
 
 #pragma clang attribute pop

@@ -32,6 +32,16 @@ volatile u32 epoch;
 		__type(value, T);                                                                  \
 	} map SEC(".maps")
 
+/* The loader has the family's iter/bpf_sk_storage_map program walk it: the sockets of all network
+ * namespaces, where iter/tcp sees only those of the reader's. */
+#define SOCKET_STORAGE(map, T)                                                                       \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, T);                                                                  \
+	} map SEC(".maps")
+
 /* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
 #define RECORD(name, T) T *__record_##name __attribute__((unused))
 

@@ -63,6 +63,12 @@ class ProgInfo(ctypes.Structure):
     )
 
 
+class IterOptions(ctypes.Structure):
+    """struct bpf_iter_attach_opts for an iterator over a map: ``map_fd`` is union bpf_iter_link_info."""
+
+    _fields_ = (("sz", c_size_t), ("map_fd", ctypes.POINTER(c_uint32)), ("size", c_uint32))
+
+
 def _pointer(result: int | None, function: Any, _arguments: object) -> int:
     """NULL is an error: libbpf 1.x leaves its errno."""
     if not result:
@@ -95,6 +101,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "bpf_program__set_autoload": (c_int, (_P, ctypes.c_bool), _status),
     "bpf_program__fd": (c_int, (_P,), None),
     "bpf_program__attach": (_P, (_P,), _pointer),
+    "bpf_program__attach_iter": (_P, (_P, _P), _pointer),
     "bpf_program__attach_perf_event": (_P, (_P, c_int), _pointer),
     "bpf_map__name": (_S, (_P,), None),
     "bpf_map__fd": (c_int, (_P,), None),

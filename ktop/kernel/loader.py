@@ -270,9 +270,23 @@ class Family:
                 self._arrays[name] = KeyedMap(fd, key, value, entries)
         for group, program in self.choice.taken().items():
             if self.section(program).startswith("iter/"):
-                link = lib.bpf_program__attach(self._programs[program])
+                link = self._attach_iterator(program)
                 self._iterator_links.append(link)
                 self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
+
+    def _attach_iterator(self, program: str) -> int:
+        """Return the link of an iterator; one over socket storage needs to know the family's map."""
+        lib = self._lib
+        handle, options = self._programs[program], None
+        if self.section(program) == "iter/bpf_sk_storage_map":
+            storage = next(
+                m for m in self._maps.values() if lib.bpf_map__type(m) == libbpf.MAP_TYPE_SK_STORAGE
+            )
+            map_fd = ctypes.c_uint32(lib.bpf_map__fd(storage))
+            size = ctypes.sizeof(libbpf.IterOptions)
+            options = ctypes.byref(libbpf.IterOptions(size, ctypes.pointer(map_fd), ctypes.sizeof(map_fd)))
+        link: int = lib.bpf_program__attach_iter(handle, options)
+        return link
 
     def _record(self, name: str) -> np.dtype[Any]:
         dtype = self._btf.record(name)

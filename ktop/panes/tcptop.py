@@ -1,0 +1,133 @@
+"""TCP by connection: who sends and receives how much, how far away the peer is, what is retransmitted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ktop.frame import Array, Facts, Reading, Sample
+from ktop.pane import Column, Fold, Lines, Pane, Unit
+from ktop.stats import match
+
+COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
+_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", "u1")
+
+
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+    """Return what each connection did between two Readings, those that did anything.
+
+    The kernel side leaves out connections that did nothing since it was last
+    read, and tells of the others what they had then.
+    """
+    before = previous.maps["connections"]
+    now = np.concatenate([current.maps["connections"], current.maps["closed"]])
+    # One that was closed while it was read is here twice: the later record goes on from the earlier.
+    now = now[np.lexsort((now["now"]["tx_bytes"] + now["now"]["rx_bytes"], now["cookie"]))]
+    place = match(before["cookie"], now["cookie"])
+    again = np.flatnonzero(now["cookie"][1:] == now["cookie"][:-1]) + 1
+    grew: dict[str, Array] = {}
+    for name in COUNTERS:
+        had = now["seen"][name].copy()
+        if len(before):
+            had = np.where(place >= 0, np.maximum(had, before["now"][name][place]), had)
+        had[again] = np.maximum(had[again], now["now"][name][again - 1])
+        grew[name] = now["now"][name] - np.minimum(had, now["now"][name])
+    active = (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
+    now = now[active]
+    grew = {name: column[active] for name, column in grew.items()}
+    rows = {name: now[name] for name in ("pid", "start_ns", "comm", "cookie", "lport", "rport")}
+    rows["laddr"], rows["raddr"] = _address(now["laddr"]), _address(now["raddr"])
+    rows["family"] = _family(rows["raddr"])
+    rows["srtt_us"] = np.where(now["srtt_us"] > 0, now["srtt_us"].astype(np.float64), np.nan)
+    host = {name: float(column.sum()) for name, column in grew.items()}
+    return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
+
+
+def _address(words: Array) -> Array:
+    """Return addresses (connections, 4 words in network order) as V16."""
+    return np.ascontiguousarray(words).view("V16").reshape(len(words))
+
+
+def _family(addresses: Array) -> Array:
+    """Return 4 for IPv4, mapped into IPv6 or not, and 6 for the rest."""
+    prefix = addresses.view("u1").reshape(len(addresses), 16)[:, :12]
+    return np.where((prefix == _V4_MAPPED).all(axis=1), 4, 6).astype(np.uint8)
+
+
+def _unattributed(pids: Array, grew: dict[str, Array]) -> float | None:
+    """Return the share of bytes on connections without an owner; None without traffic."""
+    size = grew["tx_bytes"] + grew["rx_bytes"]
+    total = int(size.sum())
+    return int(size[pids == 0].sum()) / total if total else None
+
+
+_PAYLOAD = (
+    "what calls returned, so failed and partial sends count right. Of TLS in the kernel it is the plain "
+    "text. A connection within this host is there twice, once for each end. "
+)
+
+PANE = Pane(
+    name="tcptop",
+    question="Who talks TCP to whom, how much, and does it get through?",
+    family="tcp",
+    columns=(
+        Column(
+            "pid",
+            "PID",
+            Unit.NUMBER,
+            "Process that first sent or received on the connection, or called connect before. "
+            "0: none has since ktop started (only retransmissions were seen).",
+        ),
+        Column(
+            "comm", "COMMAND", Unit.TEXT, "Name of that process when it first sent or received.", Fold.LAST
+        ),
+        Column("family", "IP", Unit.NUMBER, "4 or 6; IPv4 in an IPv6 socket is 4.", Fold.LAST, width=2),
+        Column("laddr", "LOCAL", Unit.ADDRESS, "Address at this end.", Fold.LAST),
+        Column("lport", "PORT", Unit.NUMBER, "Port at this end.", Fold.LAST, width=5),
+        Column("raddr", "REMOTE", Unit.ADDRESS, "Address of the peer.", Fold.LAST),
+        Column("rport", "PORT", Unit.NUMBER, "Port of the peer.", Fold.LAST, width=5),
+        Column(
+            "tx_bytes",
+            "SENT",
+            Unit.BYTES,
+            "Payload that the application handed over: " + _PAYLOAD + "sendfile and splice count.",
+        ),
+        Column(
+            "rx_bytes",
+            "RECEIVED",
+            Unit.BYTES,
+            "Payload that the application took: " + _PAYLOAD + "Looking ahead (MSG_PEEK) does not count; "
+            "what is taken by splice, mapped pages (TCP_ZEROCOPY_RECEIVE) or inside the kernel is not seen.",
+            width=8,
+        ),
+        Column(
+            "srtt_us",
+            "RTT",
+            Unit.US,
+            "Smoothed round-trip time that TCP itself reckons with, when it was last read; "
+            "of several connections the longest. – before the first measurement.",
+            Fold.MAX,
+        ),
+        Column(
+            "retrans",
+            "RETR",
+            Unit.COUNT,
+            "Segments sent again, of connection requests too; answers to those (SYN-ACK) are not among them.",
+        ),
+        Column(
+            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
+        ),
+        Column(
+            "cookie",
+            "SOCKET",
+            Unit.NUMBER,
+            "The kernel's number of the socket, never used again.",
+            Fold.LAST,
+            hidden=True,
+        ),
+    ),
+    key=("cookie",),
+    sort="tx_bytes",
+    compute=compute,
+    chart=Lines("TCP payload and retransmitted segments", (("tx_bytes", "rx_bytes"), ("retrans",))),
+    groups=("send", "receive"),
+)

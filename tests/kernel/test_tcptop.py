@@ -1,0 +1,284 @@
+"""TCP payload, owners and retransmissions against sockets with known byte counts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ktop.format import address
+
+MAPPED = "::ffff:127.0.0.1"
+COOKIE = 37
+"""iperf3 begins every stream with so many bytes that name the test (COOKIE_SIZE in its iperf.h)."""
+
+
+@contextlib.contextmanager
+def connected(host: str = "127.0.0.1", bind: str | None = None):
+    """Yield (client, server), the two ends of a connection within this host."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with (
+        socket.create_server((bind or host, 0), family=family, dualstack_ipv6=bind == "::") as listener,
+        socket.socket(family) as client,
+    ):
+        client.connect((host, listener.getsockname()[1]))
+        with listener.accept()[0] as server:
+            yield client, server
+
+
+def receive(end: socket.socket, size: int) -> None:
+    while size:
+        size -= len(end.recv(min(size, 1 << 16)))
+
+
+def exchange(client: socket.socket, server: socket.socket, there: int, back: int) -> None:
+    """Send ``there`` bytes to the server and ``back`` to the client, in pieces that never block."""
+    for source, target, size in ((client, server, there), (server, client, back)):
+        left = size
+        while left:
+            sent = source.send(bytes(min(left, 1 << 14)))
+            receive(target, sent)
+            left -= sent
+
+
+def row(rows, end: socket.socket) -> dict[str, Any]:
+    """Return the one row of a connection, by its ports."""
+    local, remote = end.getsockname()[1], end.getpeername()[1]
+    at = np.flatnonzero((rows["lport"] == local) & (rows["rport"] == remote))
+    assert len(at) == 1
+    return {name: column[at[0]] for name, column in rows.items()}
+
+
+@pytest.mark.parametrize(
+    ("host", "bind", "family", "shown"),
+    [
+        ("127.0.0.1", None, 4, "127.0.0.1"),
+        ("::1", None, 6, "::1"),
+        (MAPPED, "::", 4, "127.0.0.1"),
+    ],
+)
+def test_both_directions_are_exact(observe, host, bind, family, shown):
+    if family == 6 and not socket.has_dualstack_ipv6():
+        pytest.skip("this host has no IPv6")
+    tcptop = observe("tcptop")
+    with connected(host, bind) as (client, server):
+        exchange(client, server, 1_000_001, 300_007)
+        rows = tcptop.sample().rows
+        for end, sent, received in ((client, 1_000_001, 300_007), (server, 300_007, 1_000_001)):
+            mine = row(rows, end)
+            assert (mine["tx_bytes"], mine["rx_bytes"]) == (sent, received)
+            assert mine["pid"] == os.getpid()
+            assert mine["family"] == family
+            assert address(bytes(mine["laddr"])) == address(bytes(mine["raddr"])) == shown
+            assert 0 < mine["srtt_us"] < 1e6
+            assert mine["retrans"] == 0
+        assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0  # nothing since
+
+
+def test_intervals_add_up(observe):
+    """Each interval has its own; those before the pane came are nobody's."""
+    with connected() as (client, server):
+        exchange(client, server, 5000, 5000)
+        tcptop = observe("tcptop")
+        sizes = [1, 70_000, 0, 12_345, 8]
+        for size in sizes:
+            exchange(client, server, size, 2 * size)
+            rows = tcptop.rows(pid=os.getpid())
+            assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 3 * size
+            assert len(rows["pid"]) == (2 if size else 0)
+
+
+def test_only_what_calls_returned_counts(observe):
+    """Failed sends, partial sends and looking ahead."""
+    tcptop = observe("tcptop")
+    with connected() as (client, server):
+        client.setblocking(False)
+        sent = failed = 0
+        while failed < 5:
+            try:
+                sent += client.send(bytes(300_000))
+            except BlockingIOError:
+                failed += 1
+        for _ in range(3):
+            assert len(server.recv(1000, socket.MSG_PEEK)) == 1000
+        receive(server, 5000)
+        rows = tcptop.sample().rows
+        assert row(rows, client)["tx_bytes"] == sent
+        assert row(rows, server)["rx_bytes"] == 5000
+
+
+def test_sendfile_counts(observe, tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(bytes(50_000))
+    tcptop = observe("tcptop")
+    with connected() as (client, server), path.open("rb") as file:
+        assert os.sendfile(client.fileno(), file.fileno(), 0, 50_000) == 50_000
+        receive(server, 50_000)
+        rows = tcptop.sample().rows
+        assert row(rows, client)["tx_bytes"] == row(rows, server)["rx_bytes"] == 50_000
+
+
+def test_other_protocols_do_not_count(observe):
+    tcptop = observe("tcptop")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(("127.0.0.1", 0))
+        datagrams.sendto(b"x" * 100, datagrams.getsockname())
+        datagrams.recv(100)
+    one, other = socket.socketpair()
+    with one, other:
+        one.send(b"x" * 100)
+        other.recv(100)
+    # The protocol number of NETLINK_XFRM is that of TCP.
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.IPPROTO_TCP) as netlink:
+        netlink.send((16).to_bytes(4, "little") + bytes(12))
+    assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+
+
+def test_short_lived_connections_count(observe):
+    """Opened, used and closed between two readings, by a process that is gone too."""
+    tcptop = observe("tcptop")
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        listening = listener.getsockname()[1]
+        client = os.fork()
+        if client == 0:
+            for _ in range(500):
+                with socket.create_connection(listener.getsockname()) as end:
+                    end.sendall(b"x" * 123)
+                    receive(end, 45)
+            os._exit(0)
+        for _ in range(500):
+            with listener.accept()[0] as end:
+                receive(end, 123)
+                end.sendall(b"y" * 45)
+        assert os.waitpid(client, 0)[1] == 0
+    rows = tcptop.sample().rows
+    for pid, sent, received, port in ((client, 123, 45, "rport"), (os.getpid(), 45, 123, "lport")):
+        mine = rows["pid"] == pid
+        assert mine.sum() == 500
+        assert set(rows["tx_bytes"][mine].tolist()) == {sent}
+        assert set(rows["rx_bytes"][mine].tolist()) == {received}
+        assert set(rows[port][mine].tolist()) == {listening}  # also of those that are closed
+    assert tcptop.lost == 0
+
+
+def test_what_is_received_after_the_end_counts(observe):
+    """The peer has closed, and so the connection is closed, but its last bytes are still there."""
+    tcptop = observe("tcptop")
+    with connected() as (client, server):
+        client.shutdown(socket.SHUT_WR)
+        server.sendall(b"z" * 9000)
+        server.close()
+        tcptop.sample()
+        receive(client, 9000)
+    rows = tcptop.rows(pid=os.getpid())
+    assert rows["rx_bytes"].tolist() == [9000]
+
+
+def test_owner_is_who_talks(observe):
+    """Not who accepts, and not who connects where another process then uses it."""
+    tcptop = observe("tcptop")
+    with connected() as (client, server):
+        worker = os.fork()
+        if worker == 0:
+            receive(server, 1000)
+            os._exit(0)
+        client.sendall(bytes(1000))
+        assert os.waitpid(worker, 0)[1] == 0
+        rows = tcptop.sample().rows
+        assert row(rows, client)["pid"] == os.getpid()
+        assert row(rows, server)["pid"] == worker
+
+
+def test_iperf_says_the_same(observe):
+    if shutil.which("iperf3") is None:
+        pytest.skip("apt install iperf3")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    tcptop = observe("tcptop")
+    command = ["iperf3", "-J", "-p", port]
+    with subprocess.Popen([*command, "-s", "-1"], stdout=subprocess.PIPE, text=True) as server:
+        deadline = time.monotonic() + 20
+        while True:
+            client = subprocess.Popen(
+                [*command, "-c", "127.0.0.1", "-n", "64M"], stdout=subprocess.PIPE, text=True
+            )
+            report = client.communicate(timeout=60)[0]
+            if client.returncode == 0:
+                break
+            assert time.monotonic() < deadline, report  # the server was not listening yet
+        server.communicate(timeout=60)
+    rows = tcptop.sample().rows
+    end = json.loads(report)["end"]
+    # The other connection of each is the one on which they talk about the test.
+    assert rows["tx_bytes"][rows["pid"] == client.pid].max() == end["sum_sent"]["bytes"] + COOKIE
+    assert rows["rx_bytes"][rows["pid"] == server.pid].max() == end["sum_received"]["bytes"] + COOKIE
+    assert rows["retrans"][rows["pid"] == client.pid].sum() == end["sum_sent"]["retransmits"]
+
+
+NOBODY = """
+ip link set lo up
+ip link add near type veth peer name far
+ip addr add 10.9.9.1/24 dev near
+ip link set near up
+ip link set far up
+ip neigh add 10.9.9.2 lladdr 02:00:00:00:00:01 dev near nud permanent
+exec "$0" -c '
+import socket, sys
+end = socket.socket()
+end.setblocking(False)
+end.connect_ex(("10.9.9.2", 9))
+def retransmitted():
+    names, values = [line.split() for line in open("/proc/net/snmp") if line.startswith("Tcp:")]
+    return int(values[names.index("RetransSegs")])
+while retransmitted() < 2: pass
+print(retransmitted(), flush=True)
+sys.stdin.read()
+'
+"""
+
+
+def test_connection_requests_are_retransmitted(observe):
+    """In a network namespace of its own, whose sockets iter/tcp would not show us; nobody answers."""
+    if (
+        shutil.which("ip") is None
+        or subprocess.run(["unshare", "-n", "ip", "link"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("no network namespaces, or no ip command (apt install iproute2)")
+    tcptop = observe("tcptop")
+    command = ["unshare", "-n", "sh", "-c", NOBODY, sys.executable]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        said = int(client.stdout.readline())
+        rows = tcptop.rows(pid=client.pid)
+        client.stdin.close()
+    assert rows["retrans"].tolist() == [said]
+    assert address(bytes(rows["raddr"][0])) == "10.9.9.2"
+    assert rows["rport"].tolist() == [9]
+    assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 0
+    assert np.isnan(rows["srtt_us"]).all()
+
+
+def test_many_connections_are_all_read(observe):
+    """More than one buffer of the iterator holds; each comes once."""
+    tcptop = observe("tcptop")
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(connected()) for _ in range(400)]
+        for client, _server in ends:
+            client.send(b"abc")
+        rows = tcptop.rows(pid=os.getpid())
+        assert sorted(rows["lport"].tolist()) == sorted(client.getsockname()[1] for client, _ in ends)
+        assert (rows["tx_bytes"] == 3).all()
+        for _client, server in ends:
+            receive(server, 3)
+    rows = tcptop.rows(pid=os.getpid())
+    assert rows["rx_bytes"].sum() == 1200

@@ -1,0 +1,124 @@
+"""The arithmetic of tcptop on Readings made by hand."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ktop.frame import Facts, Reading
+from ktop.pane import fold
+from ktop.panes.tcptop import COUNTERS, PANE, compute
+
+COUNTS = np.dtype([(name, "u8") for name in COUNTERS])
+ADDRESSES = [("laddr", "u4", 4), ("raddr", "u4", 4)]
+FIGURES = [("now", COUNTS), ("seen", COUNTS), ("srtt_us", "u4"), ("pid", "u4")]
+RECORD = np.dtype(
+    [
+        ("cookie", "u8"),
+        ("start_ns", "u8"),
+        *FIGURES,
+        *ADDRESSES,
+        ("lport", "u2"),
+        ("rport", "u2"),
+        ("comm", "S16"),
+    ]
+)
+FACTS = Facts(cpus=2)
+
+
+def record(cookie: int, now=(0, 0, 0), seen=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
+    entry = np.zeros(1, RECORD)
+    entry["cookie"], entry["pid"], entry["comm"] = cookie, pid, b"x"
+    entry["now"], entry["seen"] = np.array([now], COUNTS), np.array([seen], COUNTS)
+    there = ipaddress.ip_address(raddr)
+    raw = there.packed if there.version == 6 else b"\0" * 10 + b"\xff\xff" + there.packed
+    entry["raddr"] = entry["laddr"] = np.frombuffer(raw, "u4")
+    return entry
+
+
+def reading(*connections, closed=()) -> Reading:
+    none = np.zeros(0, RECORD)
+    return Reading(
+        0, {"connections": np.concatenate([none, *connections]), "closed": np.concatenate([none, *closed])}
+    )
+
+
+def sums(previous: Reading, current: Reading) -> tuple[int, int, int]:
+    rows = compute(previous, current, FACTS).rows
+    return int(rows["tx_bytes"].sum()), int(rows["rx_bytes"].sum()), int(rows["retrans"].sum())
+
+
+def test_nothing_happened():
+    sample = compute(reading(), reading(), FACTS)
+    assert {column.name for column in PANE.columns} == set(sample.rows)
+    assert all(len(column) == 0 for column in sample.rows.values())
+    assert sample.unattributed_ratio is None
+    assert sample.host == {"tx_bytes": 0, "rx_bytes": 0, "retrans": 0}
+
+
+def test_the_same_reading_twice_is_nothing():
+    once = reading(record(1, (10, 20, 3)))
+    assert sums(once, once) == (0, 0, 0)
+
+
+def test_a_connection_that_was_silent_goes_on_from_what_was_seen():
+    assert sums(reading(), reading(record(1, (100, 50, 2), (90, 50, 1)))) == (10, 0, 1)
+
+
+def test_a_connection_that_was_there_goes_on_from_there():
+    before, now = record(1, (40, 0, 0), (10, 0, 0)), record(1, (100, 7, 0), (40, 0, 0))
+    assert sums(reading(before), reading(now)) == (60, 7, 0)
+
+
+@pytest.mark.parametrize("seen", [(100, 7, 0), (40, 0, 0)], ids=["in turn", "at the same instant"])
+def test_one_that_was_closed_while_it_was_read_counts_once(seen):
+    before, open_, last = (
+        record(1, (40, 0, 0)),
+        record(1, (100, 7, 0), (40, 0, 0)),
+        record(1, (150, 7, 1), seen),
+    )
+    assert sums(reading(before), reading(open_, closed=[last])) == (110, 7, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**40), st.integers(0, 2**40)), max_size=20))
+def test_never_negative(entries):
+    records = [record(cookie, (now, 0, 0), (seen, 0, 0)) for cookie, now, seen in entries]
+    half = len(records) // 2
+    rows = compute(reading(*records[:half]), reading(*records[half:]), FACTS).rows
+    assert (rows["tx_bytes"] <= 2**40).all()
+
+
+def test_addresses_say_their_family():
+    rows = compute(
+        reading(), reading(record(1, (1, 0, 0)), record(2, (1, 0, 0), raddr="fe80::1")), FACTS
+    ).rows
+    assert rows["family"].tolist() == [4, 6]
+    assert bytes(rows["raddr"][1]) == ipaddress.ip_address("fe80::1").packed
+
+
+def test_a_round_trip_that_was_never_measured_is_nan():
+    measured, not_yet = record(1, (1, 0, 0)), record(2, (1, 0, 0))
+    measured["srtt_us"] = 250
+    rows = compute(reading(), reading(measured, not_yet), FACTS).rows
+    assert rows["srtt_us"][0] == 250
+    assert np.isnan(rows["srtt_us"][1])
+
+
+def test_connections_fold_into_processes():
+    first, second = record(1, (10, 1, 2)), record(2, (5, 1, 1), raddr="::1")
+    first["srtt_us"] = 250
+    rows = compute(reading(), reading(first, second, record(3, (7, 0, 0), pid=9)), FACTS).rows
+    folded = fold(PANE, rows, ("pid", "start_ns"))
+    assert folded["pid"].tolist() == [1, 9]
+    assert folded["tx_bytes"].tolist() == [15, 7]
+    assert folded["retrans"].tolist() == [3, 0]
+    assert folded["srtt_us"][0] == 250
+
+
+def test_traffic_without_an_owner_is_the_share_not_attributed():
+    sample = compute(reading(), reading(record(1, (30, 0, 0), pid=0), record(2, (0, 10, 0))), FACTS)
+    assert sample.unattributed_ratio == 0.75
