@@ -1,6 +1,6 @@
 """ns per event of ktop's programs beside Debian's libbpf-tools, in one run.
 
-    sudo .venv/bin/python -m tests.bench.probes
+    sudo .venv/bin/python -m tests.bench.bench_probes
 
 ktop's programs keep per-process data too; the peers keep a histogram of the host.
 """
@@ -37,7 +37,10 @@ class Match:
     goal: float
 
 
-FIO = "fio --name=x --directory={dir} --size=64m --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth=8 --time_based"
+FIO = (
+    "fio --name=x --directory={dir} --size=64m --rw=randread --bs=4k --direct=1"
+    " --ioengine=libaio --iodepth=8 --time_based"
+)
 MATCHES = (
     Match(
         "sched",
