@@ -21,6 +21,8 @@ from ktop.ui.palette import ThemedApp
 from ktop.ui.theme import THEMES
 from ktop.ui.view import View, next_interval
 
+SETTLED_S = 3.0
+"""When everything that is there to stay has been made."""
 COST_S = 3.0
 """How long ``b`` has the kernel time the programs."""
 
@@ -74,9 +76,8 @@ class KtopApp(ThemedApp):
         """Begin: the skeleton has been painted, and nothing was loaded before."""
         if not gc.isenabled():
             # The command line switched collection off: it costs a tenth of the time to the first paint.
-            # What exists by now is there to stay, so no later collection need look at it.
-            gc.freeze()
             gc.enable()
+            self.set_timer(SETTLED_S, _settle)
         self.source.look_at((self.panes[self._first].name,))
         self.source.start(self.bridge.publish)
         main = self.screen
@@ -173,3 +174,9 @@ class KtopApp(ThemedApp):
     def _act(self, action: str, namespace: object) -> None:
         """Run the action of a binding."""
         self.call_later(self.run_action, action, namespace)
+
+
+def _settle() -> None:
+    """Collect once what the start left behind; what is still there no later collection need look at."""
+    gc.collect()
+    gc.freeze()

@@ -71,7 +71,7 @@ class ChartArea(Container):
     def fit(self, width: int, lines: int) -> None:
         """Take a share of the ``lines`` of the pane; nothing when they are few."""
         self._fits = lines >= MIN_PANE_LINES
-        most = 11 if isinstance(self._pane.chart, RowHistogram) else 16
+        most = 10 if isinstance(self._pane.chart, RowHistogram) else 16
         height = min(max(lines * 2 // 5, 7), most)
         if self._strip is not None:
             beside = width >= BESIDE_FROM

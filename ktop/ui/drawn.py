@@ -27,7 +27,10 @@ class Drawn(Widget):
         """Draw again, when there is a place to draw to."""
         if self.is_attached and self.size:
             width, height = self.size
-            self._lines = self.draw(palette(self.app), width, height)[:height]
+            ground = self.rich_style
+            lines = self.draw(palette(self.app), width, height)[:height]
+            # Finished here, not in render_line: size and style are dear to ask for, line by line.
+            self._lines = [strip.adjust_cell_length(width).apply_style(ground) for strip in lines]
             self.refresh()
 
     def on_mount(self) -> None:
@@ -40,6 +43,4 @@ class Drawn(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return a finished line on the widget's ground."""
-        width = self.size.width
-        strip = self._lines[y] if y < len(self._lines) else Strip.blank(width)
-        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+        return self._lines[y] if y < len(self._lines) else Strip.blank(self.size.width, self.rich_style)

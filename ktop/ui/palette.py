@@ -19,7 +19,7 @@ from textual.filter import LineFilter, NoColor
 
 from ktop.ui import colors
 from ktop.ui.heat_grid import HEAT_STEPS
-from ktop.ui.theme import ANSI, DARK, NAMES, THEMES
+from ktop.ui.theme import ANSI, DARK, LIGHT, NAMES, THEMES
 
 _RICH_SYSTEMS = {
     "truecolor": RichSystem.TRUECOLOR,
@@ -107,7 +107,10 @@ class ThemedApp(App[None]):
 
         Textual's own choice there is grey levels, which are colours to a terminal.
         """
-        return self._no_color_filters if self.no_color else super().get_line_filters()
+        if self.no_color:
+            return self._no_color_filters
+        # Textual's replaces the terminal's own colours, of which these themes have none.
+        return [] if self.theme in {DARK, LIGHT} else super().get_line_filters()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return ktop's variables, so that Textual's own themes can be used as well."""

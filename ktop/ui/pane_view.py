@@ -158,7 +158,7 @@ class PaneView(Vertical):
             title = Content.styled(f"{self.pane.name} has no figures on this host", "bold $strong")
             # The reason quotes the kernel, so it is made harmless line by line.
             text = "\n".join(escape(line) for line in reason.splitlines())
-            place.update(Content("\n\n").join([title, Content(text)]))
+            place.update(Content("\n\n").join([title, Content(text[:1].upper() + text[1:])]))
 
     def _draw_rows(self, frame: Frame | None) -> None:
         rows = self._rows(frame)

@@ -63,8 +63,10 @@ class StatusLine(Widget):
     def _trust(self) -> list[Part]:
         """Return note, interval, losses and the share that is not attributed."""
         parts: list[Part] = [(self._note + "  ", "")] if self._note else []
-        if self._interval_s is not None:
-            parts += [("measured ", "$muted"), f"{self._interval_s:.2f} s", "  "]
+        interval = self._interval_s
+        if interval is not None:
+            known = NOT_MEASURED if math.isnan(interval) else f"{interval:.2f} s"
+            parts += [("measured ", "$muted"), known, "  "]
         lost = self._status.lost
         parts += [("lost ", "$muted"), (count(lost), "bold $hot" if lost else "")]
         ratio = self._status.unattributed_ratio

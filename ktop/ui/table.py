@@ -84,6 +84,7 @@ class FrameTable(ScrollView, can_focus=True):
         self._header: Strip | None = None
         self._lines_before = 1
         self._cursor = RowCursor(pane)
+        self._styles: dict[str, Style] = {}
         self._chosen = False
         """Whether the user, not the order of the first rows, put the cursor where it is."""
         self._told: dict[str, Any] | None = None
@@ -238,6 +239,7 @@ class FrameTable(ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         """Forget what was painted in other colours."""
         super().notify_style_update()
+        self._styles.clear()
         self._repaint()
 
     def watch_has_focus(self, has_focus: bool) -> None:
@@ -297,7 +299,10 @@ class FrameTable(ScrollView, can_focus=True):
         return self._header
 
     def _style(self, part: str) -> Style:
-        return self.get_component_rich_style(f"frame-table--{part}")
+        style = self._styles.get(part)
+        if style is None:
+            style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
+        return style
 
     def _repaint(self) -> None:
         self._strips.clear()
