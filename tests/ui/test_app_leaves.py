@@ -1,0 +1,122 @@
+"""How the application leaves: in a real terminal, by key, by signal, and when the terminal dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from ktop.ui.app import KtopApp
+from tests.ui.synthetic import PANES, Synthetic
+app = KtopApp(Synthetic(), PANES)
+app.run()
+sys.exit(app.return_code or 0)
+"""
+DEADLINE_S = 60
+# Python 3.12 and later: other tests' threads may be there; the child becomes another program at once.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l", b"\x1b[?2004l")
+
+
+class Terminal:
+    """A process that has a terminal of its own, and us at its other end."""
+
+    def __init__(self) -> None:
+        self.pid, self.end = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            os.chdir(ROOT)
+            environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+            os.execve(sys.executable, [sys.executable, "-c", PROGRAM], environ)
+        self.modes = termios.tcgetattr(self.end)
+        self.output = b""
+
+    def read(self) -> None:
+        if select.select([self.end], [], [], 0.05)[0]:
+            try:
+                self.output += os.read(self.end, 65536)
+            except OSError:
+                time.sleep(0.01)
+
+    def until(self, text: bytes) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output
+            self.read()
+
+    def leaves(self, *, read: bool = True) -> int:
+        """Wait for the end and return the exit code."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            if read:
+                self.read()
+            else:
+                time.sleep(0.01)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                while read and select.select([self.end], [], [], 0)[0]:
+                    before = self.output
+                    self.read()
+                    if self.output == before:
+                        break
+                return os.waitstatus_to_exitcode(status)
+        raise AssertionError("it is still there")
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    terminal.until(b"waiting for the first sample")
+    yield terminal
+    if terminal.pid:
+        os.kill(terminal.pid, signal.SIGKILL)
+        os.waitpid(terminal.pid, 0)
+    if terminal.end >= 0:
+        os.close(terminal.end)
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03", b"\x11"], ids=["q", "ctrl+c", "ctrl+q"])
+def test_by_key(terminal, key):
+    os.write(terminal.end, key)
+    assert terminal.leaves() == 0
+    assert all(each in terminal.output for each in RESTORED)
+    assert termios.tcgetattr(terminal.end) == terminal.modes
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_by_signal_with_the_terminal_clean(terminal, number):
+    os.kill(terminal.pid, number)
+    assert terminal.leaves() == 128 + number
+    assert all(each in terminal.output for each in RESTORED)
+    assert b"Traceback" not in terminal.output
+    assert termios.tcgetattr(terminal.end) == terminal.modes
+
+
+def test_when_the_terminal_dies(terminal):
+    os.close(terminal.end)
+    terminal.end = -1
+    assert terminal.leaves(read=False) == 128 + signal.SIGHUP
+
+
+def test_when_nobody_reads_the_terminal(terminal):
+    # Keys that draw the whole screen, until the terminal takes no more output.
+    for _ in range(400):
+        if not select.select([], [terminal.end], [], 0)[1]:
+            break
+        os.write(terminal.end, b"1234567")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.leaves(read=False) == 128 + signal.SIGTERM
