@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,9 @@ def test_names(pane: Pane) -> None:
     assert "  " not in pane.question
     names = [column.name for column in pane.columns]
     assert len(set(names)) == len(names)
+    # Two ports may be called PORT, each beside its address; two such columns side by side may not.
     titles = [column.title for column in pane.columns if not column.hidden]
-    assert len(set(titles)) == len(titles)
+    assert all(one != other for one, other in pairwise(titles))
 
 
 @every_pane
