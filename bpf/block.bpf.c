@@ -73,7 +73,7 @@ struct issuer {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 10240);
+	__uint(max_entries, 4096); /* who did I/O long ago stays, and is read each time */
 	__type(key, struct issuer_key);
 	__type(value, struct issuer);
 } issuers SEC(".maps");

@@ -67,7 +67,7 @@ def keyed_deltas(
     was evicted and made anew counts whole.  ``maxima`` (struct interval_max)
     and ``last`` (whatever else stands in the value) are returned beside them.
     """
-    place = match(previous["key"], current["key"])
+    place = _places(previous["key"], current["key"])
     columns = {name: grown(previous["value"][name], current["value"][name], place) for name in counters}
     active = np.zeros(len(current), dtype=bool)
     for column in columns.values():
@@ -79,6 +79,13 @@ def keyed_deltas(
         columns[name] = written_maximum(before["value"][name], current["value"][name][active], known)
     columns.update({name: current["value"][name][active] for name in last})
     return current["key"][active], columns
+
+
+def _places(previous: Array, current: Array) -> Array:
+    """Return as ``match`` does; entries that neither came nor went are in the same order."""
+    if len(previous) == len(current) and bool((previous == current).all()):
+        return np.arange(len(current))
+    return match(previous, current)
 
 
 def written_maximum(previous: Array, current: Array, known: Array) -> Array:

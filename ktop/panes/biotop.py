@@ -24,7 +24,6 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["longest_us"] = rows.pop("max") / 1000
     counts = new["slots"] - old["slots"]
-    by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
     return Sample(
         rows,
         {
@@ -32,7 +31,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
             "discard_ops": float((new["discards"] - old["discards"]).sum()),
             "unstamped_ops": float((new["unstamped"] - old["unstamped"]).sum()),
         },
-        (Histogram(BOUNDS_US, counts.sum(axis=0)), *by_cpu),
+        (Histogram(BOUNDS_US, counts.sum(axis=0)),),
         _unattributed(rows),
         _missing(previous, current, int(counts.sum()) - int(rows["slots"].sum())),
     )
