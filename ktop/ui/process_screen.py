@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from textual.app import ComposeResult
@@ -13,24 +14,25 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ktop.format import args, clock, duration, number, size
-from ktop.frame import length
-from ktop.pane import Pane
+from ktop.frame import Rows, length
+from ktop.pane import Pane, Shape
 from ktop.process import Process, read
 from ktop.process_history import ProcessHistory
 from ktop.source import HOST, Source
-from ktop.text import escape
+from ktop.text import ELLIPSIS, escape
 from ktop.ui import keys
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
-from ktop.ui.sections import Section, section
+from ktop.ui.sections import Section, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import SLACK_S, View
 
 TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
 MARGIN = 4
+FACT_LINES = 3
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
 
@@ -184,7 +186,11 @@ class ProcessScreen(TimeKeys, Screen[None]):
         known: list[tuple[Section, ProcessHistory]] = []
         for pane in self.panes:
             history = self.bridge.history.process(pane, self.pid, self._start_ns, until=until)
-            known.append((section(pane, history, self.bridge.history.latest(pane.name), width), history))
+            events: Rows = {}
+            if pane.shape is Shape.EVENTS:
+                events = of_family(pane, self.bridge.events(pane.name, self.view.at)[0], self.pid)
+            latest = self.bridge.history.latest(pane.name)
+            known.append((section(pane, history, latest, events, width), history))
         self._next = time.monotonic() + REST * (time.monotonic() - began)
         self.app.call_from_thread(self._show, process, known)
 
@@ -251,10 +257,10 @@ class ProcessScreen(TimeKeys, Screen[None]):
             ("started", clock(process.started) + (f", {duration(age).strip()} ago" if age > 0 else "")),
             ("state", _STATES.get(process.state, process.state)),
         ]
-        lines = [_fact(name, value) for name, value in facts]
+        lines = [line for name, value in facts for line in _fact(name, value, self.size.width - MARGIN)]
         first, *rest = figures
         more = [Content.assemble(("   " + name + " ", "$muted"), value) for name, value in rest]
-        lines.append(Content.assemble(_fact(*first), *more))
+        lines.append(Content.assemble(*_fact(*first, self.size.width), *more))
         return lines
 
 
@@ -276,8 +282,11 @@ def lasted(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _fact(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<9} ", "$muted"), value)
+def _fact(name: str, value: str, width: int) -> list[Content]:
+    """Return ``name`` in its column and ``value`` beside it, in FACT_LINES lines at most."""
+    lines = wrap(value, max(width - 10, 20), max_lines=FACT_LINES, placeholder=" " + ELLIPSIS) or [""]
+    names = [f"{name:<10}", *[" " * 10] * (len(lines) - 1)]
+    return [Content.assemble((left, "$muted"), line) for left, line in zip(names, lines, strict=True)]
 
 
 def _comm(known: list[tuple[Section, ProcessHistory]]) -> bytes:

@@ -22,6 +22,7 @@ RISING = " ▁▂▃▄▅▆▇█"
 _NOT_A_FIGURE = frozenset(
     {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM}
 )
+_NEVER_A_CELL = frozenset({Unit.HISTOGRAM, Unit.STACK, Unit.BY_CPU})
 _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
 
 
@@ -37,8 +38,13 @@ class Section:
     """The pane knows nothing of the process."""
 
 
-def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int) -> Section:
-    """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide."""
+def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Rows, width: int) -> Section:
+    """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
+
+    ``events``: those of the process and its children, of panes that have such.
+    """
+    if pane.shape is Shape.EVENTS and length(events):
+        return Section(pane, tuple(_table(events, _visible(pane), width)))
     if latest is not None and latest.status.unavailable and not len(known):
         reason = escape(latest.status.unavailable.split(". ")[0].rstrip("."))
         said = [
@@ -51,17 +57,15 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, width: int)
         return Section(pane, (Content.styled(why, "$muted"),), empty=True)
     if pane.shape is Shape.STACKS:
         return Section(pane, tuple(_stacks(pane, known, width)))
-    if pane.shape is Shape.EVENTS:
-        return Section(pane, tuple(_table(pane, known.folded(), _event_columns(pane), width)))
     lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
-    parts = [column for column in _parts(pane) if column.name in known.rows]
-    if parts:
+    if set(pane.key) - {pane.process_key, "start_ns"}:
+        # Several rows a process (disks, connections): each by itself, without what is said above.
         rows = known.folded()
         order = np.argsort(-rows[pane.sort].astype(np.float64), kind="stable")
-        figures = [column for column in pane.columns if _is_figure(column)]
-        lines += _table(pane, take(rows, order), [*parts, *figures], width)
+        columns = [column for column in _visible(pane) if column.name not in {pane.process_key, "comm"}]
+        lines += _table(take(rows, order), columns, width)
     return Section(pane, tuple(lines), _histogram(known))
 
 
@@ -69,15 +73,18 @@ def _is_figure(column: Column) -> bool:
     return not column.hidden and column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
 
 
-def _parts(pane: Pane) -> list[Column]:
-    """Return the visible columns, beside the process, that tell the pane's rows apart (disk, ports)."""
-    return [
-        pane.column(name) for name in pane.key if name != pane.process_key and not pane.column(name).hidden
-    ]
+def _visible(pane: Pane) -> list[Column]:
+    return [column for column in pane.columns if not column.hidden and column.unit not in _NEVER_A_CELL]
 
 
-def _event_columns(pane: Pane) -> list[Column]:
-    return [column for column in pane.columns if not column.hidden and column.unit is not Unit.HISTOGRAM]
+def of_family(pane: Pane, events: Rows, pid: int) -> Rows:
+    """Return the ``events`` of the process ``pid``, and of its children where the pane names parents."""
+    if not length(events):
+        return {}
+    chosen = events[pane.process_key] == pid
+    if "ppid" in events:
+        chosen = chosen | (events["ppid"] == pid)
+    return take(events, np.flatnonzero(chosen))
 
 
 def _figures(pane: Pane, total: Rows, width: int) -> Content:
@@ -119,11 +126,11 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     )
 
 
-def _table(pane: Pane, rows: Rows, columns: list[Column], width: int) -> list[Content]:
-    """Return the newest or first ROWS of ``rows`` under a line of titles, cut to ``width``."""
-    del pane
+def _table(rows: Rows, columns: list[Column], width: int) -> list[Content]:
+    """Return the first ROWS of ``rows`` (events: the newest) under a line of titles, cut to ``width``."""
     total = length(rows)
-    chosen = take(rows, slice(-ROWS, None) if columns[0].unit is Unit.TIME else slice(ROWS))
+    events = columns[0].unit is Unit.TIME
+    chosen = take(rows, slice(None, -ROWS - 1, -1) if events else slice(ROWS))
     columns = [column for column in columns if column.name in chosen]
     texts = [[cell(column, value) for value in chosen[column.name].tolist()] for column in columns]
     sizes = [
@@ -143,7 +150,7 @@ def _table(pane: Pane, rows: Rows, columns: list[Column], width: int) -> list[Co
         for number in range(length(chosen))
     ]
     if total > ROWS:
-        lines.append(Content.styled(f"{ELLIPSIS} {total - ROWS} more", "$muted"))
+        lines.append(Content.styled(f"{ELLIPSIS} {total - ROWS} {'earlier' if events else 'more'}", "$muted"))
     return lines
 
 

@@ -423,6 +423,16 @@ async def test_the_process_screen_folds_the_whole_history():
         await k.until(lambda: f"waits {total / 1000:.0f}k" in k.text)
 
 
+async def test_the_process_screen_names_what_a_process_started():
+    # Tick 29 starts 9058 (by 9), and 9059 (by 9058).
+    async with running(Synthetic(recorded=True), size=(200, 50)) as k:
+        k.main.open_process(9058)
+        await k.until(lambda: "/usr/bin/df -h" in k.text)
+        lines = [line for line in k.text.split("\n") if "9058" in line and ":" in line]
+        assert "df" in lines[0]
+        assert "mail" in lines[1]
+
+
 async def test_a_process_that_ended_keeps_its_screen():
     # No process has this PID here: the source is live, and /proc is asked.
     async with running() as k:
