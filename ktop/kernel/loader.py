@@ -104,6 +104,14 @@ class Family:
             self._lib.bpf_map__name(bpf_map).decode(): bpf_map
             for bpf_map in libbpf.each(self._lib.bpf_object__next_map, handle)
         }
+        # Asked for at every tick; libbpf's answers never change once it is loaded.
+        self._sections = {
+            name: self._lib.bpf_program__section_name(program).decode().lstrip("?")
+            for name, program in self._programs.items()
+        }
+        self._program_fds = {
+            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.taken().values()
+        }
         self._btf = _object_btf(handle)
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
         self._rings: dict[str, Ring] = {}
@@ -116,8 +124,7 @@ class Family:
 
     def section(self, program: str) -> str:
         """Return where a program hangs, such as ``tp_btf/sched_switch``."""
-        section: str = self._lib.bpf_program__section_name(self._programs[program]).decode().lstrip("?")
-        label = self._perf_labels.get(program)
+        section, label = self._sections[program], self._perf_labels.get(program)
         return f"{section} {label}" if label else section
 
     def hooks(self) -> dict[str, str]:
@@ -217,10 +224,9 @@ class Family:
     def programs(self) -> dict[str, libbpf.ProgInfo]:
         """Return run_time_ns, run_cnt and recursion_misses of every loaded program, by name."""
         found = {}
-        for name in self.choice.taken().values():
+        for name, fd in self._program_fds.items():
             info = libbpf.ProgInfo()
             size = ctypes.c_uint32(ctypes.sizeof(info))
-            fd = self._lib.bpf_program__fd(self._programs[name])
             self._lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
             found[name] = info
         return found
