@@ -62,7 +62,7 @@ def test_a_name_changes_only_its_own_cell(open_terminal: Callable[..., Terminal]
     terminal = open_terminal(200, 50)
     title = terminal.tmux("display-message", "-p", "#{pane_title}")
     terminal.start("--pane", "runqlat")
-    terminal.wait_for("measured ")
+    terminal.wait_for_figures()
     # Each sleeps up to 200 times a second: whatever else goes on, these are on one screen.
     terminal.filter("waits>20")
     before = terminal.screen()
@@ -110,7 +110,7 @@ def test_hostile_arguments_and_file_names(open_terminal: Callable[..., Terminal]
     terminal = open_terminal(200, 50)
     title = terminal.tmux("display-message", "-p", "#{pane_title}")
     terminal.start("--pane", "execsnoop")
-    terminal.wait_for("measured ")
+    terminal.wait_for_figures()
     true = shutil.which("true")
     assert true is not None
     marker = unique("e2e-args")
