@@ -149,6 +149,8 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	submission->pid = 0;
 	submission->start_ns = *(u64 *)desc; /* tells the queues apart */
 	comm = submission->comm;
+	/* What stood there before may be longer. */
+	__builtin_memset(comm, 0, TASK_COMM_LEN);
 	comm[0] = '(';
 	length = bpf_probe_read_kernel_str(comm + 1, TASK_COMM_LEN - 2, desc);
 	if (length > 0 && length < TASK_COMM_LEN - 1) {
