@@ -81,7 +81,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	struct mm_struct *mm;
 	int exit_code;
-	u64 self_exec_id; /* 5.7, d1e7fd6462ca: was u32 */
+	u64 self_exec_id;     /* 5.7, d1e7fd6462ca: was u32 */
 	void *worker_private; /* 5.17: was set_child_tid */
 	struct task_io_accounting ioac;
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
