@@ -104,6 +104,7 @@ class ChartArea(Container):
                 self._main.show(frames, now)
             if self._strip is not None:
                 self._count_cpus(frames)
+                self._strip.cell_width = self._main.cell_width
                 self._strip.show(frames[-STRIP_FRAMES:] if self._view.live else self._trail.past(self._view))
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:
