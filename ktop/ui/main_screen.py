@@ -144,7 +144,7 @@ class MainScreen(TimeKeys, Screen[None]):
         return super().check_action(action, parameters)
 
     async def action_filter(self) -> None:
-        """Edit the filter; over a slow line what is to be typed into it can come in one piece with the key."""
+        """Edit the filter; over a slow line, what is typed into it can come in one piece with the key."""
         await (await self._filter_bar()).edit()
 
     async def _filter_bar(self) -> FilterBar:
