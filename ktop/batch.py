@@ -13,10 +13,11 @@ from typing import TypeAlias
 import numpy as np
 
 from ktop.derived import strip
+from ktop.eventlog import EventLog
 from ktop.export import json_lines, text_table
 from ktop.export.output import Output
 from ktop.frame import Frame, take
-from ktop.pane import Pane
+from ktop.pane import Pane, Shape
 from ktop.recording import Writer
 from ktop.source import HOST, Source
 
@@ -105,7 +106,13 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
     output = Output(fd, on_end=lambda: frames.put(None))
     progress = Round(panes, count)
 
+    logs = {pane.name: EventLog(pane) for pane in panes if pane.shape is Shape.EVENTS}
+
     def put(frame: Frame) -> None:
+        log = logs.get(frame.pane)
+        if log is not None:  # a line that tells of an end also says of what
+            log.add(frame.rows, frame.ts)
+            frame = replace(frame, rows=log.filled(frame.rows))
         missed = lost.get(frame.pane, 0)
         if output.put(render(known[frame.pane], frame, missed)):
             lost.pop(frame.pane, None)

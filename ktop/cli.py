@@ -7,7 +7,6 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ktop.source import Source
 
 OK, FAILED, USAGE, NO_BPF = 0, 1, 2, 77
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
 
 
 class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
@@ -34,13 +33,28 @@ class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code; never a traceback."""
+    code = _do(argv)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget(_STDOUT)
+    except OSError as error:
+        code = code or FAILED
+        _forget(_STDOUT)
+        _say(str(error.strerror or error))
+    return code
+
+
+def _do(argv: Sequence[str] | None) -> int:
+    """Do it, and turn whatever goes wrong into one sentence and a code."""
     try:
         options = arguments.parse(sys.argv[1:] if argv is None else argv)
         code = _COMMANDS[options.command](options)
-        sys.stdout.flush()
+    except SystemExit as end:  # argparse, when it has printed the help
+        code = end.code if isinstance(end.code, int) else OK
     except BrokenPipeError:
         code = OK
-        _forget_stdout()
+        _forget(_STDOUT)
     except (Failure, arguments.UsageError) as error:
         code = error.code if isinstance(error, Failure) else USAGE
         _say(str(error))
@@ -50,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         code = FAILED
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        _forget_stdout()
+        _forget(_STDOUT)
     except Exception as error:  # a defect of ktop: one sentence all the same
         if os.environ.get("KTOP_DEBUG"):
             raise
@@ -63,15 +77,17 @@ def _say(sentence: str) -> None:
     """Write one sentence to stderr, wherever that leads."""
     # Names that were given (files, panes) may hold anything.
     text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(sentence.split()))
-    with suppress(OSError):
+    try:
         sys.stderr.write(f"ktop: {text}\n")
         sys.stderr.flush()
+    except OSError:
+        _forget(_STDERR)
 
 
-def _forget_stdout() -> None:
+def _forget(fd: int) -> None:
     """Let the interpreter's last flush go nowhere, instead of complaining about the reader."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _STDOUT)
+    os.dup2(nowhere, fd)
     os.close(nowhere)
 
 

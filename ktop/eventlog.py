@@ -65,6 +65,16 @@ class EventLog:
             if number is not None:
                 self._complete(number - self._first, rows, index, ts)
 
+    def filled(self, rows: Rows) -> dict[str, Array]:
+        """Return ``rows``, added before, with what they leave open taken from the event they complete."""
+        filled = {name: column.copy() for name, column in rows.items()}
+        for index, key in enumerate(zip(*(rows[name].tolist() for name in self._pane.key), strict=True)):
+            number = self._place.get(key)
+            for name, column in filled.items():
+                if number is not None and _missing(column[index]):
+                    column[index] = self._columns[name][number - self._first]
+        return filled
+
     def rows(self, at: float | None = None) -> dict[str, Array]:
         """Return the events, newest last; with ``at`` as they stood at that Unix time.
 

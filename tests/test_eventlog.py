@@ -126,3 +126,14 @@ def test_the_end_of_a_dropped_event_is_a_row_of_its_own_at_most_once() -> None:
     log.add(rows(*((float(i), i, b"x", nan) for i in range(9))), 1.0)
     log.add(rows((8.0, 8, None, 1.0)), 2.0)
     assert log.rows()["pid"].tolist() == [7, 8]
+
+
+def test_an_end_can_be_told_with_what_it_ends() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, b"sleep\x001", np.nan)), 1.5)
+    end = rows((1.0, 7, None, 3.0), (2.0, 8, None, 0.0))
+    log.add(end, 2.5)
+    told = log.filled(end)
+    assert told["argv"].tolist() == [b"sleep\x001", None]
+    assert told["exit_code"].tolist() == [3.0, 0.0]
+    assert end["argv"].tolist() == [None, None]

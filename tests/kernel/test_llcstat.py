@@ -121,7 +121,8 @@ def test_short_lived_processes_count(observe):
     happened = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
     assert happened > 200 * 10
     assert set(pids) <= set(rows["pid"].tolist())
-    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, rel=0.02)
+    # The exit hook comes before a task lets go of its memory (6.16), which can fault once more.
+    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, abs=2 * len(pids))
     assert llcstat.lost == 0
 
 
