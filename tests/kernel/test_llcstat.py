@@ -121,7 +121,7 @@ def test_short_lived_processes_count(observe):
     happened = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
     assert happened > 200 * 10
     assert set(pids) <= set(rows["pid"].tolist())
-    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, rel=0.02)
+    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, rel=0.05)
     assert llcstat.lost == 0
 
 
