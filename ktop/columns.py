@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ktop.format import UNIT_WIDTH, address, bars, formatter, header, quiet, squeeze
+from ktop.format import UNIT_WIDTH, address, formatter, header, quiet, squeeze
 from ktop.frame import Array, Rows
 from ktop.pane import Column, Pane, Unit
 from ktop.text import cells, fit
@@ -123,7 +123,7 @@ class RowWriter:
                 slot.width,
                 slot.right,
                 rows[slot.column.name],
-                self._writer(slot, rows[slot.column.name]),
+                self._writer(slot),
                 quiet(slot.column.unit),
                 SORTED if slot.column.name == sorted_by else PLAIN,
             )
@@ -147,13 +147,12 @@ class RowWriter:
         return out
 
     @staticmethod
-    def _writer(slot: Slot, values: Array) -> Callable[[Any], str]:
+    def _writer(slot: Slot) -> Callable[[Any], str]:
         if slot.column.unit is not Unit.BY_CPU:
             return formatter(slot.column)
-        # One scale for the column, or bars of different rows could not be compared.
-        grouped = squeeze(values, slot.width)
-        peak = float(np.nanmax(grouped)) if grouped.size and not np.isnan(grouped).all() else 0.0
-        return lambda value: bars(squeeze(value, slot.width), peak)
+        # Each row has its own scale: it says where, and the count beside it how often.
+        write = formatter(slot.column)
+        return lambda value: write(squeeze(value, slot.width))
 
 
 def _least(column: Column) -> int:

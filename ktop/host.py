@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ktop import procfs
+
 PRESSURE = Path("/proc/pressure")
 
 
@@ -32,11 +34,12 @@ class HostSampler:
             figures["load1"], figures["load5"], figures["load15"] = os.getloadavg()
         with suppress(OSError, psutil.Error):
             figures.update(self._cpu_ratio(psutil.cpu_times()))
-        with suppress(OSError, psutil.Error):
-            memory = psutil.virtual_memory()
-            figures["memory_total_bytes"] = float(memory.total)
-            figures["memory_used_bytes"] = float(memory.total - memory.available)
-            figures["swap_used_bytes"] = float(psutil.swap_memory().used)
+        with suppress(OSError, KeyError):
+            # Not psutil's: its swap_memory also reads vmstat, the dearest file there.
+            memory = procfs.numbers("meminfo")
+            figures["memory_total_bytes"] = float(memory["MemTotal"])
+            figures["memory_used_bytes"] = float(memory["MemTotal"] - memory["MemAvailable"])
+            figures["swap_used_bytes"] = float(memory["SwapTotal"] - memory["SwapFree"])
         for name in ("cpu", "io", "memory"):
             with suppress(OSError, ValueError):
                 figures[f"pressure_{name}"] = pressure(PRESSURE / name)

@@ -86,10 +86,10 @@ class KtopApp(ThemedApp):
             if self._pid is not None:
                 main.open_process(self._pid)
 
-    def run(self, **options: Any) -> None:
+    def run(self, **options: Any) -> Any:
         """Run until quit; the terminal is given back before the kernel side is taken down."""
         try:
-            super().run(**options)
+            return super().run(**options)
         finally:
             self.bridge.close()
             self.source.stop()

@@ -18,7 +18,9 @@ from ktop.ui.view import View
 MIN_PANE_LINES = 14
 """Below that a pane has no chart: the table is what is asked for first."""
 BESIDE_FROM = 110
-"""Columns from which the strip by CPU stands beside the heatmap, not below it."""
+"""Columns from which the strip by CPU stands beside the heatmap, where the CPUs are many."""
+MANY_CPUS = 6
+"""So many find room below the heatmap, two in a line; more would cost the table its lines."""
 STRIP_FRAMES = 64
 AIRY_FROM = 26
 """Lines of a pane from which a blank one stands between chart and table."""
@@ -43,6 +45,8 @@ class ChartArea(Container):
         self._main: Any = None
         self._strip: Any = None
         self._fits = True
+        self._cpus = 0
+        self._room = (0, 0)
 
     def compose(self) -> ComposeResult:
         """Compose the chart that the pane declares."""
@@ -70,14 +74,15 @@ class ChartArea(Container):
 
     def fit(self, width: int, lines: int) -> None:
         """Take a share of the ``lines`` of the pane; nothing when they are few."""
+        self._room = (width, lines)
         self._fits = lines >= MIN_PANE_LINES
         most = 10 if isinstance(self._pane.chart, RowHistogram) else 16
         height = min(max(lines * 2 // 5, 7), most)
         if self._strip is not None:
-            beside = width >= BESIDE_FROM
+            beside = width >= BESIDE_FROM and self._cpus > MANY_CPUS
             self.set_class(beside, "-beside")
             self._strip.title = "p99 by CPU" if beside else ""
-            below = 1 if lines < 24 else 3
+            below = 1 if lines < 24 else min(max(self._cpus, 1), 3)
             self._strip.styles.height = None if beside else below
             height += 0 if beside else below
         self.styles.height = height
@@ -94,9 +99,17 @@ class ChartArea(Container):
             if isinstance(self._pane.chart, Heatmap):
                 self._main.show(frames, now)
             else:
-                self._main.show(frames)
+                self._main.show(frames, now)
             if self._strip is not None:
+                self._count_cpus(frames)
                 self._strip.show(frames[-STRIP_FRAMES:] if self._view.live else self._trail.past(self._view))
+
+    def _count_cpus(self, frames: Sequence[Frame]) -> None:
+        """Find the strip its place once it is known how many CPUs there are."""
+        seen = [each.cpu for frame in frames[-1:] for each in frame.histograms if each.cpu is not None]
+        if seen and max(seen) >= self._cpus:
+            self._cpus = 1 + max(seen)
+            self.fit(*self._room)
 
     def draw_row(self, row: Mapping[str, Any] | None) -> None:
         """Draw the histogram of the row under the cursor; an empty one without a row."""

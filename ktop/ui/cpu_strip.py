@@ -122,8 +122,9 @@ class CpuStrip(Drawn):
 
         last = float(values[-1])
         color = "hot" if last >= HOT else "warn" if last >= WARN else "foreground"
+        # The bars end at the right edge, as the heatmap above does: the same moment stands below itself.
         return [
-            (label + " ", look.style("muted")),
+            (label, look.style("muted")),
+            (written(Unit.US, last).rjust(_VALUE) + " ", look.style(color)),
             *((segment.text, segment.style) for segment in painted(bars, bar_of)),
-            (written(Unit.US, last).rjust(_VALUE), look.style(color)),
         ]

@@ -20,7 +20,7 @@ Part = str | tuple[str, str]
 NOT_MEASURED = "–"
 """As ktop.format has it, which is not imported before the first paint."""
 
-WIDE = 120
+WIDE = 116
 """From this many columns on there is room for meters and words in full."""
 METER_CELLS = 10
 
@@ -68,6 +68,9 @@ class Header(Widget):
         figures = frame.host if frame is not None else {}
         first = spread(self._who(figures, width), self._when(frame.ts if frame is not None else None), width)
         second = Content.assemble(*_load(figures, width))
+        if second.cell_length > width:
+            # A host with much to say needs the room of the meters.
+            second = Content.assemble(*_load(figures, min(width, WIDE - 1)))
         if second.cell_length > width:
             second = second.truncate(width, ellipsis=True)
         return Content("\n").join([first, second])

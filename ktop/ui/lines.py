@@ -41,6 +41,7 @@ class LinesView(Drawn):
         super().__init__(id=id)
         self.chart = chart
         self._units = {column.name: column.unit for column in columns}
+        self._names = {column.name: column.title.lower() for column in columns}
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
 
@@ -60,15 +61,17 @@ class LinesView(Drawn):
         down = -(-number // across)
         each = (width - _GAP * (across - 1)) // across
         tall = [(room + extra) // down for extra in range(down)][::-1]
+        times = line([(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))], each)
         lines = head
         for row in range(down):
-            charts = [
-                self._chart(look, group, each, tall[row])
-                for group in self.chart.groups[row * across : (row + 1) * across]
-            ]
+            groups = self.chart.groups[row * across : (row + 1) * across]
+            charts = [self._chart(look, group, each, tall[row]) for group in groups]
+            # The time axis stands below the last chart of each column.
+            if row == down - 1:
+                charts = [[*chart, times] for chart in charts]
+                charts += [[times] + [Strip.blank(each)] * tall[row]] * (across - len(groups))
             lines += [self._beside(strips, each) for strips in zip(*charts, strict=True)]
-        times = line([(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))], each)
-        return [*lines, self._beside([times] * across, each)]
+        return lines
 
     @staticmethod
     def _beside(strips: Sequence[Strip], width: int) -> Strip:
@@ -128,13 +131,17 @@ class LinesView(Drawn):
         """Return names and last values; names are cut before a value would be."""
         last = [float(series[-1]) if len(series) else float("nan") for series in values]
         texts = [written(self._units.get(name, unit), value) for name, value in zip(group, last, strict=True)]
-        names = [label(name) for name in group]
-        room = width - GUTTER - sum(len(text) + 1 for text in texts) - _GAP * (len(group) - 1)
+        names = [self._names.get(name, label(name)) for name in group]
+        needed = sum(len(name) + len(text) + 1 for name, text in zip(names, texts, strict=True))
+        # Over the chart where there is room, else from the left edge, closer, and at last cut.
+        indent = GUTTER if GUTTER + needed + _GAP * (len(group) - 1) <= width else 0
+        gap = _GAP if indent + needed + _GAP * (len(group) - 1) <= width else 2
+        room = width - indent - sum(len(text) + 1 for text in texts) - gap * (len(group) - 1)
         while sum(map(len, names)) > room and max(map(len, names)) > 1:
             longest = max(range(len(names)), key=lambda index: len(names[index]))
             names[longest] = names[longest][:-2] + ELLIPSIS
         legend: Parts = []
         for index, (name, text) in enumerate(zip(names, texts, strict=True)):
-            legend.append((" " * (_GAP if index else GUTTER) + name + " ", look.style("muted")))
+            legend.append((" " * (gap if index else indent) + name + " ", look.style("muted")))
             legend.append((text, look.style(SERIES[index % len(SERIES)], attributes="bold")))
         return legend

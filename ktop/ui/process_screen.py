@@ -25,7 +25,7 @@ from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
-from ktop.ui.sections import Section, of_family, section
+from ktop.ui.sections import Section, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import SLACK_S, View
 
@@ -52,7 +52,8 @@ class PaneSection(Vertical):
         yield Static(Content.styled("…", "$muted"), markup=False)
 
     def show(self, content: Section) -> None:
-        """Show ``content``."""
+        """Show ``content``; nothing when there is none."""
+        self.display = not content.why_empty
         self.query_one(Static).update(Content("\n").join(content.lines))
         if content.histogram is None:
             return
@@ -89,11 +90,22 @@ class ProcessScreen(TimeKeys, Screen[None]):
         layout: vertical;
     }
 
+    ProcessScreen #sections > Vertical {
+        height: auto;
+    }
+
     ProcessScreen.-wide #sections {
-        layout: grid;
-        grid-size: 2;
-        grid-rows: auto;
-        grid-gutter: 0 2;
+        layout: horizontal;
+    }
+
+    ProcessScreen.-wide #sections > Vertical {
+        width: 1fr;
+        margin-right: 2;
+    }
+
+    ProcessScreen #nothing {
+        height: auto;
+        padding-bottom: 1;
     }
 
     PaneSection {
@@ -133,9 +145,11 @@ class ProcessScreen(TimeKeys, Screen[None]):
         yield Line(Content.assemble(("process ", "$muted"), (str(self.pid), "bold $strong")), id="title")
         with VerticalScroll():
             yield Static(id="who", markup=False)
+            half = len(self.panes) // 2
             with Container(id="sections"):
-                for pane in self.panes:
-                    yield PaneSection(pane)
+                for column in (self.panes[:half], self.panes[half:]):
+                    yield Vertical(*(PaneSection(pane) for pane in column))
+            yield Static(id="nothing", markup=False)
         yield KeyLine([*self.BINDINGS, *keys.APP])
 
     def on_mount(self) -> None:
@@ -206,6 +220,8 @@ class ProcessScreen(TimeKeys, Screen[None]):
         self._take(process)
         for widget, (content, _) in zip(self.query(PaneSection), known, strict=True):
             widget.show(content)
+        silent = nothing([content for content, _ in known], self.size.width - MARGIN)
+        self.query_one("#nothing", Static).update(Content("\n").join(silent))
         comm = self._process.comm if self._process is not None else _comm(known)
         span = self.bridge.history.span()
         kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
@@ -236,7 +252,12 @@ class ProcessScreen(TimeKeys, Screen[None]):
         process = self._process
         if process is None:
             if self.source.identity.recorded:
-                return [Content.styled("A recording holds no more of it than its panes saw.", "$muted")]
+                return [
+                    Content.styled(
+                        "A recording keeps what the panes saw of it, not its command line, user and memory.",
+                        "$muted",
+                    )
+                ]
             return [Content.styled("It ended before it could be looked at.", "$muted")]
         age = self.bridge.now - process.started
         parent = f"{process.ppid} {escape(process.parent)}" if process.ppid else "none"

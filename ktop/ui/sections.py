@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -34,8 +35,8 @@ class Section:
     lines: tuple[Content, ...]
     histogram: tuple[Array, Array, str] | None = None
     """Bounds, counts and title."""
-    empty: bool = False
-    """The pane knows nothing of the process."""
+    why_empty: str = ""
+    """Why the pane knows nothing of the process; empty when it does."""
 
 
 def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Rows, width: int) -> Section:
@@ -46,15 +47,10 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
     if pane.shape is Shape.EVENTS and length(events):
         return Section(pane, tuple(_table(events, _visible(pane), width)))
     if latest is not None and latest.status.unavailable and not len(known):
-        reason = escape(latest.status.unavailable.split(". ")[0].rstrip("."))
-        said = [
-            Content.styled(line, "$muted")
-            for line in wrap(f"{NOT_MEASURED}  {reason}", width, subsequent_indent="   ")
-        ]
-        return Section(pane, tuple(said), empty=True)
+        return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
     if not len(known):
         why = "nothing in the time kept" if pane.resident else "nothing yet; it is watched while this is open"
-        return Section(pane, (Content.styled(why, "$muted"),), empty=True)
+        return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
         return Section(pane, tuple(_stacks(pane, known, width)))
     lines: list[Content] = [_figures(pane, known.total, width)]
@@ -67,6 +63,21 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
         columns = [column for column in _visible(pane) if column.name not in {pane.process_key, "comm"}]
         lines += _table(take(rows, order), columns, width)
     return Section(pane, tuple(lines), _histogram(known))
+
+
+def nothing(sections: Sequence[Section], width: int) -> list[Content]:
+    """Return which of ``sections`` have nothing to say and why, those of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for each in sections:
+        if each.why_empty:
+            by_reason.setdefault(each.why_empty, []).append(each.pane.name)
+    lines: list[Content] = []
+    for reason, names in by_reason.items():
+        title = ", ".join(names)
+        first, *rest = wrap(f"{title}  {reason}", width, subsequent_indent="  ") or [""]
+        lines.append(Content.assemble((first[: len(title)], "bold $muted"), (first[len(title) :], "$muted")))
+        lines += [Content.styled(line, "$muted") for line in rest]
+    return lines
 
 
 def _is_figure(column: Column) -> bool:

@@ -56,7 +56,9 @@ class StatusLine(Widget):
         room = width - right.cell_length - trust.cell_length - 4
         # The names of the hooks are the first to go: they are in the help, too.
         if hooks.cell_length > room:
-            hooks = hooks.truncate(max(room, 0), ellipsis=True) if room >= 12 else Content.empty()
+            hooks = self._kinds()
+        if hooks.cell_length > room:
+            hooks = Content.empty()
         left = Content.assemble(trust, "  " if hooks else "", hooks)
         return spread(left, right, width)
 
@@ -84,6 +86,11 @@ class StatusLine(Widget):
             by_kind.setdefault(kind, []).append(hook or group)
         text = "  ".join(f"{kind} {' '.join(dict.fromkeys(hooks))}" for kind, hooks in by_kind.items())
         return Content.styled(escape(text), "$muted")
+
+    def _kinds(self) -> Content:
+        """Return how many hooks there are, and of which kinds."""
+        kinds = dict.fromkeys(variant.partition("/")[0] for variant in self._status.hooks.values())
+        return Content.styled(f"{len(self._status.hooks)} hooks: {escape(', '.join(kinds))}", "$muted")
 
     def _cost(self) -> list[Part]:
         """Return ktop's own CPU and memory, and its programs' while they are measured."""

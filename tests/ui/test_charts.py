@@ -90,7 +90,7 @@ def test_bars_have_a_fixed_scale():
     assert heights(np.array([np.nan, 1.0, 10.0, 1e3, 1e5, 1e9])).tolist() == [0, 1, 1, 5, 8, 8]
 
 
-async def test_the_last_value_stands_at_the_right():
+async def test_the_last_value_stands_before_the_bars_which_end_at_the_right():
     app = OneApp(CpuStrip())
     async with app.run_test(size=(60, 3)):
         counts = np.zeros(12, np.uint64)
@@ -103,9 +103,9 @@ async def test_the_last_value_stands_at_the_right():
             ]
         )
         _, first, second = app.text()
-        assert first.startswith("cpu 0")
-        assert first.rstrip().endswith("–")
-        assert second.rstrip().endswith("63.7µs")
+        assert first.split() == ["cpu", "0", "–", "▂"]
+        assert second.split() == ["cpu", "1", "63.7µs", "▂"]
+        assert (len(first), first[-2], second[-1]) == (60, "▂", "▂")
 
 
 # Lines
