@@ -24,17 +24,35 @@ volatile u32 epoch;
 		__type(value, T);                                                                  \
 	} map SEC(".maps")
 
+/* Before 5.11 tracing programs cannot keep state with a task: there an LRU hash
+ * stands in, `_map`, keyed by what identifies a task for ever.  The loader
+ * creates one of the two. */
+#define SUBSTITUTE_ENTRIES 16384
 #define TASK_STORAGE(map, T)                                                                       \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_TASK_STORAGE);                                           \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
 		__type(key, int);                                                                  \
 		__type(value, T);                                                                  \
-	} map SEC(".maps")
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, struct task_key);                                                      \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
 
-/* The loader has the family's iter/bpf_sk_storage_map program walk it: the sockets of all network
- * namespaces, where iter/tcp sees only those of the reader's. */
-#define SOCKET_STORAGE(map, T)                                                                       \
+struct task_key {
+	u64 start_ns;
+	u32 pid;
+	u32 pad;
+};
+
+/* What a value in a hash map is made from. */
+static const u64 nothing[32];
+
+#define SOCKET_STORAGE(map, T)                                                                     \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
@@ -83,6 +101,15 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 	bpf_probe_read_kernel_str(comm, TASK_COMM_LEN, task->comm);
 }
 
+/* The same for a name that is short of time, and may have something after its end. */
+static __always_inline void copy_comm(char *comm, struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		__builtin_memcpy(comm, task->comm, TASK_COMM_LEN);
+	else
+		bpf_probe_read_kernel(comm, TASK_COMM_LEN, task->comm);
+}
+
 /* The value of `key`, made from `init` when there is none; NULL when the map is full. */
 static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)
 {
@@ -96,6 +123,48 @@ static __always_inline void *look_up_or_insert(void *map, const void *key, const
 		count_lost(map_full);
 	return value;
 }
+
+static __always_inline void fill_task_key(struct task_key *key, struct task_struct *task)
+{
+	key->start_ns = task_field(task, start_boottime);
+	key->pid = task_field(task, pid);
+	key->pad = 0;
+}
+
+static __always_inline void *task_value(void *storage, void *substitute, struct task_struct *task,
+					bool make)
+{
+	struct task_key key;
+	void *value;
+
+	if (has_task_storage())
+		return bpf_task_storage_get(storage, task, 0,
+					    make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	fill_task_key(&key, task);
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The value of `task` in a map of TASK_STORAGE, NULL when there is none ... */
+#define find_task_value(map, task) task_value(&map, &_##map, task, false)
+/* ... or not even room for one. */
+#define make_task_value(map, task) task_value(&map, &_##map, task, true)
+
+static __always_inline void drop_value(void *storage, void *substitute, struct task_struct *task)
+{
+	struct task_key key;
+
+	if (has_task_storage()) {
+		bpf_task_storage_delete(storage, task);
+		return;
+	}
+	fill_task_key(&key, task);
+	bpf_map_delete_elem(substitute, &key);
+}
+#define drop_task_value(map, task) drop_value(&map, &_##map, task)
 
 static __always_inline u32 log2_u64(u64 v)
 {

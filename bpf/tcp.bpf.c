@@ -71,11 +71,11 @@ static __always_inline struct connection *connection_of(const struct sock *sk)
 
 static __always_inline void set_owner(struct connection *connection)
 {
-	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct task_struct *leader = task_field(current_task(), group_leader);
 
-	connection->pid = leader->pid;
-	connection->start_ns = leader->start_boottime;
-	__builtin_memcpy(connection->comm, leader->comm, TASK_COMM_LEN);
+	connection->pid = task_field(leader, pid);
+	connection->start_ns = task_field(leader, start_boottime);
+	copy_comm(connection->comm, leader);
 }
 
 static __always_inline struct connection *claimed_connection_of(struct sock *sk)
@@ -89,9 +89,7 @@ static __always_inline struct connection *claimed_connection_of(struct sock *sk)
 	return connection;
 }
 
-/* 6.3, 6e6eda44b939: both; what they return, so neither failures nor partial sends mislead. */
-SEC("?tp_btf/sock_send_length")
-int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
+static __always_inline int handle_send(struct sock *sk, int bytes)
 {
 	struct connection *connection;
 
@@ -103,8 +101,7 @@ int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
 	return 0;
 }
 
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
+static __always_inline int handle_receive(struct sock *sk, int bytes, int flags)
 {
 	struct connection *connection;
 
@@ -114,6 +111,48 @@ int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
 	if (connection)
 		__sync_fetch_and_add(&connection->now.rx_bytes, bytes);
 	return 0;
+}
+
+/* 6.3, 6e6eda44b939: both; what they return, so neither failures nor partial sends mislead. */
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
+{
+	return handle_send(sk, bytes);
+}
+
+/* sendfile(2) had a function of its own until 6.5, dc97391e6610. */
+SEC("?fexit/tcp_sendmsg")
+int BPF_PROG(send__fexit__message, struct sock *sk, void *message, u64 size, int ret)
+{
+	return handle_send(sk, ret);
+}
+
+SEC("?fexit/tcp_sendpage")
+int BPF_PROG(send__fexit__page, struct sock *sk, void *page, int offset, u64 size, int flags,
+	     int ret)
+{
+	return handle_send(sk, ret);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
+{
+	return handle_receive(sk, bytes, flags);
+}
+
+/* 5.19, ec095263a965: the argument `nonblock` went. */
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(receive__fexit_nonblock, struct sock *sk, void *message, u64 size, int nonblock,
+	     int flags, int *address_size, int ret)
+{
+	return handle_receive(sk, ret, flags);
+}
+
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(receive__fexit, struct sock *sk, void *message, u64 size, int flags, int *address_size,
+	     int ret)
+{
+	return handle_receive(sk, ret, flags);
 }
 
 /* connect(2) is in its caller's context: so a connection that never comes about has an owner. */
@@ -152,6 +191,12 @@ SEC("?tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit__tp_btf_err, const struct sock *sk, const struct sk_buff *skb, int err)
 {
 	return err ? 0 : handle_retransmit(sk, skb);
+}
+
+SEC("?tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit__tp_btf, const struct sock *sk, const struct sk_buff *skb)
+{
+	return handle_retransmit(sk, skb);
 }
 
 static __always_inline bool is_seen(const struct connection *connection)

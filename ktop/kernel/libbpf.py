@@ -109,6 +109,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "bpf_map__key_size": (c_uint32, (_P,), None),
     "bpf_map__value_size": (c_uint32, (_P,), None),
     "bpf_map__max_entries": (c_uint32, (_P,), None),
+    "bpf_map__set_autocreate": (c_int, (_P, ctypes.c_bool), _status),
     "bpf_map__set_max_entries": (c_int, (_P, c_uint32), _status),
     "bpf_map__map_flags": (c_uint32, (_P,), None),
     "bpf_map__is_internal": (ctypes.c_bool, (_P,), None),

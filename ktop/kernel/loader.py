@@ -5,6 +5,9 @@ What an object says by its names:
 - a program ``GROUP__VARIANT`` in ``SEC("?...")``: variants of one hook, in order
   of preference; exactly one of a group is attached.  Without ``__`` the
   program is its group's only variant.  ``iter/...`` programs are read, not attached.
+  The programs ``GROUP__VARIANT__PART`` are one variant: all of them, or none.
+- a hash map ``_NAME``: what stands in for the task or socket storage ``NAME``
+  where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
   the one whose counters are all losses.
 - ``RECORD(name, type)``: what a ring buffer or iterator of that name yields.
@@ -19,7 +22,6 @@ import mmap
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
 from ktop.kernel.btf import Btf
+from ktop.kernel.choice import Choice
 from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
@@ -37,6 +40,8 @@ OBJECTS = Path(__file__).resolve().parent.parent / "objects"
 _CULPRIT = re.compile(r"libbpf: prog '([^']+)': .*(?:failed|error)")
 _ERRNO = re.compile(r"libbpf: prog '[^']+': failed to (?:load|prepare|attach).*?(-\d+)\s*$")
 
+_NO_STORAGE = re.compile(r"libbpf: map '[^']+': failed to create")
+
 
 class LoadError(Exception):
     """A family cannot be loaded; the text says why and what to do."""
@@ -45,42 +50,6 @@ class LoadError(Exception):
         """``log``: what libbpf and the verifier said."""
         super().__init__(reason)
         self.log = list(log)
-
-
-@dataclass(slots=True)
-class Choice:
-    """Which variant of each hook group to take next: pure, tested without a kernel."""
-
-    variants: dict[str, list[str]]
-    """Program names by group, in order of preference."""
-    refused: dict[str, str] = field(default_factory=dict)
-    """Why, by program name."""
-
-    @classmethod
-    def among(cls, programs: Iterable[str]) -> Choice:
-        """Group ``programs`` (names in the order of the file) by what stands before ``__``."""
-        variants: dict[str, list[str]] = {}
-        for name in programs:
-            variants.setdefault(name.partition("__")[0], []).append(name)
-        return cls(variants)
-
-    def taken(self) -> dict[str, str]:
-        """Return the best variant that was not refused, by group; groups without one are left out."""
-        best = {}
-        for group, names in self.variants.items():
-            left = [name for name in names if name not in self.refused]
-            if left:
-                best[group] = left[0]
-        return best
-
-    def missing(self) -> dict[str, str]:
-        """Return why a group has no variant left, by group."""
-        taken = self.taken()
-        return {
-            group: "; ".join(self.refused[name] for name in names)
-            for group, names in self.variants.items()
-            if group not in taken
-        }
 
 
 class Family:
@@ -110,7 +79,7 @@ class Family:
             for name, program in self._programs.items()
         }
         self._program_fds = {
-            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.taken().values()
+            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()
         }
         self._btf = _object_btf(handle)
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
@@ -130,7 +99,8 @@ class Family:
     def hooks(self) -> dict[str, str]:
         """Return where each attached group hangs, by group."""
         taken = self.choice.taken()
-        return {group: self.section(taken[group]) for group in list(self._links) if group in taken}
+        parts = {group: self.choice.parts[taken[group]] for group in list(self._links) if group in taken}
+        return {group: " + ".join(map(self.section, programs)) for group, programs in parts.items()}
 
     def attach(
         self, groups: Iterable[str], perf_events: Mapping[str, tuple[PerfEvent, ...]]
@@ -151,23 +121,53 @@ class Family:
                     return {name: error}
         failed: dict[str, OSError] = {}
         for group in groups:
-            program = taken.get(group)
-            if program is None or group in self._links or self.section(program).startswith("iter/"):
+            variant = taken.get(group)
+            if variant is None or group in self._links or self._is_iterator(variant):
                 continue
             try:
-                if program in perf_events:
-                    self._links[group] = self._attach_perf(program, perf_events[program])
+                if variant in perf_events:
+                    self._links[group] = self._attach_perf(variant, perf_events[variant])
                 else:
-                    self._links[group] = [self._lib.bpf_program__attach(self._programs[program])]
+                    self._links[group] = self._attach_parts(variant)
             except OSError as error:
                 failed[group] = error
         return failed
 
+    def try_functions(self) -> dict[str, OSError]:
+        """Return the variants on functions that cannot be attached: loading does not tell (inlined ones)."""
+        failed = {}
+        for variant in self.choice.taken().values():
+            if any(
+                self.section(part).startswith(("fentry/", "fexit/")) for part in self.choice.parts[variant]
+            ):
+                try:
+                    self._destroy(self._attach_parts(variant))
+                except OSError as error:
+                    failed[variant] = error
+        return failed
+
+    def _is_iterator(self, variant: str) -> bool:
+        return self.section(self.choice.parts[variant][0]).startswith("iter/")
+
+    def _attach_parts(self, variant: str) -> list[int]:
+        """Return the links of all programs of a variant; attaches none where one is refused."""
+        links: list[int] = []
+        try:
+            for part in self.choice.parts[variant]:
+                links.append(self._lib.bpf_program__attach(self._programs[part]))  # noqa: PERF401 - kept on failure
+        except OSError:
+            self._destroy(links)
+            raise
+        return links
+
+    def _destroy(self, links: Iterable[int]) -> None:
+        for link in links:
+            self._lib.bpf_link__destroy(link)
+
     def detach(self, groups: Iterable[str] | None = None) -> None:
         """Detach ``groups``, all when None; what they counted stays."""
         for group in list(self._links) if groups is None else list(groups):
-            for link in self._links.pop(group, []):
-                self._lib.bpf_link__destroy(link)
+            self._destroy(self._links.pop(group, []))
         if groups is None:
             self._close_events()
 
@@ -187,8 +187,7 @@ class Family:
                 self._lib.bpf_program__attach_perf_event(self._programs[program], fd) for fd in fds.values()
             )
         except OSError:
-            for link in links:
-                self._lib.bpf_link__destroy(link)
+            self._destroy(links)
             for fd in list(fds.values())[len(links) :]:
                 os.close(fd)
             raise
@@ -251,8 +250,7 @@ class Family:
         self._arrays.clear()
         self._rings.clear()
         self._epoch = None
-        for link in self._iterator_links:
-            self._lib.bpf_link__destroy(link)
+        self._destroy(self._iterator_links)
         self._iterator_links.clear()
         if self._object:
             self._lib.bpf_object__close(self._object)
@@ -275,7 +273,7 @@ class Family:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = KeyedMap(fd, key, value, entries)
         for group, program in self.choice.taken().items():
-            if self.section(program).startswith("iter/"):
+            if self._is_iterator(program):
                 link = self._attach_iterator(program)
                 self._iterator_links.append(link)
                 self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
@@ -333,13 +331,22 @@ def ring_bytes(declared: int, cpus: int) -> int:
     return declared << max((cpus - 1).bit_length() - 3, 0)
 
 
+def _storages(handle: int) -> set[str]:
+    """Return the names of the maps that are kept with tasks and sockets."""
+    lib = libbpf.library()
+    maps = libbpf.each(lib.bpf_object__next_map, handle)
+    kinds = {libbpf.MAP_TYPE_TASK_STORAGE, libbpf.MAP_TYPE_SK_STORAGE}
+    return {lib.bpf_map__name(each).decode() for each in maps if lib.bpf_map__type(each) in kinds}
+
+
 def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Mapping[str, int]) -> None:
     """Set autoload, sizes and read-only data of an object that is open and not yet loaded."""
     lib = libbpf.library()
-    taken = set(choice.taken().values())
+    taken = choice.programs()
     for program in libbpf.each(lib.bpf_object__next_program, handle):
         lib.bpf_program__set_autoload(program, lib.bpf_program__name(program).decode() in taken)
     cpus = lib.libbpf_num_possible_cpus()
+    storages = _storages(handle)
     for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
         name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
         by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
@@ -347,6 +354,8 @@ def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: M
             lib.bpf_map__set_max_entries(bpf_map, cpus)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
             lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
+        if name in storages or name.removeprefix("_") in storages:
+            lib.bpf_map__set_autocreate(bpf_map, (name in storages) == choice.storage)
         if name in sizes:
             lib.bpf_map__set_max_entries(bpf_map, sizes[name])
         if constants and internal and name.endswith(".rodata"):
@@ -400,17 +409,27 @@ def load(
                 raise LoadError(next(iter(choice.missing().values()), str(error)), log) from error
             continue
         try:
-            return Family(name, handle, choice, log)
+            family = Family(name, handle, choice, log)
         except OSError as error:
             raise LoadError(explain(error.errno or 0, name), log) from error
+        failed = family.try_functions()
+        if not failed:
+            return family
+        family.close()
+        for variant, reason in failed.items():
+            choice.refused[variant] = explain(reason.errno or 0, variant)
+            log.append(f"{choice.refused[variant]} (attach)")
 
 
 def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> None:
     """Refuse the variant that libbpf's messages name; LoadError when they name none."""
-    taken = set(choice.taken().values())
+    if choice.storage and any(_NO_STORAGE.match(line) for line in lines):
+        choice.storage = False
+        return
+    taken = choice.programs()
     culprit = next((m[1] for line in lines if (m := _CULPRIT.match(line)) and m[1] in taken), None)
     if culprit is None:
         last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
         raise LoadError(explain(error.errno or 0, last or "load"), log) from error
     numbers = [int(m[1]) for line in lines if (m := _ERRNO.match(line))]
-    choice.refused[culprit] = explain(numbers[0] if numbers else error.errno or 0, culprit)
+    choice.refused[taken[culprit]] = explain(numbers[0] if numbers else error.errno or 0, culprit)
