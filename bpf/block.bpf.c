@@ -162,11 +162,11 @@ static __always_inline int set_submitter(struct submission *submission)
 {
 	struct task_struct *task = current_task();
 
-	if (task_field(task, flags) & PF_WQ_WORKER)
+	if (read_field(task, flags) & PF_WQ_WORKER)
 		return submit_by_worker(submission, task);
-	task = task_field(task, group_leader);
-	submission->pid = task_field(task, pid);
-	submission->start_ns = task_field(task, start_boottime);
+	task = read_field(task, group_leader);
+	submission->pid = read_field(task, pid);
+	submission->start_ns = read_field(task, start_boottime);
 	copy_comm(submission->comm, task);
 	return 0;
 }

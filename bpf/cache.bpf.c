@@ -87,8 +87,8 @@ static __always_inline struct use *use_of(struct task_struct *task)
 		struct use *__process = thread;                                                    \
 		if (__host)                                                                        \
 			__host->field += n;                                                        \
-		if (task_field(task, pid) != task_field(task, tgid))                               \
-			__process = use_of(task_field(task, group_leader));                        \
+		if (read_field(task, pid) != read_field(task, tgid))                               \
+			__process = use_of(read_field(task, group_leader));                        \
 		if (__process)                                                                     \
 			__sync_fetch_and_add(&__process->counters.field, n);                       \
 	} while (0)
@@ -126,7 +126,7 @@ static __always_inline u64 first_index(struct task_struct *task, struct address_
 {
 	u64 size, pages;
 
-	if (task_field(task, flags) & PF_KTHREAD) /* whose registers are nobody's */
+	if (read_field(task, flags) & PF_KTHREAD) /* whose registers are nobody's */
 		return index;
 	size = read_size(task, user_regs(task));
 	if ((last - index + 1) * page_size >= size)
@@ -239,7 +239,7 @@ int BPF_PROG(add__tp_btf, struct folio *folio)
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	if (!(task_field(task, flags) & PF_KTHREAD))
+	if (!(read_field(task, flags) & PF_KTHREAD))
 		call = file_call(task, user_regs(task));
 	switch (call) {
 	case CALL_READ:

@@ -60,9 +60,9 @@ static __always_inline struct scratch *take_scratch(void)
 
 static __always_inline void fill_event(struct event *event, struct task_struct *task, u8 kind)
 {
-	event->start_ns = task_field(task, group_leader, start_boottime);
+	event->start_ns = read_field(task, group_leader, start_boottime);
 	event->end_ns = 0;
-	event->pid = task_field(task, tgid);
+	event->pid = read_field(task, tgid);
 	event->code = 0;
 	event->kind = kind;
 	event->unread = 0;
@@ -71,7 +71,7 @@ static __always_inline void fill_event(struct event *event, struct task_struct *
 /* `task` is the current one. */
 static __always_inline void fill_caller(struct event *event, struct task_struct *task)
 {
-	event->ppid = task_field(task, real_parent, tgid);
+	event->ppid = read_field(task, real_parent, tgid);
 	event->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }

@@ -250,6 +250,12 @@ struct bpf_iter__bpf_sk_storage_map {
 	void *value;
 };
 
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
 #pragma clang attribute pop
 
 /* 5.11, 4cf1bc1f1045: state can be kept with a task. */
@@ -258,7 +264,7 @@ static __always_inline bool has_task_storage(void)
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_storage_get);
 }
 
-/* Before 5.11, 3ca1032ab7ab, it is a mere address: its fields must be read with task_field(). */
+/* Before 5.11, 3ca1032ab7ab, it is a mere address: its fields are to be had by read_field(). */
 static __always_inline struct task_struct *current_task(void)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
@@ -266,15 +272,13 @@ static __always_inline struct task_struct *current_task(void)
 	return (void *)bpf_get_current_task();
 }
 
-#define task_field(task, field, ...)                                                               \
+/* A field, direct where the verifier knows what it is of; else as any address. */
+#define read_field(from, ...)                                                                      \
 	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)               \
-		 ? TASK_FIELD_DIRECT(task, field, ##__VA_ARGS__)                                   \
-		 : BPF_CORE_READ(task, field, ##__VA_ARGS__))
-#define TASK_FIELD_1(task, a) ((task)->a)
-#define TASK_FIELD_2(task, a, b) ((task)->a->b)
-#define TASK_FIELD_PICK(_1, _2, name, ...) name
-#define TASK_FIELD_DIRECT(task, ...)                                                               \
-	TASK_FIELD_PICK(__VA_ARGS__, TASK_FIELD_2, TASK_FIELD_1)(task, __VA_ARGS__)
+		 ? ___apply(FIELD_OF, ___narg(__VA_ARGS__))(from, __VA_ARGS__)                     \
+		 : BPF_CORE_READ(from, __VA_ARGS__))
+#define FIELD_OF1(from, a) ((from)->a)
+#define FIELD_OF2(from, a, b) ((from)->a->b)
 
 /* A task that is switched from could go on. */
 static __always_inline bool is_runnable(struct task_struct *prev)
@@ -319,9 +323,9 @@ static __always_inline int wait_status(struct task_struct *leader)
 static __always_inline bool is_compat(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)
-	return task_field(task, thread_info.status) & 2; /* TS_COMPAT */
+	return read_field(task, thread_info.status) & 2; /* TS_COMPAT */
 #else
-	return task_field(task, thread_info.flags) & 1 << 22; /* TIF_32BIT */
+	return read_field(task, thread_info.flags) & 1 << 22; /* TIF_32BIT */
 #endif
 }
 
@@ -393,8 +397,8 @@ static __always_inline struct address_space *folio_mapping(struct folio *folio)
 static __always_inline struct kthread *kthread_of(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->worker_private))
-		return task_field(task, worker_private);
-	return (struct kthread *)task_field(task, set_child_tid);
+		return read_field(task, worker_private);
+	return (struct kthread *)read_field(task, set_child_tid);
 }
 
 static __always_inline struct gendisk *disk_of(struct request *rq)
@@ -409,7 +413,7 @@ static __always_inline struct gendisk *disk_of(struct request *rq)
 /* read(2) and its like that the task has ended; 0 where the kernel does not count them. */
 static __always_inline u64 read_calls(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->ioac.syscr) ? task_field(task, ioac.syscr) : 0;
+	return bpf_core_field_exists(task->ioac.syscr) ? read_field(task, ioac.syscr) : 0;
 }
 
 /* 5.15, dd6e10fbd9fb.  Before, the registers are where they are on every kernel: at the stack's
@@ -424,7 +428,7 @@ static __always_inline struct pt_regs *user_regs(struct task_struct *task)
 {
 	if (has_task_pt_regs())
 		return (struct pt_regs *)bpf_task_pt_regs(task);
-	return task_field(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+	return read_field(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
 }
 
 /* A field of user_regs(). */

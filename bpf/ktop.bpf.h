@@ -52,13 +52,21 @@ struct task_key {
 /* What a value in a hash map is made from. */
 static const u64 nothing[32];
 
+/* Likewise of sockets, which are known by their address while they live. */
 #define SOCKET_STORAGE(map, T)                                                                     \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
 		__type(key, int);                                                                  \
 		__type(value, T);                                                                  \
-	} map SEC(".maps")
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, u64);                                                                  \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
 
 /* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
 #define RECORD(name, T) T *__record_##name __attribute__((unused))
@@ -126,8 +134,8 @@ static __always_inline void *look_up_or_insert(void *map, const void *key, const
 
 static __always_inline void fill_task_key(struct task_key *key, struct task_struct *task)
 {
-	key->start_ns = task_field(task, start_boottime);
-	key->pid = task_field(task, pid);
+	key->start_ns = read_field(task, start_boottime);
+	key->pid = read_field(task, pid);
 	key->pad = 0;
 }
 
@@ -153,6 +161,26 @@ static __always_inline void *task_value(void *storage, void *substitute, struct 
 /* ... or not even room for one. */
 #define make_task_value(map, task) task_value(&map, &_##map, task, true)
 
+static __always_inline void *socket_value(void *storage, void *substitute, const struct sock *sk,
+					  bool make)
+{
+	u64 key = (u64)sk;
+	void *value;
+
+	if (has_task_storage())
+		return bpf_sk_storage_get(storage, (void *)sk, 0,
+					  make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The same for a map of SOCKET_STORAGE. */
+#define find_socket_value(map, sk) socket_value(&map, &_##map, sk, false)
+#define make_socket_value(map, sk) socket_value(&map, &_##map, sk, true)
+
 static __always_inline void drop_value(void *storage, void *substitute, struct task_struct *task)
 {
 	struct task_key key;
@@ -164,6 +192,15 @@ static __always_inline void drop_value(void *storage, void *substitute, struct t
 	fill_task_key(&key, task);
 	bpf_map_delete_elem(substitute, &key);
 }
+static __always_inline void drop_socket(void *substitute, const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	bpf_map_delete_elem(substitute, &key);
+}
+/* Socket storage goes with the socket. */
+#define drop_socket_value(map, sk) drop_socket(&_##map, sk)
+
 #define drop_task_value(map, task) drop_value(&map, &_##map, task)
 
 static __always_inline u32 log2_u64(u64 v)

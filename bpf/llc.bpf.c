@@ -85,7 +85,7 @@ static __always_inline bool take_usage(struct cpu *cpu, struct usage *usage)
 static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 {
 	/* What a task does after its process has ended has nobody to be charged to. */
-	bool create = !(task_field(task, flags) & PF_EXITING);
+	bool create = !(read_field(task, flags) & PF_EXITING);
 	struct usage new, *usage = NULL;
 
 	if (!take_usage(cpu, &new))
@@ -95,8 +95,8 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 	cpu->all.on_ns += new.on_ns;
 	cpu->all.references_off_ns += new.references_off_ns;
 	cpu->all.misses_off_ns += new.misses_off_ns;
-	if (task_field(task, pid)) {
-		struct task_struct *leader = task_field(task, group_leader);
+	if (read_field(task, pid)) {
+		struct task_struct *leader = read_field(task, group_leader);
 
 		usage = create ? make_task_value(usages, leader) : find_task_value(usages, leader);
 		if (!usage && create)

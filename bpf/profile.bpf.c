@@ -42,15 +42,15 @@ int sample(struct bpf_perf_event_data *ctx)
 	long kernel, user;
 
 	/* Idle; not every event can be told to leave it out. */
-	if (!task_field(task, pid))
+	if (!read_field(task, pid))
 		return 0;
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record)
 		return 0;
-	leader = task_field(task, group_leader);
-	record->sample.pid = task_field(task, tgid);
-	record->sample.start_ns = task_field(leader, start_boottime);
-	record->sample.exec_id = task_field(task, self_exec_id);
+	leader = read_field(task, group_leader);
+	record->sample.pid = read_field(task, tgid);
+	record->sample.start_ns = read_field(leader, start_boottime);
+	record->sample.exec_id = read_field(task, self_exec_id);
 	read_comm(record->sample.comm, leader);
 
 	kernel = bpf_get_stack(ctx, record->stacks, STACK_MAX, 0);

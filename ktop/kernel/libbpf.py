@@ -89,6 +89,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "libbpf_set_print": (c_void_p, (c_void_p,), None),
     "libbpf_num_possible_cpus": (c_int, (), _status),
     "libbpf_version_string": (_S, (), None),
+    "libbpf_probe_bpf_map_type": (c_int, (c_int, c_void_p), _status),
     "bpf_object__open_file": (_P, (_S, _P), _pointer),
     "bpf_object__load": (c_int, (_P,), _status),
     "bpf_object__close": (None, (_P,), None),

@@ -40,8 +40,6 @@ OBJECTS = Path(__file__).resolve().parent.parent / "objects"
 _CULPRIT = re.compile(r"libbpf: prog '([^']+)': .*(?:failed|error)")
 _ERRNO = re.compile(r"libbpf: prog '[^']+': failed to (?:load|prepare|attach).*?(-\d+)\s*$")
 
-_NO_STORAGE = re.compile(r"libbpf: map '[^']+': failed to create")
-
 
 class LoadError(Exception):
     """A family cannot be loaded; the text says why and what to do."""
@@ -133,17 +131,19 @@ class Family:
                 failed[group] = error
         return failed
 
-    def try_functions(self) -> dict[str, OSError]:
-        """Return the variants on functions that cannot be attached: loading does not tell (inlined ones)."""
+    def function_variants(self) -> set[str]:
+        """Return the variants taken that hang on functions: whether those can be attached, loading does not tell."""
+        variants = self.choice.programs().items()
+        return {variant for part, variant in variants if self.section(part).startswith(("fentry/", "fexit/"))}
+
+    def try_to_attach(self, variants: Iterable[str]) -> dict[str, OSError]:
+        """Attach and detach each; return what the kernel refused (functions that were inlined)."""
         failed = {}
-        for variant in self.choice.taken().values():
-            if any(
-                self.section(part).startswith(("fentry/", "fexit/")) for part in self.choice.parts[variant]
-            ):
-                try:
-                    self._destroy(self._attach_parts(variant))
-                except OSError as error:
-                    failed[variant] = error
+        for variant in variants:
+            try:
+                self._destroy(self._attach_parts(variant))
+            except OSError as error:
+                failed[variant] = error
         return failed
 
     def _is_iterator(self, variant: str) -> bool:
@@ -279,14 +279,13 @@ class Family:
                 self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
 
     def _attach_iterator(self, program: str) -> int:
-        """Return the link of an iterator; one over socket storage needs to know the family's map."""
+        """Return the link of an iterator; one over socket storage, or its substitute, needs to know the map."""
         lib = self._lib
         handle, options = self._programs[program], None
-        if self.section(program) == "iter/bpf_sk_storage_map":
-            storage = next(
-                m for m in self._maps.values() if lib.bpf_map__type(m) == libbpf.MAP_TYPE_SK_STORAGE
-            )
-            map_fd = ctypes.c_uint32(lib.bpf_map__fd(storage))
+        if self.section(program) in {"iter/bpf_sk_storage_map", "iter/bpf_map_elem"}:
+            kept = libbpf.MAP_TYPE_SK_STORAGE
+            storage = next(name for name, m in self._maps.items() if lib.bpf_map__type(m) == kept)
+            map_fd = ctypes.c_uint32(self.map_fd(storage if self.choice.storage else f"_{storage}"))
             size = ctypes.sizeof(libbpf.IterOptions)
             options = ctypes.byref(libbpf.IterOptions(size, ctypes.pointer(map_fd), ctypes.sizeof(map_fd)))
         link: int = lib.bpf_program__attach_iter(handle, options)
@@ -380,6 +379,7 @@ def load(
     """
     path = path or OBJECTS / f"{name}.bpf.o"
     choice: Choice | None = None
+    tried: set[str] = set()
     log: list[str] = []
     lines: list[str] = []
     try:
@@ -411,19 +411,21 @@ def load(
         try:
             family = Family(name, handle, choice, log)
         except OSError as error:
+            lib.bpf_object__close(handle)
             raise LoadError(explain(error.errno or 0, name), log) from error
-        failed = family.try_functions()
-        if not failed:
+        untried = family.function_variants() - tried
+        if not untried:
             return family
-        family.close()
-        for variant, reason in failed.items():
+        for variant, reason in family.try_to_attach(untried).items():
             choice.refused[variant] = explain(reason.errno or 0, variant)
             log.append(f"{choice.refused[variant]} (attach)")
+        tried |= untried
+        family.close()  # and load again: before 5.13, f3a95075549e, such a program is attached once in its life
 
 
 def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> None:
     """Refuse the variant that libbpf's messages name; LoadError when they name none."""
-    if choice.storage and any(_NO_STORAGE.match(line) for line in lines):
+    if choice.storage and not libbpf.library().libbpf_probe_bpf_map_type(libbpf.MAP_TYPE_TASK_STORAGE, None):
         choice.storage = False
         return
     taken = choice.programs()

@@ -20,7 +20,7 @@ import pytest
 from tests.kernels import guest_panes
 from tests.kernels.boot import WORD
 
-SECONDS_A_TEST = 180
+SECONDS_A_TEST = 120
 NATIVE_FIXTURES = {"variants", "burner", "namer", "profile"}
 """They need a compiler or bcc: both are larger than all else in the guest."""
 
@@ -62,11 +62,12 @@ class Reporter:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Stop a test that hangs."""
         signal.signal(signal.SIGALRM, _give_up)
-        signal.alarm(SECONDS_A_TEST)
+        # Again and again: what cleans up may hang as well.
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_A_TEST, 10)
         try:
             return (yield)
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell how a test went: its call, or the part of it that went wrong."""

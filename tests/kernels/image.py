@@ -25,7 +25,7 @@ PACKAGES = (
         "iproute2",
     ),
     *("python3", "python3-numpy", "python3-psutil", "python3-msgpack", "python3-zstandard", "python3-pytest"),
-    *("python3-rich", "libbpf1", "fio"),
+    *("python3-rich", "libbpf1", "fio", "iperf3"),
 )
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/include")
 PROJECT = ("ktop", "tests", "bpf", "pyproject.toml")

@@ -17,7 +17,7 @@ RELEASES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "
 
 META = {"amd64": "linux-image-cloud-amd64"}
 PARTS = r"linux-(?:image|binary|modules)-\d\S+"
-MODULES = ("virtio_pci", "virtio_blk", "loop", "sch_netem")
+MODULES = ("virtio_pci", "virtio_blk", "loop", "veth", "xfrm_user")
 """Where they are not built in: the disks, and what tests use."""
 
 INIT = Path(__file__).with_name("guest_init.sh")
