@@ -94,17 +94,22 @@ static __always_inline u32 disk_number(struct request *rq)
 	return disk_of(rq)->major << 20 | disk_of(rq)->first_minor;
 }
 
+/* The scheduler's tag lasts as long as the request, the driver's only while issued. */
+static __always_inline u32 first_place(struct request *rq, u32 dev)
+{
+	u32 tag = rq->internal_tag >= 0 ? rq->internal_tag : rq->tag;
+
+	return tag + (rq->mq_hctx->queue_num << 10) + dev * 0x9e3779b1;
+}
+
 /*
  * The place of a request in flight or, where `or_free`, one that it can take.
  * Requests of one hardware queue never collide: each has its own tag.  Two CPUs
  * that take one place at the same instant lose one request; too rare to lock for.
  */
-static __always_inline struct submission *find_submission(struct request *rq, u32 dev, bool or_free)
+static __always_inline struct submission *find_submission(struct request *rq, u32 first,
+							  bool or_free)
 {
-	/* The scheduler's tag lasts as long as the request, the driver's only while issued. */
-	u32 tag = rq->internal_tag >= 0 ? rq->internal_tag : rq->tag;
-	u32 first = tag + (rq->mq_hctx->queue_num << 10) + dev * 0x9e3779b1;
-
 	for (u32 i = 0; i < WAYS; i++) {
 		u32 place = (first ^ i) & (SUBMISSIONS - 1);
 		struct submission *submission = bpf_map_lookup_elem(&_in_flight, &place);
@@ -147,6 +152,8 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	submission->pid = 0;
 	submission->start_ns = *(u64 *)desc; /* tells the queues apart */
 	comm = submission->comm;
+	/* What stood there before may be longer. */
+	__builtin_memset(comm, 0, TASK_COMM_LEN);
 	comm[0] = '(';
 	length = bpf_probe_read_kernel_str(comm + 1, TASK_COMM_LEN - 2, desc);
 	/* Verifiers before 6.15 look at each use of a register alone. */
@@ -182,7 +189,7 @@ static __always_inline bool moves_data(struct request *rq)
 static __always_inline struct submission *make_submission(struct request *rq)
 {
 	u32 dev = disk_number(rq);
-	struct submission *submission = find_submission(rq, dev, true);
+	struct submission *submission = find_submission(rq, first_place(rq, dev), true);
 
 	if (!submission) {
 		count_lost(map_full);
@@ -347,7 +354,7 @@ static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, 
 
 static __always_inline int handle_complete(struct request *rq, u32 bytes)
 {
-	u32 op = rq->cmd_flags & REQ_OP_MASK, slot;
+	u32 op = rq->cmd_flags & REQ_OP_MASK, first, slot;
 	struct totals *host = this_cpu(totals);
 	struct submission *submission;
 	struct issuer_key key = {};
@@ -355,6 +362,10 @@ static __always_inline int handle_complete(struct request *rq, u32 bytes)
 	bool whole;
 	u64 ns = 0;
 
+	/* First of all: where a pointer is followed, the verifier searches all types
+	 * (btf_nested_type_is_trusted), again for every path that gets there. */
+	key.dev = disk_number(rq);
+	first = first_place(rq, key.dev);
 	if (!host)
 		return 0;
 	if (op == REQ_OP_FLUSH)
@@ -364,8 +375,7 @@ static __always_inline int handle_complete(struct request *rq, u32 bytes)
 	/* A write with a flush completes once more, with nothing, when that has ended. */
 	if (!bytes || (!is_read(op) && !is_write(op)))
 		return 0;
-	key.dev = disk_number(rq);
-	submission = find_submission(rq, key.dev, false);
+	submission = find_submission(rq, first, false);
 	if (!submission) /* submitted before this program was there */
 		return 0;
 	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
@@ -392,7 +402,8 @@ static __always_inline int handle_complete(struct request *rq, u32 bytes)
 /* A request that was merged into another never completes. */
 static __always_inline int handle_merge(struct request *rq)
 {
-	struct submission *submission = find_submission(rq, disk_number(rq), false);
+	struct submission *submission =
+		find_submission(rq, first_place(rq, disk_number(rq)), false);
 
 	if (submission)
 		submission->request = 0;

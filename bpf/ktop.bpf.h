@@ -52,7 +52,9 @@ struct task_key {
 /* What a value in a hash map is made from. */
 static const u64 nothing[32];
 
-/* Likewise of sockets, which are known by their address while they live. */
+/* Likewise of sockets, which are known by their address while they live.  The loader
+ * has the family's iter/bpf_sk_storage_map program, or iter/bpf_map_elem, walk it: the sockets of
+ * all network namespaces, where iter/tcp sees only those of the reader's. */
 #define SOCKET_STORAGE(map, T)                                                                     \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
@@ -192,6 +194,8 @@ static __always_inline void drop_value(void *storage, void *substitute, struct t
 	fill_task_key(&key, task);
 	bpf_map_delete_elem(substitute, &key);
 }
+#define drop_task_value(map, task) drop_value(&map, &_##map, task)
+
 static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 {
 	u64 key = (u64)sk;
@@ -201,36 +205,35 @@ static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 /* Socket storage goes with the socket. */
 #define drop_socket_value(map, sk) drop_socket(&_##map, sk)
 
-#define drop_task_value(map, task) drop_value(&map, &_##map, task)
+/* 1 where v exceeds `most`, for v below 2^63.  Not a comparison, and hidden from the
+ * compiler, who would make one of it: a branch doubles the paths that the verifier walks. */
+#define exceeds(v, most)                                                                           \
+	({                                                                                         \
+		u64 __rest = (most) - (v);                                                         \
+		asm volatile("" : "+r"(__rest));                                                   \
+		__rest >> 63;                                                                      \
+	})
 
 static __always_inline u32 log2_u64(u64 v)
 {
-	u32 r = 0;
+	u32 shift, r;
 
-	if (v >> 32) {
-		v >>= 32;
-		r += 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		r += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		r += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		r += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		r += 2;
-	}
-	if (v >> 1) {
-		r += 1;
-	}
-	return r;
+	v &= ~(1ULL << 63);
+	r = exceeds(v, 0xffffffffULL) << 5;
+	v >>= r;
+	shift = exceeds(v, 0xffffULL) << 4;
+	v >>= shift;
+	r |= shift;
+	shift = exceeds(v, 0xffULL) << 3;
+	v >>= shift;
+	r |= shift;
+	shift = exceeds(v, 0xfULL) << 2;
+	v >>= shift;
+	r |= shift;
+	shift = exceeds(v, 0x3ULL) << 1;
+	v >>= shift;
+	r |= shift;
+	return r | (u32)(v >> 1);
 }
 
 /* Log-linear: 8 slots for each power of two (ktop.stats.log_linear_bounds). */

@@ -26,7 +26,7 @@ _LEAST: Mapping[Unit, int] = {Unit.TEXT: 8, Unit.ARGS: 12, Unit.ADDRESS: 15, Uni
 """What columns without a fixed width can be cut down to."""
 _V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", dtype=np.uint8)
 
-PLAIN, QUIET, SORTED = range(3)
+PLAIN, QUIET, SORTED, ALARM = range(4)
 """The roles of a piece of a row: how it is to be painted."""
 
 
@@ -126,6 +126,7 @@ class RowWriter:
                 self._writer(slot),
                 quiet(slot.column.unit),
                 SORTED if slot.column.name == sorted_by else PLAIN,
+                slot.column.alarm,
             )
             for slot in slots
         ]
@@ -134,9 +135,12 @@ class RowWriter:
         """Return the row at ``position`` as texts with roles; neighbours of one role are one piece."""
         out: list[tuple[str, int]] = []
         text, last = "", PLAIN
-        for gap, width, right, values, write, is_quiet, normal in self._cells:
+        for gap, width, right, values, write, is_quiet, normal, alarm in self._cells:
             value = values.item(position) if values.ndim == 1 else values[position]
             role = QUIET if is_quiet(value) else normal
+            # NaN is not equal to itself.
+            if alarm and value and value == value:  # noqa: PLR0124
+                role = ALARM
             if role != last:
                 if text:
                     out.append((text, last))

@@ -63,6 +63,8 @@ class Column:
     """In cells; 0: what the unit needs."""
     from_width: int = 0
     """Shown in terminals of at least so many columns."""
+    alarm: bool = False
+    """Whether anything but 0 (or nothing) tells of a failure, and has the colour of one."""
     hidden: bool = False
     """Neither in the table nor in JSON: only what others are computed from."""
     bounds: Array | None = field(default=None, compare=False)

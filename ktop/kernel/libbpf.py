@@ -60,6 +60,7 @@ class ProgInfo(ctypes.Structure):
         ("run_time_ns", c_uint64),
         ("run_cnt", c_uint64),
         ("recursion_misses", c_uint64),
+        ("verified_insns", c_uint32),
     )
 
 

@@ -132,7 +132,7 @@ class Family:
         return failed
 
     def function_variants(self) -> set[str]:
-        """Return the variants taken that hang on functions: whether those can be attached, loading does not tell."""
+        """Return the variants taken that hang on functions: loading does not tell whether they can."""
         variants = self.choice.programs().items()
         return {variant for part, variant in variants if self.section(part).startswith(("fentry/", "fexit/"))}
 
@@ -279,7 +279,7 @@ class Family:
                 self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
 
     def _attach_iterator(self, program: str) -> int:
-        """Return the link of an iterator; one over socket storage, or its substitute, needs to know the map."""
+        """Return the link of an iterator; one over socket storage, or its substitute, needs the map."""
         lib = self._lib
         handle, options = self._programs[program], None
         if self.section(program) in {"iter/bpf_sk_storage_map", "iter/bpf_map_elem"}:
@@ -420,12 +420,14 @@ def load(
             choice.refused[variant] = explain(reason.errno or 0, variant)
             log.append(f"{choice.refused[variant]} (attach)")
         tried |= untried
-        family.close()  # and load again: before 5.13, f3a95075549e, such a program is attached once in its life
+        # And load again: before 5.13, f3a95075549e, such a program can be attached only once.
+        family.close()
 
 
 def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> None:
     """Refuse the variant that libbpf's messages name; LoadError when they name none."""
-    if choice.storage and not libbpf.library().libbpf_probe_bpf_map_type(libbpf.MAP_TYPE_TASK_STORAGE, None):
+    probe = libbpf.library().libbpf_probe_bpf_map_type
+    if choice.storage and not probe(libbpf.MAP_TYPE_TASK_STORAGE, None):
         choice.storage = False
         return
     taken = choice.programs()

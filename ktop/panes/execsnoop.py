@@ -110,7 +110,7 @@ PANE = Pane(
             Unit.FLAG,
             "Whether the arguments are longer than the 4,096 bytes that are kept.",
             Fold.MAX,
-            from_width=120,
+            from_width=140,
         ),
         Column(
             "exit_code",
@@ -119,6 +119,7 @@ PANE = Pane(
             "Exit status, or minus the number of the signal that ended it (-9: killed). "
             "Not known while it runs, nor where another exec in the same process took its place.",
             Fold.LAST,
+            alarm=True,
         ),
         Column(
             "duration_s",
@@ -135,6 +136,7 @@ PANE = Pane(
             "a search through PATH fails once a directory.",
             Fold.LAST,
             from_width=100,
+            alarm=True,
         ),
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True

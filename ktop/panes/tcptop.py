@@ -112,6 +112,7 @@ PANE = Pane(
             "RETR",
             Unit.COUNT,
             "Segments sent again, of connection requests too; answers to those (SYN-ACK) are not among them.",
+            alarm=True,
         ),
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True

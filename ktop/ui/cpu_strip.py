@@ -91,6 +91,8 @@ class CpuStrip(Drawn):
         head = [line([(self.title, look.style("strong"))], width)] if self.title and height > 1 else []
         rows = height - len(head)
         frames = self._frames[-width:]
+        if not frames:
+            return [*head, *[line([], width)] * rows]
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
         history = cpu_history(frames, rows * most)
         if not history.labels:

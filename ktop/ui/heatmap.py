@@ -138,7 +138,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _empty(self, art: HeatCells) -> list[Strip]:
         ground = art.palette.style("muted", "chart")
         width = self.map_columns * self.cell_width
-        text = (self.quiet if self._frames else "waiting for the first interval")[:width]
+        text = (self.quiet if self._frames else "waiting for the first sample")[:width]
         lines = [""] * self.map_rows
         if lines:
             lines[(self.map_rows - 1) // 2] = text

@@ -52,8 +52,9 @@ class MainScreen(TimeKeys, Screen[None]):
 
     @property
     def pane_view(self) -> PaneView | None:
-        """The view in sight; None before the first one is made."""
-        return self._views.get(self._current)
+        """The view in sight; None while it is being made, for keys that come meanwhile."""
+        view = self._views.get(self._current)
+        return view if view is not None and view.is_mounted else None
 
     def compose(self) -> ComposeResult:
         """Compose what is seen before anything is known; panes come after the first paint."""

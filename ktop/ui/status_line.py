@@ -66,11 +66,11 @@ class StatusLine(Widget):
         """Return note, interval, losses and the share that is not attributed."""
         parts: list[Part] = [(self._note + "  ", "")] if self._note else []
         interval = self._interval_s
-        if interval is not None:
-            known = NOT_MEASURED if math.isnan(interval) else f"{interval:.2f} s"
-            parts += [("measured ", "$muted"), known, "  "]
+        if interval is None or math.isnan(interval):
+            return [*parts, ("measured ", "$muted"), NOT_MEASURED, ("  lost ", "$muted"), NOT_MEASURED]
         lost = self._status.lost
-        parts += [("lost ", "$muted"), (count(lost), "bold $hot" if lost else "")]
+        parts += [("measured ", "$muted"), f"{interval:.2f} s", ("  lost ", "$muted")]
+        parts.append((count(lost), "bold $hot" if lost else ""))
         ratio = self._status.unattributed_ratio
         if ratio is not None and not math.isnan(ratio):
             style = "$warn" if ratio >= MANY_UNATTRIBUTED else ""

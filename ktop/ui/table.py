@@ -20,7 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ktop.columns import QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
+from ktop.columns import ALARM, QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane
@@ -31,6 +31,8 @@ from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arr
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
+_PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
+"""The part of the style sheet for each role of a cell."""
 
 
 class FrameTable(ScrollView, can_focus=True):
@@ -287,7 +289,7 @@ class FrameTable(ScrollView, can_focus=True):
             one = self._style("ended")
         if one is not None:
             return [Segment("".join([text for text, _role in pieces]), one)]
-        styles = {QUIET: self._style("quiet"), SORTED: self._style("sorted")}
+        styles = {role: self._style(part) for role, part in _PARTS.items()}
         plain = self._style("row")
         return [Segment(text, styles.get(role, plain)) for text, role in pieces]
 

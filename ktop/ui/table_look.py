@@ -18,6 +18,7 @@ TABLE_PARTS = {
     "frame-table--row",
     "frame-table--quiet",
     "frame-table--sorted",
+    "frame-table--alarm",
     "frame-table--ended",
     "frame-table--cursor",
 }
@@ -31,6 +32,7 @@ FrameTable {
     & > .frame-table--header-sorted { color: $strong; text-style: bold; }
     & > .frame-table--quiet { color: $muted; }
     & > .frame-table--sorted { color: $strong; }
+    & > .frame-table--alarm { color: $warn; }
     & > .frame-table--ended { color: $muted; text-style: italic; }
     & > .frame-table--cursor {
         background: $block-cursor-blurred-background;
@@ -45,6 +47,7 @@ FrameTable {
     &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
     &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
     &:ansi > .frame-table--ended { color: ansi_default; text-style: dim italic; }
+    &:nocolor > .frame-table--alarm { text-style: bold; }
     &:nocolor > .frame-table--cursor { text-style: underline; }
     &:nocolor:focus > .frame-table--cursor { text-style: reverse; }
 }

@@ -24,7 +24,10 @@ def measured(command: tuple[str, ...], mark: bytes, seconds: float) -> tuple[flo
         time.sleep(SETTLE_S)
         began, used = time.monotonic(), app.cpu_s()
         time.sleep(seconds)
-        return 100 * (app.cpu_s() - used) / (time.monotonic() - began), app.rss_mib()
+        cpu, rss = 100 * (app.cpu_s() - used) / (time.monotonic() - began), app.rss_mib()
+        if app.process.poll() is not None:
+            raise RuntimeError(f"it ended: {app.output[-2000:].decode(errors='replace')}")
+        return cpu, rss
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def nothing() -> Iterator[None]:
 def ktop() -> Iterator[None]:
     """Run ktop beside it, all resident panes live."""
     with PtyApp(KTOP) as app:
-        app.wait_for(b"measured ")
+        app.wait_match(re.compile(rb"measured .{0,80}?\d\.\d"))
         time.sleep(1)
         yield
 

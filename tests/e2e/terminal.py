@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -166,6 +167,10 @@ class Terminal:
         return self.wait(
             lambda lines: next((line for line in lines if text in line), ""), repr(text), patience
         )
+
+    def wait_for_figures(self) -> None:
+        """Return once the pane in sight shows those of an interval."""
+        self.wait(lambda lines: re.search(r"measured \d", "\n".join(lines)), "the first figures")
 
     def wait_gone(self, text: str) -> None:
         """Return once no line has ``text``."""

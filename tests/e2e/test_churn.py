@@ -41,7 +41,7 @@ def test_short_lived_processes(terminal: Terminal, tmp_path: Path) -> None:
     path.symlink_to(true)
     count = RATE * SECONDS
     terminal.start("--pane", "execsnoop")
-    terminal.wait_for("measured ")
+    terminal.wait_for_figures()
     terminal.filter(f"comm:{name}")
     losses = 0
     with churning(str(path), count, RATE) as process:

@@ -62,9 +62,9 @@ def test_a_name_changes_only_its_own_cell(open_terminal: Callable[..., Terminal]
     terminal = open_terminal(200, 50)
     title = terminal.tmux("display-message", "-p", "#{pane_title}")
     terminal.start("--pane", "runqlat")
-    terminal.wait_for("measured ")
-    # Each sleeps 200 times a second: whatever else goes on, these are on one screen.
-    terminal.filter("waits>60")
+    terminal.wait_for_figures()
+    # Each sleeps up to 200 times a second: whatever else goes on, these are on one screen.
+    terminal.filter("waits>20")
     before = terminal.screen()
     with running(SLEEPER, NAMES) as pids:
         names = dict(zip(map(str, pids), NAMES, strict=True))
@@ -95,7 +95,10 @@ def test_a_name_changes_only_its_own_cell(open_terminal: Callable[..., Terminal]
             assert expected.startswith(shown.removesuffix("…")), f"{name!r} is shown as {shown!r}"
     # The lines around the table stand where they stood.
     place = {
-        text: i for i, line in enumerate(before) for text in ("waits>60", "q quit", "PID") if text in line
+        text: i
+        for i, line in enumerate(before)
+        for text in (" load ", "1 runqlat", "waits>20", "q quit")
+        if text in line
     }
     for text, line_number in place.items():
         assert text in lines[line_number]
@@ -107,7 +110,7 @@ def test_hostile_arguments_and_file_names(open_terminal: Callable[..., Terminal]
     terminal = open_terminal(200, 50)
     title = terminal.tmux("display-message", "-p", "#{pane_title}")
     terminal.start("--pane", "execsnoop")
-    terminal.wait_for("measured ")
+    terminal.wait_for_figures()
     true = shutil.which("true")
     assert true is not None
     marker = unique("e2e-args")

@@ -23,7 +23,7 @@ CLEAN = Modes(alternate_screen=False, cursor_shown=True, mouse=False, keypad=Fal
 def started(terminal: Terminal) -> tuple[int, set[int], set[int]]:
     """Start ktop, and return its PID and what it has in the kernel once figures are on the screen."""
     pid = terminal.start()
-    terminal.wait_for("measured ")
+    terminal.wait_for_figures()
     programs, maps = eventually(
         lambda: held if (held := held_by(pid))[0] else None, "no programs were loaded"
     )

@@ -58,8 +58,8 @@ def test_waiting_time_is_schedstats(observe, spinners):
         runs = after[pid][2] - before[pid][2]
         # The two sources are read one after the other: one slice more or less at each end.
         longest = rows["max_us"][mine].max()
-        assert rows["waits"][mine].sum() == pytest.approx(runs, abs=2)
-        assert rows["wait_us"][mine].sum() == pytest.approx(waited, rel=0.01, abs=2 * longest)
+        assert int(rows["waits"][mine].sum()) == pytest.approx(runs, abs=2)
+        assert float(rows["wait_us"][mine].sum()) == pytest.approx(waited, rel=0.01, abs=2 * longest)
 
 
 def wait_until_run_again(pid: int) -> None:
@@ -117,7 +117,7 @@ def test_histograms_agree_with_each_other(observe, spinners):
     assert host.counts.sum() > 0
     assert sum(histogram.counts.sum() for histogram in sample.histograms[1:]) == host.counts.sum()
     # Rows are read a moment after the histogram.
-    assert sample.rows["waits"].sum() == pytest.approx(host.counts.sum(), rel=0.05, abs=50)
+    assert int(sample.rows["waits"].sum()) == pytest.approx(int(host.counts.sum()), rel=0.05, abs=50)
     assert (sample.rows["slots"].sum(axis=1) == sample.rows["waits"]).mean() > 0.9
     assert (sample.rows["p50_us"] <= sample.rows["p99_us"]).all()
     assert (sample.rows["p99_us"] <= sample.rows["max_us"]).all()

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,13 @@ def test_owner_is_who_talks(observe):
         assert row(rows, server)["pid"] == worker
 
 
+def listens(port: int) -> bool:
+    """Return whether anyone listens there: a client that comes too early could use up the server's one turn."""
+    sockets = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    fields = [line.split() for line in sockets.splitlines()]
+    return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in fields)
+
+
 def test_iperf_says_the_same(observe):
     if shutil.which("iperf3") is None:
         pytest.skip("apt install iperf3")
@@ -205,17 +213,22 @@ def test_iperf_says_the_same(observe):
         port = str(free.getsockname()[1])
     tcptop = observe("tcptop")
     command = ["iperf3", "-J", "-p", port]
-    with subprocess.Popen([*command, "-s", "-1"], stdout=subprocess.PIPE, text=True) as server:
-        deadline = time.monotonic() + 20
-        while True:
-            client = subprocess.Popen(
-                [*command, "-c", "127.0.0.1", "-n", "64M"], stdout=subprocess.PIPE, text=True
-            )
-            report = client.communicate(timeout=60)[0]
-            if client.returncode == 0:
-                break
-            assert time.monotonic() < deadline, report  # the server was not listening yet
+    server = subprocess.Popen([*command, "-s", "-1"], stdout=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 30
+        while not listens(int(port)):
+            assert server.poll() is None, server.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client = subprocess.Popen(
+            [*command, "-c", "127.0.0.1", "-n", "64M"], stdout=subprocess.PIPE, text=True
+        )
+        report = client.communicate(timeout=60)[0]
+        assert client.returncode == 0, report
         server.communicate(timeout=60)
+    finally:
+        server.kill()
+        server.communicate()
     rows = tcptop.sample().rows
     end = json.loads(report)["end"]
     # The other connection of each is the one on which they talk about the test.

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Return an archive of ``files``, executable and root's, with the directories above them and /dev/console."""
+    """Return an archive of ``files``, executable and root's, with their directories and /dev/console."""
     directories = {str(parent) for name in files for parent in PurePosixPath(name).parents} - {"."}
     parts = [_entry(name, stat.S_IFDIR | 0o755) for name in sorted(directories | {"dev"})]
     # The kernel opens it for init before anything is mounted.
@@ -19,7 +19,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def _entry(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
-    # inode, mode, uid, gid, links, mtime, size, device of the file system, device it is, name's size, checksum
+    # inode, mode, uid, gid, links, mtime, size, its file system's device, its own, name's size, sum
     fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0)
     header = b"070701" + b"".join(b"%08X" % field for field in fields)
     return _padded(header + name.encode() + b"\0") + _padded(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +17,13 @@ def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
     """Return the report: by kernel and pane the variants or the reason, and the tests."""
     kernels = []
     for boot in boots:
-        panes = {record["pane"]: _pane(record) for record in boot.records if record["kind"] == "pane"}
         tests = [record for record in boot.records if record["kind"] == "test"]
-        for name, pane in panes.items():
-            pane |= _outcomes([test for test in tests if test["file"] == name])
+        panes = {
+            record["pane"]: _pane(record)
+            | _outcomes([each for each in tests if each["file"] == record["pane"]])
+            for record in boot.records
+            if record["kind"] == "pane"
+        }
         others = [test for test in tests if test["file"] not in panes]
         kernels.append(
             {
@@ -32,7 +35,7 @@ def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
                 "others": _outcomes(others),
             }
         )
-    return {"date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(), "kernels": kernels}
+    return {"date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "kernels": kernels}
 
 
 def is_green(report: dict[str, Any]) -> bool:

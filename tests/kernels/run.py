@@ -1,4 +1,4 @@
-"""Runs the tests of the real kernel on every supported kernel: ``bin/test --kernels [VERSION...] [-- PYTEST...]``."""
+"""Runs the tests of the real kernel on every supported kernel: ``bin/test --kernels [VERSION...]``."""
 
 from __future__ import annotations
 

@@ -569,11 +569,11 @@ async def test_quits_from_everywhere(before, key):
 
 async def test_resizing_never_breaks_it():
     async with running(ticks=60) as k:
-        for size in ((80, 24), (200, 50), (40, 10), (20, 5), (1, 1), (500, 100), (80, 24)):
+        sizes = ((80, 24), (200, 50), (40, 10), (20, 5), (1, 1), (500, 100), (80, 24))
+        for pane, size in enumerate(sizes, start=1):
             await k.pilot.resize_terminal(*size)
             await k.tick()
-            for pane in range(len(PANES)):
-                await k.press(str(pane + 1))
+            await k.press(str(pane))
         assert "runqlat" in k.text
 
 

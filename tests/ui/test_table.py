@@ -86,7 +86,7 @@ class TableApp(App[None]):
         self.highlighted = []
 
     def get_theme_variable_defaults(self):
-        return {"muted": "#808080", "strong": "#eeeeee"}
+        return {"muted": "#808080", "strong": "#eeeeee", "warn": "#ffd75f"}
 
     def compose(self):
         yield FrameTable(self.pane)
@@ -558,3 +558,22 @@ def test_columns_never_overlap(width, screen):
     names = {slot.column.name for slot in slots}
     assert {"pid", "comm", "p99_us"} <= names
     assert end <= width or names <= {"pid", "comm", "p99_us", "argv"}
+
+
+def test_what_tells_of_a_failure_has_a_role_of_its_own():
+    columns = (
+        Column("pid", "PID", Unit.NUMBER, "", alarm=False),
+        Column("exit_code", "EXIT", Unit.NUMBER, "", alarm=True),
+        Column("error", "ERROR", Unit.TEXT, "", alarm=True),
+    )
+    rows = {
+        "pid": np.array([7, 7, 7]),
+        "exit_code": np.array([0.0, -9.0, np.nan]),
+        "error": np.array([None, None, b"ENOENT"], dtype=object),
+    }
+    slots = tuple(layout.Slot(column, x, 6, 1, True) for x, column in zip((1, 8, 15), columns, strict=True))
+    writer = layout.RowWriter(slots, rows, "")
+    alarming = [
+        [text.strip() for text, role in writer.pieces(row) if role == layout.ALARM] for row in range(3)
+    ]
+    assert alarming == [[], ["-9"], ["ENOENT"]]
