@@ -111,13 +111,13 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 	bpf_probe_read_kernel_str(comm, TASK_COMM_LEN, task->comm);
 }
 
-/* The same for a name that is short of time, and may have something after its end. */
+/* The same where time is short: from 5.17 on, 06c5088aeedc, names have nothing after their end. */
 static __always_inline void copy_comm(char *comm, struct task_struct *task)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+	if (bpf_core_field_exists(task->worker_private)) /* 5.17 as well */
 		__builtin_memcpy(comm, task->comm, TASK_COMM_LEN);
 	else
-		bpf_probe_read_kernel(comm, TASK_COMM_LEN, task->comm);
+		read_comm(comm, task);
 }
 
 /* The value of `key`, made from `init` when there is none; NULL when the map is full. */

@@ -201,6 +201,7 @@ def test_failed_execs_on_demand(observe, tmp_path):
     assert len(execsnoop.rows(pid=os.getpid())["pid"]) == 0
 
 
+@pytest.mark.native
 def test_500_a_second_and_none_lost(observe):
     """Read once a second, as the application does."""
     execsnoop = observe("execsnoop")

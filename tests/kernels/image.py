@@ -38,7 +38,8 @@ def userland() -> tuple[Path, Path]:
     archive = Release(RELEASE)
     archive.update()
     debs = archive.download(*PACKAGES)
-    tag = hashlib.sha256("\n".join([*(deb.name for deb in debs), *UNNEEDED]).encode()).hexdigest()[:16]
+    ingredients = [*(deb.name for deb in debs), Path(__file__).read_text()]
+    tag = hashlib.sha256("\n".join(ingredients).encode()).hexdigest()[:16]
     place = cache_directory() / "userlands" / tag
     image, tree = place / "root.ext4", place / "tree"
     if not image.exists():
@@ -70,7 +71,7 @@ def project(root: Path, target: Path, tree: Path) -> None:
 def make_image(tree: Path, target: Path, mib: int) -> None:
     """Make an ext4 file system of ``mib`` MiB that holds ``tree``."""
     target.unlink(missing_ok=True)
-    command = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-E", "root_owner=0:0", "-d", tree]
+    command = ["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree]
     subprocess.run([*command, target, f"{mib}m"], check=True, capture_output=True)
 
 
