@@ -212,7 +212,7 @@ def test_a_spinner_is_seen(observe):
             rows = profile.rows(pid=spinner.pid)
         finally:
             spinner.kill()
-    assert set(rows["comm"].tolist()) == {Path(sys.executable).resolve().name.encode()[:15]}
+    assert set(rows["comm"].tolist()) == {Path(sys.executable).name.encode()[:15]}
     assert rows["samples"].sum() == pytest.approx(HERTZ * spent / 1e9, rel=0.2)
     assert any(len(stack) for stack in rows["user_stack"])
 
