@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
@@ -15,6 +15,8 @@ from ktop.pane import Pane, PerfEvent, Shape
 from ktop.source import HOST, Identity, Publish
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ktop.kernel.loader import Family
     from ktop.kernel.symbols import Symbols
 
@@ -56,6 +58,7 @@ class Sampler:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._families: dict[str, Family] = {}
+        self._loading: dict[str, Future[Family]] = {}
         self._symbols: Symbols | None = None
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts(cpus=1)
@@ -123,10 +126,14 @@ class Sampler:
 
     def _run(self) -> None:
         try:
+            self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
             self._load_all()
             self._loop()
         finally:
             self._ready.set()
+            for name, loading in self._loading.items():
+                if not loading.cancel() and loading.exception() is None:
+                    self._families[name] = loading.result()
             if self._symbols is not None:
                 self._symbols.stop()
             # Detach all before the first is freed: the kernel waits once, not once a family.
@@ -145,24 +152,50 @@ class Sampler:
 
         self._facts = facts.for_compute()
         refusal = facts.refusal()
-        for live in self._in_order():
+        wanted = [
+            live
+            for live in self._in_order()
+            if live.pane.resident or self._everything or live.pane.name in self._visible or refusal
+        ]
+        if refusal is None:
+            self._begin_to_load(live.pane.family for live in wanted)
+        for live in wanted:
             if self._stopping.is_set():
                 return
             live.unavailable = refusal
-            if live.pane.resident or self._everything or live.pane.name in self._visible or refusal:
-                self._bring_up(live)
+            self._bring_up(live)
         self._ready.set()
+
+    def _begin_to_load(self, families: Iterable[str]) -> None:
+        """Load on several threads: most of it is the kernel's verifier, which takes one CPU for each."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from ktop.kernel.loader import load
+
+        pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="loader")
+        for name in dict.fromkeys(families):
+            self._loading[name] = pool.submit(load, name, {"page_size": self._facts.page_size})
+        pool.shutdown(wait=False)
+
+    def _family(self, name: str) -> Family:
+        """Return the family, loaded; LoadError when it cannot be."""
+        from ktop.kernel.loader import load
+
+        if name not in self._families:
+            loading = self._loading.pop(name, None)
+            self._families[name] = (
+                loading.result() if loading else load(name, {"page_size": self._facts.page_size})
+            )
+        return self._families[name]
 
     def _bring_up(self, live: LivePane) -> None:
         """Load the family if no other pane did, attach what the pane needs, take the first Reading."""
-        from ktop.kernel.loader import LoadError, load
+        from ktop.kernel.loader import LoadError
 
         name = live.pane.family
         if live.unavailable is None:
             try:
-                if name not in self._families:
-                    self._families[name] = load(name, {"page_size": self._facts.page_size})
-                live.bring_up(self._families[name])
+                live.bring_up(self._family(name))
             except LoadError as error:
                 live.unavailable, live.log = str(error), error.log
         if live.unavailable is not None:
@@ -187,7 +220,6 @@ class Sampler:
         from ktop.host import HostSampler
 
         host = HostSampler()
-        self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
         while True:
             self._wake.wait(min(max(0.0, self._deadline - time.monotonic()), DRAIN_S))
             self._wake.clear()

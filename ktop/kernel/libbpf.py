@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
@@ -154,15 +155,21 @@ def library() -> Any:
 
 
 class messages:  # noqa: N801 - a context manager, used like a function
-    """Collects what libbpf and the verifier say while it is open, as a list of lines."""
+    """Collects what libbpf and the verifier say to this thread while it is open, as a list of lines."""
+
+    _only_one = threading.Lock()
+    """libbpf has one print function for all threads."""
 
     def __enter__(self) -> list[str]:
         """Start to collect."""
+        self._only_one.acquire()
         self._lines: list[str] = []
         libc = ctypes.CDLL(None)
+        mine = threading.get_ident()
 
         def collect(level: int, form: int, arguments: int) -> int:
-            if level > 1:  # LIBBPF_DEBUG: hundreds of lines, each relocation
+            # LIBBPF_DEBUG is hundreds of lines, one each relocation.
+            if level > 1 or threading.get_ident() != mine:
                 return 0
             # va_list reaches a callee as a pointer on x86-64 and arm64 alike.
             text = ctypes.create_string_buffer(1 << 16)
@@ -177,6 +184,7 @@ class messages:  # noqa: N801 - a context manager, used like a function
     def __exit__(self, *_exception: object) -> None:
         """Be silent again."""
         library().libbpf_set_print(None)
+        self._only_one.release()
 
 
 def each(next_function: Any, owner: int) -> list[int]:

@@ -82,7 +82,9 @@ class ChartArea(Container):
             beside = width >= BESIDE_FROM and self._cpus > MANY_CPUS
             self.set_class(beside, "-beside")
             self._strip.title = "p99 by CPU" if beside else ""
-            below = 1 if lines < 24 else min(max(self._cpus, 1), 3)
+            # Two have a line each, from three on two share one.
+            needed = max(self._cpus, 1) if self._cpus <= 2 else -(-self._cpus // 2)
+            below = 1 if lines < 24 else min(needed, 3)
             self._strip.styles.height = None if beside else below
             height += 0 if beside else below
         self.styles.height = height
@@ -102,6 +104,7 @@ class ChartArea(Container):
                 self._main.show(frames, now)
             if self._strip is not None:
                 self._count_cpus(frames)
+                self._strip.cell_width = self._main.cell_width
                 self._strip.show(frames[-STRIP_FRAMES:] if self._view.live else self._trail.past(self._view))
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:

@@ -14,6 +14,7 @@ from ktop.pane import Unit
 from ktop.stats import percentile
 from ktop.ui.blocks import RISING, Parts, line, painted
 from ktop.ui.drawn import Drawn
+from ktop.ui.heatmap import GUTTER
 from ktop.ui.palette import Palette
 from ktop.ui.units import written
 
@@ -79,6 +80,8 @@ class CpuStrip(Drawn):
         """Draw under ``title`` (no title line when empty)."""
         super().__init__(id=id)
         self.title = title
+        self.cell_width = 1
+        """Cells of an interval where a CPU has the whole width."""
         self._frames: Sequence[Frame] = ()
 
     def show(self, frames: Sequence[Frame]) -> None:
@@ -106,17 +109,23 @@ class CpuStrip(Drawn):
             parts: Parts = []
             for number in range(row, len(history.labels), down):
                 parts += [(" " * _GAP if parts else "", None)]
-                parts += self._one(look, history.labels[number].ljust(label), history.values[number], each)
+                wide = self.cell_width if across == 1 else 1
+                parts += self._one(
+                    look, history.labels[number].ljust(label), history.values[number], each, wide
+                )
             lines.append(line(parts, width))
         return head + lines
 
-    def _one(self, look: Palette, label: str, values: Array, width: int) -> Parts:
+    def _one(self, look: Palette, label: str, values: Array, width: int, wide: int) -> Parts:
         room = max(width - len(label) - 1 - _VALUE, 0)
         bars = np.zeros(room, np.intp)
-        recent = values[-room:] if room else values[:0]
+        recent = values[-(room // wide) :] if room >= wide else values[:0]
         if len(recent):
             state = (recent >= WARN).astype(np.intp) + (recent >= HOT)
-            bars[room - len(recent) :] = state * len(RISING) + heights(recent)
+            # The heatmap leaves out what is left of its width, too.
+            end = room - (width - GUTTER) % wide
+            recent = np.repeat(state * len(RISING) + heights(recent), wide)[-end:]
+            bars[end - len(recent) : end] = recent
 
         def bar_of(cell: int) -> tuple[str, Style]:
             state, eighths = divmod(cell, len(RISING))

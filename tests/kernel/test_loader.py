@@ -146,6 +146,7 @@ def test_ring_overrun_is_counted(variants):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         family.detach()
+        settle(counter)
         losses = family._arrays["lost"].read()
         maps, _tails, lost = family.read()
         assert len(maps["events"]) + losses["ring_full"].sum() == maps["hits"]["count"].sum()
@@ -167,6 +168,7 @@ def test_a_drained_ring_loses_nothing(variants):
             os.getppid()
             family.drain()
         family.detach()
+        settle(counter)
         maps, _tails, _lost = family.read()
         losses = family._arrays["lost"].read()
         assert len(maps["events"]) > 1000
@@ -214,6 +216,14 @@ def test_damaged_object(tmp_path):
     path.write_bytes(os.urandom(4096))
     with pytest.raises(LoadError):
         load("damaged", path=path)
+
+
+def settle(counter):
+    """Wait for the runs that were under way when the program was detached."""
+    before = None
+    while (now := counter.read()["count"].tolist()) != before:
+        before = now
+        time.sleep(0.02)
 
 
 def wait_for(condition):
