@@ -78,8 +78,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
-	unsigned int __state;
 	char comm[TASK_COMM_LEN];
+	unsigned int __state;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;

@@ -111,14 +111,15 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 	bpf_probe_read_kernel_str(comm, TASK_COMM_LEN, task->comm);
 }
 
-/* The same where time is short: from 5.17 on, 06c5088aeedc, names have nothing after their end. */
-static __always_inline void copy_comm(char *comm, struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->worker_private)) /* 5.17 as well */
-		__builtin_memcpy(comm, task->comm, TASK_COMM_LEN);
-	else
-		read_comm(comm, task);
-}
+/* The same where time is short: from 5.17 on, 06c5088aeedc, names have nothing after their end.
+ * A macro, for it knows how its arguments are aligned. */
+#define copy_comm(to, task)                                                                        \
+	do {                                                                                       \
+		if (bpf_core_field_exists((task)->worker_private)) /* 5.17 as well */              \
+			__builtin_memcpy(to, (task)->comm, TASK_COMM_LEN);                         \
+		else                                                                               \
+			read_comm(to, task);                                                       \
+	} while (0)
 
 /* The value of `key`, made from `init` when there is none; NULL when the map is full. */
 static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ktop.kernel.choice import Choice
-from ktop.kernel.loader import ring_bytes
 from ktop.kernel.perf import parse_cpu_list
+from ktop.kernel.prepare import ring_bytes
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
 

@@ -29,9 +29,9 @@ import numpy as np
 
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
-from ktop.kernel.btf import Btf
 from ktop.kernel.choice import Choice
 from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.prepare import object_btf, prepare
 from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
 
@@ -79,7 +79,7 @@ class Family:
         self._program_fds = {
             name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()
         }
-        self._btf = _object_btf(handle)
+        self._btf = object_btf(handle)
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
         self._rings: dict[str, Ring] = {}
         self._bss: mmap.mmap | None = None
@@ -309,13 +309,6 @@ class Family:
         return ctypes.c_uint32.from_buffer(self._bss, place[0])
 
 
-def _object_btf(handle: int) -> Btf:
-    lib = libbpf.library()
-    size = ctypes.c_uint32()
-    raw = lib.btf__raw_data(lib.bpf_object__btf(handle), ctypes.byref(size))
-    return Btf(ctypes.string_at(raw, size.value))
-
-
 def _open(path: Path) -> int:
     try:
         handle: int = libbpf.library().bpf_object__open_file(os.fsencode(path), None)
@@ -323,47 +316,6 @@ def _open(path: Path) -> int:
         reason = f"{path.name} cannot be opened ({error.strerror}): build it with bpf/build.py"
         raise LoadError(reason) from error
     return handle
-
-
-def ring_bytes(declared: int, cpus: int) -> int:
-    """Return the size of a ring buffer, a power of two: ``declared`` is for what 8 CPUs send."""
-    return declared << max((cpus - 1).bit_length() - 3, 0)
-
-
-def _storages(handle: int) -> set[str]:
-    """Return the names of the maps that are kept with tasks and sockets."""
-    lib = libbpf.library()
-    maps = libbpf.each(lib.bpf_object__next_map, handle)
-    kinds = {libbpf.MAP_TYPE_TASK_STORAGE, libbpf.MAP_TYPE_SK_STORAGE}
-    return {lib.bpf_map__name(each).decode() for each in maps if lib.bpf_map__type(each) in kinds}
-
-
-def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Mapping[str, int]) -> None:
-    """Set autoload, sizes and read-only data of an object that is open and not yet loaded."""
-    lib = libbpf.library()
-    taken = choice.programs()
-    for program in libbpf.each(lib.bpf_object__next_program, handle):
-        lib.bpf_program__set_autoload(program, lib.bpf_program__name(program).decode() in taken)
-    cpus = lib.libbpf_num_possible_cpus()
-    storages = _storages(handle)
-    for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
-        name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
-        by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
-        if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
-            lib.bpf_map__set_max_entries(bpf_map, cpus)
-        if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
-            lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
-        if name in storages or name.removeprefix("_") in storages:
-            lib.bpf_map__set_autocreate(bpf_map, (name in storages) == choice.storage)
-        if name in sizes:
-            lib.bpf_map__set_max_entries(bpf_map, sizes[name])
-        if constants and internal and name.endswith(".rodata"):
-            size = ctypes.c_size_t()
-            memory = lib.bpf_map__initial_value(bpf_map, ctypes.byref(size))
-            for variable, (offset, width) in _object_btf(handle).section(".rodata").items():
-                if variable in constants:
-                    raw = constants[variable].to_bytes(width, "little", signed=constants[variable] < 0)
-                    ctypes.memmove(memory + offset, raw, width)
 
 
 def load(
@@ -391,7 +343,7 @@ def load(
         if choice is None:
             programs = libbpf.each(lib.bpf_object__next_program, handle)
             choice = Choice.among(lib.bpf_program__name(program).decode() for program in programs)
-        _prepare(handle, choice, constants or {}, sizes or {})
+        prepare(handle, choice, constants or {}, sizes or {})
         try:
             if log:  # the second time on, to know who is to blame
                 with libbpf.messages() as lines:

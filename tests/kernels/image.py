@@ -29,7 +29,7 @@ PACKAGES = (
 )
 UNNEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/include")
 PROJECT = ("ktop", "tests", "bpf", "pyproject.toml")
-HEADROOM_MIB = 384
+HEADROOM_MIB = 1536
 """What tests may write."""
 
 
@@ -71,7 +71,7 @@ def project(root: Path, target: Path, tree: Path) -> None:
 def make_image(tree: Path, target: Path, mib: int) -> None:
     """Make an ext4 file system of ``mib`` MiB that holds ``tree``."""
     target.unlink(missing_ok=True)
-    command = ["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree]
+    command: list[str | Path] = ["mke2fs", "-q", "-t", "ext4", "-E", "root_owner=0:0", "-d", tree]
     subprocess.run([*command, target, f"{mib}m"], check=True, capture_output=True)
 
 
@@ -83,7 +83,7 @@ def _unpack(debs: list[Path], tree: Path) -> None:
         (tree / name).symlink_to(f"usr/{name}")
     for deb in debs:
         contents = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
-        command = ["tar", "-x", "--keep-directory-symlink", "-C", tree]
+        command: list[str | Path] = ["tar", "-x", "--keep-directory-symlink", "-C", tree]
         subprocess.run(command, stdin=contents.stdout, check=True)
         if contents.wait():
             raise OSError(f"{deb.name} cannot be unpacked")
@@ -110,7 +110,7 @@ def _compile(tree: Path, directory: Path, inside: str) -> None:
     loader = next(tree.glob("usr/lib*/ld-linux-*.so.*"))
     libraries = ":".join(str(path.parent) for path in tree.glob("usr/lib/*/libc.so.6"))
     python = next(tree.glob("usr/bin/python3.*"))
-    command = [loader, "--library-path", libraries, python, "-I", "-m", "compileall", "-q"]
+    command: list[str | Path] = [loader, "--library-path", libraries, python, "-I", "-m", "compileall", "-q"]
     # Modules that are there to be no Python (of test-suites) fail: no reason to stop.
     subprocess.run(
         [*command, "-s", directory, "-p", inside, directory],
