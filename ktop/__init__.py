@@ -1,0 +1,1 @@
+"""top for the kernel: what it does, layer by layer, and to whom."""

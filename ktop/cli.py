@@ -153,6 +153,8 @@ def _show(source: Source, panes: Sequence[Pane], options: Namespace) -> int:
         names = ", ".join(theme.name for theme in THEMES)
         raise Failure(f"there is no theme {options.theme!r} (ktop's own: {names})", USAGE) from None
     app.run()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or OK
 
 

@@ -68,7 +68,7 @@ class Column:
     hidden: bool = False
     """Neither in the table nor in JSON: only what others are computed from."""
     bounds: Array | None = field(default=None, compare=False)
-    """Of a HISTOGRAM, which is then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
+    """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
 
     @property
     def is_text(self) -> bool:

@@ -10,7 +10,7 @@ from ktop.frame import Array, Reading
 from ktop.stats import grown, match
 
 
-def process_deltas(
+def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     previous: Reading,
     current: Reading,
     counters: Sequence[str],

@@ -61,6 +61,8 @@ class KtopApp(ThemedApp):
         self.panes = tuple(panes)
         self.bridge = Bridge(panes)
         self.view = View(interval_s=source.interval_s)
+        self.failure: Exception | None = None
+        """What ended the application, if anything did but the user."""
         self._first = names.index(pane) if pane is not None else 0
         self._pid = pid
         if pid is not None:
@@ -100,6 +102,15 @@ class KtopApp(ThemedApp):
     def on_unmount(self) -> None:
         """Take no more Frames."""
         self.bridge.close()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep the first; who runs the application says it in one sentence."""
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Leave without Textual's traceback: it prints all local variables, with what others wrote."""
+        self._close_messages_no_wait()
 
     # -- actions -------------------------------------------------------------
 

@@ -51,17 +51,17 @@ class FilterBar(Horizontal):
         yield Line(Content.styled("/", "bold $strong"), id="slash")
         yield Line(id="about")
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Show a filter given from the start."""
         if self._view.filter:
-            self._input()
+            await self._input()
             self.add_class("-shown")
 
-    def edit(self) -> None:
-        """Show the line and take the keyboard."""
+    async def edit(self) -> None:
+        """Show the line and take the keyboard, before the next key is looked at."""
         self.add_class("-shown")
         self._before = self._view.filter
-        self._input().focus()
+        self.screen.set_focus(await self._input())
         self._say()
 
     def clear(self) -> None:
@@ -77,7 +77,7 @@ class FilterBar(Horizontal):
         if self.has_class("-shown"):
             self._say()
 
-    def _input(self) -> Input:
+    async def _input(self) -> Input:
         """Return the input, made at its first use."""
         found = list(self.query(Input))
         if found:
@@ -88,7 +88,7 @@ class FilterBar(Horizontal):
             select_on_focus=False,
             compact=True,
         )
-        self.mount(box, after=0)
+        await self.mount(box, after=0)
         return box
 
     def _apply(self, text: str) -> None:

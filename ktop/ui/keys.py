@@ -71,6 +71,7 @@ VIEW: list[BindingType] = [
         "view.filter",
         display="/",
         show=True,
+        priority=True,  # at once, so that what is typed next goes into the line
     ),
     key("S", "pick_sort", "sort", "Choose the column to sort by", "view.sort", show=True),
     key("<", "sort_next(-1)", "sort left", "Sort by the column to the left", "view.sort_left"),

@@ -73,7 +73,7 @@ class MainScreen(TimeKeys, Screen[None]):
         """Make the first view: the skeleton has been painted."""
         self.query_one("#attaching").remove()
         if self.view.filter is not None:
-            self._filter_bar()
+            self.call_later(self._filter_bar)
         self.show_pane(self._current)
 
     def on_unmount(self) -> None:
@@ -137,18 +137,23 @@ class MainScreen(TimeKeys, Screen[None]):
 
     # -- the pane in sight ---------------------------------------------------
 
-    def action_filter(self) -> None:
-        """Edit the filter."""
-        bar = self._filter_bar()
-        bar.call_after_refresh(bar.edit)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave letters to a line that is being typed into."""
+        if action == "filter" and self.focused is not None and self._bar in self.focused.ancestors:
+            return False
+        return super().check_action(action, parameters)
 
-    def _filter_bar(self) -> FilterBar:
+    async def action_filter(self) -> None:
+        """Edit the filter; over a slow line, what is typed into it can come in one piece with the key."""
+        await (await self._filter_bar()).edit()
+
+    async def _filter_bar(self) -> FilterBar:
         """Return the line of the filter, made when it is first needed."""
         if self._bar is None:
             from ktop.ui.filter_bar import FilterBar
 
             self._bar = FilterBar(self.view, self.panes)
-            self.mount(self._bar, before=self.query_one(KeyLine))
+            await self.mount(self._bar, before=self.query_one(KeyLine))
         return self._bar
 
     def on_filter_bar_changed(self, _event: FilterBar.Changed) -> None:

@@ -64,6 +64,7 @@ class PaneView(Vertical):
         self._table: Any = None
         self._shown_pane = pane
         self._per_process = False
+        self._older = 0
 
     # -- parts ---------------------------------------------------------------
 
@@ -125,11 +126,11 @@ class PaneView(Vertical):
             return
         frame = self._frame()
         reason = frame.status.unavailable if frame is not None else None
-        self._draw_question(frame)
         self._draw_reason(reason)
         for chart in self.query(ChartArea):
             chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)
+        self._draw_question(frame)
         self._draw_status(frame)
 
     def _frame(self) -> Frame | None:
@@ -147,6 +148,8 @@ class PaneView(Vertical):
             notes.append(f"following {self._view.follow}")
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
+        if self._older:
+            notes.append(f"{self._older} older ones are no longer kept")
         right = Content.styled("  ".join(notes), "$strong")
         self.query_one("#question", Line).set(left, right)
 
@@ -191,7 +194,8 @@ class PaneView(Vertical):
         if frame is None:
             return {}
         if self.pane.shape is Shape.EVENTS:
-            return self._bridge.events(self.pane.name, None if self._view.live else frame.ts)[0]
+            rows, self._older = self._bridge.events(self.pane.name, None if self._view.live else frame.ts)
+            return rows
         if self.pane.shape is Shape.STACKS:
             frames = self._bridge.history.frames(
                 self.pane.name, since=frame.ts - STACK_SECONDS, until=frame.ts

@@ -200,7 +200,7 @@ def test_owner_is_who_talks(observe):
 
 
 def listens(port: int) -> bool:
-    """Return whether anyone listens there: a client that comes too early could use up the server's one turn."""
+    """Return whether anyone listens there: a client too early could use up the server's one turn."""
     sockets = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     fields = [line.split() for line in sockets.splitlines()]
     return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in fields)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -657,3 +658,25 @@ async def test_lines_are_never_markup():
         await k.press("down", "enter")
         await k.until(lambda: "[bold]" in k.text)
         assert k.app.screen.query_one("#title", Line).size.height == 1
+
+
+async def test_what_is_typed_in_one_piece_with_the_slash_goes_into_the_filter():
+    """Over a slow line: the q must not quit."""
+    async with running() as it:
+        for character in "/qq/f":
+            it.app.post_message(events.Key("slash" if character == "/" else character, character))
+        await it.until(lambda: it.main.query(Input) and it.main.query_one(Input).value == "qq/f")
+
+
+async def test_a_defect_ends_it_without_a_traceback(capfd):
+    """Textual's shows all local variables, with names that others chose."""
+
+    async def fail() -> None:
+        async with running() as it:
+            it.app.call_later(lambda: 1 / 0)
+            await it.until(lambda: it.app.failure is not None)
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
