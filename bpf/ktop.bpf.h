@@ -215,6 +215,15 @@ static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 		__rest >> 63;                                                                      \
 	})
 
+/* v, which is at most `mask` already: the compiler may know, but verifiers up to 6.1 or so lose
+ * sight of it in arithmetic of 32 bits. */
+#define bounded(v, mask)                                                                           \
+	({                                                                                         \
+		u64 __bounded = (v);                                                               \
+		asm volatile("%0 &= " #mask : "+r"(__bounded));                                    \
+		__bounded;                                                                         \
+	})
+
 static __always_inline u32 log2_u64(u64 v)
 {
 	u32 shift, r;
@@ -234,7 +243,7 @@ static __always_inline u32 log2_u64(u64 v)
 	shift = exceeds(v, 0x3ULL) << 1;
 	v >>= shift;
 	r |= shift;
-	return r | (u32)(v >> 1);
+	return bounded(r | v >> 1, 63);
 }
 
 /* Log-linear: 8 slots for each power of two (ktop.stats.log_linear_bounds). */
@@ -248,6 +257,7 @@ static __always_inline u32 log_linear_slot(u64 v, u32 slots)
 	exponent = log2_u64(v);
 	slot = ((exponent - HIST_LINEAR_BITS + 1) << HIST_LINEAR_BITS) +
 	       ((v >> (exponent - HIST_LINEAR_BITS)) & ((1 << HIST_LINEAR_BITS) - 1));
+	slot = bounded(slot, 511);
 	return slot < slots ? slot : slots - 1;
 }
 
