@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ class Host:
         return Reading(self.epoch, {"interrupts": self.cpus.copy(), "names": names})
 
 
-def figures(before: Reading, after: Reading) -> dict[bytes, dict[str, object]]:
+def figures(before: Reading, after: Reading) -> dict[bytes, dict[str, Any]]:
     """Return the row of each interrupt."""
     rows = derive(dict(compute(before, after, Facts(2)).rows))
     assert set(rows) == {column.name for column in PANE.columns}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ktop.frame import Reading
+from ktop.frame import Reading, Sample
 from ktop.pane import Column, Fold, Pane, Unit, fold
 from ktop.records import keyed_deltas, process_deltas
 from ktop.stats import ratio
@@ -92,7 +92,7 @@ def test_rows_fold_by_each_columns_rule():
         ),
         ("pid",),
         "count",
-        lambda *_: None,
+        lambda *_: Sample({}),
         derive,
     )
     rows = {

@@ -99,7 +99,7 @@ def test_group_is_stable_and_complete(keys):
     order, starts = group([numbers, names])
     assert sorted(order.tolist()) == list(range(len(keys)))
     ends = [*starts.tolist()[1:], len(keys)][: len(starts)]
-    seen = set()
+    seen: set[tuple[int, bytes]] = set()
     for start, end in zip(starts.tolist(), ends, strict=True):
         members = order[start:end].tolist()
         assert members == sorted(members)

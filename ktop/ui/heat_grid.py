@@ -61,11 +61,13 @@ class HeatGrid:
 
     def fit(self, frames: Sequence[Frame], columns: int, rows: int, *, halves: int, merge: int = 1) -> None:
         """Make the cells of the newest of ``frames`` anew; ``merge`` intervals to a column."""
-        data = self.columns = bins.columns(frames, columns, merge)
+        before, data = self.columns, bins.columns(frames, columns, merge)
+        self.columns = data
         self.rows, self.halves = rows, halves
         seen = bins.extent(data.counts, data.bounds)
         if seen is None or rows < 1:
             self._steps = np.zeros((0, 0), int)
+            self.percentiles = np.zeros((len(MARKS), 0))
             return
         self.axis.cover(*seen)
         self._bands = bins.bands(data.bounds, self.axis.low, self.axis.high, rows * halves)
@@ -73,12 +75,27 @@ class HeatGrid:
         # Bands are not all of the same height: colour says how dense they are.
         self._steps, self.top = bins.levels(counts * self._bands.share, HEAT_STEPS)
         self._steps[(self._steps == 0) & (counts > 0)] = 1
-        self.percentiles = np.stack([percentile(data.counts, data.bounds, mark.q) for mark in MARKS])
+        self.percentiles = self._percentiles(before, self.percentiles) if merge == 1 else _marks(data)
         self._over = np.zeros(counts.shape, np.intp)
         column = np.arange(len(data))
         for number, values in enumerate(self.percentiles, start=1):
             row = bins.place(values, self.axis.low, self.axis.high, rows * halves)
             self._over[column[row >= 0], row[row >= 0]] = number
+
+    def _percentiles(self, before: bins.Columns, known: Array) -> Array:
+        """Return the percentiles; those ``known`` of the columns ``before`` are not computed again."""
+        data = self.columns
+        gone = int(np.searchsorted(before.ts, data.ts[0]))
+        kept = known[:, gone:]
+        stay = kept.shape[1]
+        same = (
+            0 < stay <= len(data)
+            and np.array_equal(before.bounds, data.bounds)
+            and np.array_equal(before.ts[gone : gone + stay], data.ts[:stay])
+        )
+        if not same:
+            return _marks(data)
+        return np.concatenate([kept, _marks(bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:]))], 1)
 
     def line(self, row: int) -> tuple[Array, Array, Array]:
         """Return the steps of the upper and lower halves of a row's cells and their marks (0 for none).
@@ -124,3 +141,8 @@ class HeatGrid:
         for row, value in zip(rows, values, strict=True):
             marks.setdefault(row, value)
         return marks
+
+
+def _marks(data: bins.Columns) -> Array:
+    """Return the percentile of each of MARKS in each column: shape (marks, columns)."""
+    return np.stack([percentile(data.counts, data.bounds, mark.q) for mark in MARKS])

@@ -71,6 +71,8 @@ class HeatmapView(Drawn, can_focus=True):
         self._art: HeatCells | None = None
         self._stale = True
         self._fitted = (0, 0)
+        self._drawn_rows: dict[tuple[bytes, str, bool, int], Strip] = {}
+        """The rows of the last drawing by what is in them."""
         # The cursor is a time and a value, so it stays on them while the map
         # moves.  Time None is the newest column, whichever that is.
         self._cursor: tuple[float | None, float] | None = None
@@ -89,17 +91,17 @@ class HeatmapView(Drawn, can_focus=True):
     @property
     def map_rows(self) -> int:
         """Lines of the map itself, between the title and the time axis."""
-        return max(self.size.height - 2, 0)
+        return max(self.outer_size.height - 2, 0)
 
     @property
     def cell_width(self) -> int:
         """Cells of one column."""
-        return 2 if self.size.width - GUTTER >= WIDE_FROM else 1
+        return 2 if self.outer_size.width - GUTTER >= WIDE_FROM else 1
 
     @property
     def map_columns(self) -> int:
         """Columns there is room for."""
-        return max((self.size.width - GUTTER) // self.cell_width, 0)
+        return max((self.outer_size.width - GUTTER) // self.cell_width, 0)
 
     # Drawing
 
@@ -107,6 +109,7 @@ class HeatmapView(Drawn, can_focus=True):
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
+            self._drawn_rows.clear()
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
@@ -122,6 +125,8 @@ class HeatmapView(Drawn, can_focus=True):
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
         labels = self.grid.ticks()
         blank = np.zeros(self.map_columns - len(self.grid.columns), np.intp)
+        width, cell_width = self.outer_size.width, self.cell_width
+        before, self._drawn_rows = self._drawn_rows, {}
         lines = []
         for row in range(self.map_rows - 1, -1, -1):
             upper, lower, over = self.grid.line(row)
@@ -130,9 +135,15 @@ class HeatmapView(Drawn, can_focus=True):
                 over[at.column] = CURSOR
             codes = np.concatenate([blank, code(upper, lower, over)])
             label = tick(self.chart.unit, labels[row]) if row in labels else ""
-            parts: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
-            parts += [(segment.text, segment.style) for segment in art.row(codes, self.cell_width)]
-            lines.append(line(parts, self.size.width))
+            # Most rows far from the percentiles are empty, now as before.
+            key = (codes.tobytes(), label, here, width)
+            strip = before.get(key)
+            if strip is None:
+                parts: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
+                parts += [(segment.text, segment.style) for segment in art.row(codes, cell_width)]
+                strip = line(parts, width)
+            self._drawn_rows[key] = strip
+            lines.append(strip)
         return lines
 
     def _empty(self, art: HeatCells) -> list[Strip]:
@@ -143,7 +154,7 @@ class HeatmapView(Drawn, can_focus=True):
         if lines:
             lines[(self.map_rows - 1) // 2] = text
         return [
-            line([(" " * GUTTER, None), (content.center(width), ground)], self.size.width)
+            line([(" " * GUTTER, None), (content.center(width), ground)], self.outer_size.width)
             for content in lines
         ]
 
@@ -151,7 +162,7 @@ class HeatmapView(Drawn, can_focus=True):
         look = art.palette
         parts: Parts = [(self.chart.title, look.style("strong"))]
         if not self.grid:
-            return line(parts, self.size.width)
+            return line(parts, self.outer_size.width)
         legend: list[Parts] = [
             [
                 (f"  {mark.glyph}{mark.glyph} ", look.style(mark.color)),
@@ -161,11 +172,11 @@ class HeatmapView(Drawn, can_focus=True):
             for mark, value in zip(MARKS, self.grid.percentiles[:, at.column if at else -1], strict=True)
         ]
         # Where it is narrow the lower percentiles are left out first.
-        while legend and cells(parts) + sum(map(cells, legend)) > self.size.width:
+        while legend and cells(parts) + sum(map(cells, legend)) > self.outer_size.width:
             del legend[0]
         parts += [part for entry in legend for part in entry]
         scales = [self._scale(art, np.arange(first, HEAT_STEPS + 1, first)) for first in (1, 2)]
-        return spread(parts, scales, self.size.width)
+        return spread(parts, scales, self.outer_size.width)
 
     def _scale(self, art: HeatCells, steps: Array) -> Parts:
         """Return the legend of the colours: from one to the most."""
@@ -178,7 +189,7 @@ class HeatmapView(Drawn, can_focus=True):
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
         text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
         zoom = f"×{ZOOMS[self._zoom]}" if self._zoom else ""
-        return line([(zoom.rjust(GUTTER - 1) + " " + text, art.palette.style("muted"))], self.size.width)
+        return line([(zoom.rjust(GUTTER - 1) + " " + text, art.palette.style("muted"))], self.outer_size.width)
 
     def _reading(self, art: HeatCells, at: Cell) -> Strip:
         low, high, number = self.grid.band(at)
@@ -193,7 +204,7 @@ class HeatmapView(Drawn, can_focus=True):
         ]
         if total:
             parts.append((f", {fmt.percent(number / total)}", muted))
-        return line(parts, self.size.width)
+        return line(parts, self.outer_size.width)
 
     # The cursor
 

@@ -38,6 +38,8 @@ STACK_SECONDS = 30.0
 class PaneView(Vertical):
     """Draws its pane at the moment looked at, whenever a Frame comes or the moment changes."""
 
+    BLANK = True
+
     class Opened(Message):
         """A row's process is asked for."""
 

@@ -25,6 +25,7 @@ from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane
 from ktop.text import fit
+from ktop.ui.drawn import Bare
 from ktop.ui.row_cursor import RowCursor
 from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
@@ -35,7 +36,7 @@ _PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
 """The part of the style sheet for each role of a cell."""
 
 
-class FrameTable(ScrollView, can_focus=True):
+class FrameTable(Bare, ScrollView, can_focus=True):
     """The rows of a pane, sorted, of which one is under the cursor."""
 
     ALLOW_SELECT = False
@@ -255,12 +256,12 @@ class FrameTable(ScrollView, can_focus=True):
         """Return line ``y`` of the widget: the header, then the rows from where it is scrolled to."""
         left, top = self.scroll_offset
         strip = self._header_strip() if y == 0 else self._row_strip(top + y - 1)
-        if left or strip.cell_length != self.size.width:
+        if left or strip.cell_length != self.outer_size.width:
             right, length = left + self._width, strip.cell_length
             strip = strip.crop(left, right)
             if y == 0:
                 strip = with_arrows(strip, left > 0, length > right, self._style("header-sorted"))
-            return strip.extend_cell_length(self.size.width, self._style("row"))
+            return strip.extend_cell_length(self.outer_size.width, self._style("row"))
         return strip
 
     def _row_strip(self, position: int) -> Strip:
@@ -272,14 +273,14 @@ class FrameTable(ScrollView, can_focus=True):
     def _whole(self, segments: list[Segment]) -> Strip:
         """Return ``segments``, which are as wide as the columns are, as a line as wide as the table."""
         used = total_width(self._slots)
-        if segments and used < self.size.width:
-            segments.append(Segment(" " * (self.size.width - used), segments[-1].style))
-        return Strip(segments, max(used, self.size.width) if segments else None)
+        if segments and used < self.outer_size.width:
+            segments.append(Segment(" " * (self.outer_size.width - used), segments[-1].style))
+        return Strip(segments, max(used, self.outer_size.width) if segments else None)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
             text = " " + self.empty_text if position == 0 else ""
-            return [Segment(fit(text, total_width(self._slots) or self.size.width), self._style("quiet"))]
+            return [Segment(fit(text, total_width(self._slots) or self.outer_size.width), self._style("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         one: Style | None = None
@@ -321,7 +322,7 @@ class FrameTable(ScrollView, can_focus=True):
         for y, old in enumerate(before):
             new = self._header_strip() if y == 0 else self._row_strip(self.scroll_offset.y + y - 1)
             if old is None or old != new:
-                regions.append(Region(0, y, self.size.width, 1))
+                regions.append(Region(0, y, self.outer_size.width, 1))
         if regions:
             self.refresh(*regions)
 
@@ -330,12 +331,12 @@ class FrameTable(ScrollView, can_focus=True):
     @property
     def _width(self) -> int:
         """How wide the rows are: the last cell is the scroll bar's, whether it shows or not."""
-        return max(1, self.size.width - 1)
+        return max(1, self.outer_size.width - 1)
 
     @property
     def _lines(self) -> int:
         """How many rows are on the screen."""
-        return max(1, self.size.height - 1)
+        return max(1, self.outer_size.height - 1)
 
     def _in_sight(self) -> bool:
         return 0 <= self._cursor.position - self.scroll_offset.y < self._lines

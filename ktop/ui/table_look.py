@@ -28,6 +28,8 @@ TABLE_CSS = """
 FrameTable {
     height: 1fr;
     scrollbar-size: 0 1;
+    /* Its place is kept, and it shows nothing while all fits: coming and going, it would have all laid out anew. */
+    overflow-y: scroll;
     & > .frame-table--header { color: $muted; }
     & > .frame-table--header-sorted { color: $strong; text-style: bold; }
     & > .frame-table--quiet { color: $muted; }

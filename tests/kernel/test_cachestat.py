@@ -93,7 +93,8 @@ def cached(path: Path) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    libc.mincore.argtypes = libc.munmap.argtypes = None
+    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     size = path.stat().st_size
     fd = os.open(path, os.O_RDONLY)
     where = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
@@ -381,6 +382,7 @@ def test_the_host(cachestat, path):
 
 def test_the_cache_grew_by_what_came_in(cachestat, path):
     """nr_file_pages of the whole host, in a moment when little else happens."""
+    grew = 0
     for _attempt in range(30):
         drop(path)
         before = procfs.numbers("vmstat")["nr_file_pages"]

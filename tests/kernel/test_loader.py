@@ -58,6 +58,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 def build_module():
     spec = importlib.util.spec_from_file_location("ktop_build", ROOT / "bpf/build.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

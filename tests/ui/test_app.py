@@ -229,7 +229,7 @@ async def test_pause_holds_the_view_and_collecting_goes_on():
         await k.tick(10)
         assert k.table.cursor_row() == pytest.approx(before) if before is None else True
         assert "-00:10 · paused" in k.text
-        assert k.main.history.latest("runqlat").ts == k.app.bridge.now  # type: ignore[union-attr]
+        assert k.main.history.latest("runqlat").ts == k.app.bridge.now
         await k.press("space")
         assert "paused" not in k.text
         assert k.app.view.live
