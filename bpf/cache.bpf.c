@@ -83,12 +83,13 @@ static __always_inline struct use *use_of(struct task_struct *task)
  * atomics; those of a process do, for its threads. */
 #define count(task, thread, field, n)                                                              \
 	do {                                                                                       \
+		struct task_struct *__leader = read_field(task, group_leader);                     \
 		struct counters *__host = this_cpu(host);                                          \
 		struct use *__process = thread;                                                    \
 		if (__host)                                                                        \
 			__host->field += n;                                                        \
-		if (read_field(task, pid) != read_field(task, tgid))                               \
-			__process = use_of(read_field(task, group_leader));                        \
+		if (__leader != task)                                                              \
+			__process = use_of(__leader);                                              \
 		if (__process)                                                                     \
 			__sync_fetch_and_add(&__process->counters.field, n);                       \
 	} while (0)
