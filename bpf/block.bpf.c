@@ -335,7 +335,7 @@ static __always_inline u64 device_ns(struct request *rq, struct totals *host)
 
 static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
 {
-	u32 slot = log2_slot(ns);
+	u64 slot = log2_slot(ns);
 
 	if (read) {
 		__sync_fetch_and_add(&issuer->read_bytes, bytes);
@@ -354,13 +354,13 @@ static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, 
 
 static __always_inline int handle_complete(struct request *rq, u32 bytes)
 {
-	u32 op = rq->cmd_flags & REQ_OP_MASK, first, slot;
+	u32 op = rq->cmd_flags & REQ_OP_MASK, first;
 	struct totals *host = this_cpu(totals);
 	struct submission *submission;
 	struct issuer_key key = {};
 	struct issuer *issuer;
+	u64 ns = 0, slot;
 	bool whole;
-	u64 ns = 0;
 
 	/* First of all: where a pointer is followed, the verifier searches all types
 	 * (btf_nested_type_is_trusted), again for every path that gets there. */

@@ -224,7 +224,7 @@ static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 		__bounded;                                                                         \
 	})
 
-static __always_inline u32 log2_u64(u64 v)
+static __always_inline u64 log2_u64(u64 v)
 {
 	u32 shift, r;
 
@@ -248,9 +248,9 @@ static __always_inline u32 log2_u64(u64 v)
 
 /* Log-linear: 8 slots for each power of two (ktop.stats.log_linear_bounds). */
 #define HIST_LINEAR_BITS 3
-static __always_inline u32 log_linear_slot(u64 v, u32 slots)
+static __always_inline u64 log_linear_slot(u64 v, u32 slots)
 {
-	u32 exponent, slot;
+	u64 exponent, slot;
 
 	if (v < 1 << HIST_LINEAR_BITS)
 		return v;
@@ -263,9 +263,9 @@ static __always_inline u32 log_linear_slot(u64 v, u32 slots)
 
 /* Plain log2 of ns in steps from 1.024 us up (ktop.stats.log2_bounds with unit 1 / 0.512). */
 #define LOG2_SLOTS 26
-static __always_inline u32 log2_slot(u64 ns)
+static __always_inline u64 log2_slot(u64 ns)
 {
-	u32 slot = log2_u64(ns >> 9);
+	u64 slot = log2_u64(ns >> 9);
 
 	return slot < LOG2_SLOTS ? slot : LOG2_SLOTS - 1;
 }

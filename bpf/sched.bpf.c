@@ -55,8 +55,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 {
 	struct latency *histogram;
 	struct waits *process;
-	u64 *since, now = 0, wait;
-	u32 slot;
+	u64 *since, now = 0, wait, slot;
 
 	/* PID 0 is always runnable and waits for nothing. */
 	if (preempted && prev->pid) {

@@ -9,6 +9,7 @@ from typing import Any
 
 from ktop import registry
 from ktop.frame import Frame
+from ktop.kernel.choice import Choice
 from ktop.pane import Pane
 from ktop.sampler import Sampler
 
@@ -45,15 +46,13 @@ def look_at(pane: Pane) -> dict[str, Any]:
                 break
         if frame.status.unavailable:
             return {"unavailable": frame.status.unavailable, "log": sampler.logs()[pane.name][-40:]}
-        return {"variants": variants(sampler, pane), "refused": dict(frame.status.refused)}
+        family = sampler._panes[pane.name].family
+        choice = family.choice if family else Choice({})
+        if missing := choice.missing():
+            return {"defect": f"not all hooks: {missing}", "log": sampler.logs()[pane.name][-40:]}
+        return {"variants": choice.taken(), "refused": dict(frame.status.refused)}
     finally:
         sampler.stop()
-
-
-def variants(sampler: Sampler, pane: Pane) -> dict[str, str]:
-    """Return the program that was taken, by group."""
-    live = sampler._panes[pane.name]
-    return dict(live.family.choice.taken()) if live.family else {}
 
 
 def live_programs() -> set[int]:

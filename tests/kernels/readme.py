@@ -44,7 +44,7 @@ def _cell(pane: dict[str, Any]) -> str:
     counts = str(pane["passed"])
     if pane["failed"] or pane["defect"]:
         return f"{counts}, **{len(pane['failed'])} failed**"
-    return f"{counts}, not live: {pane['unavailable'].partition(':')[0]}" if pane["unavailable"] else counts
+    return f"{counts} (not live: no PMU)" if pane["unavailable"] else counts
 
 
 def _variants(pane: dict[str, Any]) -> set[str]:
