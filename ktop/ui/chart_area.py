@@ -12,6 +12,7 @@ from textual.containers import Container
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
 from ktop.text import escape
+from ktop.ui.drawn import Ground
 from ktop.ui.trail import Trail
 from ktop.ui.view import View
 
@@ -26,7 +27,7 @@ AIRY_FROM = 26
 """Lines of a pane from which a blank one stands between chart and table."""
 
 
-class ChartArea(Container):
+class ChartArea(Ground, Container):
     """Holds the pane's chart; made only for panes that have one."""
 
     DEFAULT_CSS = """

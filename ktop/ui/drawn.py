@@ -30,6 +30,17 @@ class Bare(Widget):
         return strips if (start, end) == (0, width) else [strip.crop(start, end) for strip in strips]
 
 
+class Ground(Widget):
+    """A container that is nothing but ground: the compositor draws it whenever it draws what stands on it."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return one blank line as often as it takes."""
+        strip = Strip.blank(crop.width, self.visual_style.rich_style)
+        for line_filter in self.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
+        return [strip] * crop.height
+
+
 class Drawn(Bare):
     """Keeps finished lines, and makes them anew for data, size and theme."""
 

@@ -95,7 +95,8 @@ class HeatGrid:
         )
         if not same:
             return _marks(data)
-        return np.concatenate([kept, _marks(bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:]))], 1)
+        new = bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:])
+        return np.concatenate([kept, _marks(new)], axis=1)
 
     def line(self, row: int) -> tuple[Array, Array, Array]:
         """Return the steps of the upper and lower halves of a row's cells and their marks (0 for none).

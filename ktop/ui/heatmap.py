@@ -189,7 +189,8 @@ class HeatmapView(Drawn, can_focus=True):
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
         text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
         zoom = f"×{ZOOMS[self._zoom]}" if self._zoom else ""
-        return line([(zoom.rjust(GUTTER - 1) + " " + text, art.palette.style("muted"))], self.outer_size.width)
+        axis = zoom.rjust(GUTTER - 1) + " " + text
+        return line([(axis, art.palette.style("muted"))], self.outer_size.width)
 
     def _reading(self, art: HeatCells, at: Cell) -> Strip:
         low, high, number = self.grid.band(at)

@@ -14,6 +14,7 @@ from ktop.pane import Pane
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
+from ktop.ui.drawn import Ground
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from ktop.ui.pane_view import PaneView
 
 
-class MainScreen(TimeKeys, Screen[None]):
+class Body(Ground, Container):
+    """Where the pane in sight is."""
+
+
+class MainScreen(TimeKeys, Ground, Screen[None]):
     """Shows one pane at a time; each is made when it is first looked at."""
 
     BINDINGS = keys.MAIN
@@ -60,7 +65,7 @@ class MainScreen(TimeKeys, Screen[None]):
         """Compose what is seen before anything is known; panes come after the first paint."""
         yield Header(self.source.identity, self.bridge, self.view)
         yield PaneTabs([pane.name for pane in self.panes], self._current)
-        with Container(id="body"):
+        with Body(id="body"):
             yield Line(Content.styled("Attaching to the kernel …", "$muted"), id="attaching")
         yield KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
         yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")

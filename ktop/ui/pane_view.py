@@ -22,6 +22,7 @@ from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.chart_area import ChartArea
+from ktop.ui.drawn import Ground
 from ktop.ui.line import Line
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table import FrameTable
@@ -35,10 +36,8 @@ STACK_SECONDS = 30.0
 """Stacks are added up over that long: one interval's samples say little."""
 
 
-class PaneView(Vertical):
+class PaneView(Ground, Vertical):
     """Draws its pane at the moment looked at, whenever a Frame comes or the moment changes."""
-
-    BLANK = True
 
     class Opened(Message):
         """A row's process is asked for."""

@@ -280,7 +280,8 @@ class FrameTable(Bare, ScrollView, can_focus=True):
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
             text = " " + self.empty_text if position == 0 else ""
-            return [Segment(fit(text, total_width(self._slots) or self.outer_size.width), self._style("quiet"))]
+            width = total_width(self._slots) or self.outer_size.width
+            return [Segment(fit(text, width), self._style("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         one: Style | None = None

@@ -28,7 +28,7 @@ TABLE_CSS = """
 FrameTable {
     height: 1fr;
     scrollbar-size: 0 1;
-    /* Its place is kept, and it shows nothing while all fits: coming and going, it would have all laid out anew. */
+    /* The bar keeps its place and shows nothing while all fits: by coming and going it lays all out anew. */
     overflow-y: scroll;
     & > .frame-table--header { color: $muted; }
     & > .frame-table--header-sorted { color: $strong; text-style: bold; }

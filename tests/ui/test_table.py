@@ -476,13 +476,13 @@ async def test_lines_that_did_not_change_are_not_drawn_again(drive, monkeypatch)
         await it.show(make([30, 20, 10]))
         await it.show(make([30, 20, 10]))
         drawn = []
-        render_line = FrameTable.render_line
+        refresh = FrameTable.refresh
 
-        def noted(self, y):
-            drawn.append(y)
-            return render_line(self, y)
+        def noted(self, *regions, **options):
+            drawn.extend(y for region in regions or (self.size.region,) for y in region.line_range)
+            return refresh(self, *regions, **options)
 
-        monkeypatch.setattr(FrameTable, "render_line", noted)
+        monkeypatch.setattr(FrameTable, "refresh", noted)
         await it.show(make([30, 20, 10]))
         assert drawn == []
         await it.show(make([30, 21, 10]))
