@@ -24,10 +24,9 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"| kernel | {' | '.join(panes)} |",
         f"|---{'|---' * len(panes)}|",
     ]
-    lines += [
-        f"| {kernel['release']} | {' | '.join(_cell(kernel['panes'][pane]) for pane in panes)} |"
-        for kernel in kernels
-    ]
+    for kernel in kernels:
+        cells = " | ".join(_cell(kernel["panes"][pane]) for pane in panes)
+        lines.append(f"| {kernel['release']} | {cells} |")
     newest = kernels[-1]["panes"]
     lines += ["", f"Hooks that are not those of {kernels[-1]['release']}:", ""]
     for kernel in kernels[:-1]:
