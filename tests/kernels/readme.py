@@ -18,7 +18,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     kernels = report["kernels"]
     panes = list(kernels[0]["panes"])
     lines = [
-        f"On {report['date']} `bin/test --kernels` ran the tests of the real kernel on these kernels of Debian,",
+        f"On {report['date']} `bin/test --kernels` ran the tests of the real kernel on these of Debian's,",
         "emulated; in each cell how many passed.",
         "",
         f"| kernel | {' | '.join(panes)} |",
