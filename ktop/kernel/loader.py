@@ -79,6 +79,9 @@ class Family:
         self._program_fds = {
             name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()
         }
+        self._info = libbpf.ProgInfo()
+        self._info_size = ctypes.c_uint32(ctypes.sizeof(self._info))
+        self._info_place, self._info_length = ctypes.byref(self._info), ctypes.byref(self._info_size)
         self._btf = object_btf(handle)
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
         self._rings: dict[str, Ring] = {}
@@ -213,12 +216,22 @@ class Family:
             maps[name], tails[name] = ring.read()
         losses = maps.pop("lost", None)
         lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
-        return maps, tails, lost + sum(info.recursion_misses for info in self.programs().values())
+        return maps, tails, lost + self._recursion_misses()
 
     def drain(self) -> None:
         """Empty the ring buffers, between two reads that are far apart; ``read`` returns it all."""
         for ring in self._rings.values():
             ring.drain()
+
+    def _recursion_misses(self) -> int:
+        """Return how often programs were not run because they were running; asked at every tick."""
+        ask, info, missed = self._lib.bpf_obj_get_info_by_fd, self._info, 0
+        for fd in self._program_fds.values():
+            # The kernel takes what it left there as wishes.
+            ctypes.memset(self._info_place, 0, self._info_size.value)
+            ask(fd, self._info_place, self._info_length)
+            missed += info.recursion_misses
+        return missed
 
     def programs(self) -> dict[str, libbpf.ProgInfo]:
         """Return run_time_ns, run_cnt and recursion_misses of every loaded program, by name."""

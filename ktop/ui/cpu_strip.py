@@ -43,19 +43,52 @@ def cpu_history(frames: Sequence[Frame], lines: int, q: float = 0.99) -> CpuHist
     CPUs that are too many are grouped with their neighbours, whose counts are
     added up.  A CPU on which nothing was counted has no histogram in that Frame.
     """
+    return CpuPercentiles(q).update(frames, lines)
+
+
+def _percentiles(frames: Sequence[Frame], cpus: int, each: int, q: float) -> Array:
+    """Return percentiles by group of ``each`` CPUs: float64, shape (groups, frames)."""
     histograms = [
         (index, h) for index, frame in enumerate(frames) for h in frame.histograms if h.cpu is not None
     ]
-    if not histograms or lines < 1:
-        return CpuHistory((), np.zeros((0, len(frames))))
-    cpus = 1 + max(h.cpu for _, h in histograms if h.cpu is not None)
-    each = -(-cpus // lines)
+    if not histograms:
+        return np.full((-(-cpus // each), len(frames)), np.nan)
     bounds = histograms[-1][1].bounds
     counts = np.zeros((-(-cpus // each), len(frames), len(bounds) - 1))
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
             counts[(histogram.cpu or 0) // each, index] += histogram.counts
-    return CpuHistory(tuple(_labels(cpus, each)), percentile(counts, bounds, q))
+    return percentile(counts, bounds, q)
+
+
+class CpuPercentiles:
+    """The history of one strip; what it once came to is not computed again."""
+
+    def __init__(self, q: float = 0.99) -> None:
+        """Know nothing yet of the ``q`` percentile."""
+        self._q = q
+        self._cpus = 0
+        self._lines = 0
+        self._known: dict[float, Array] = {}
+        """By time of the Frame: float64, shape (labels,)."""
+
+    def update(self, frames: Sequence[Frame], lines: int) -> CpuHistory:
+        """Return as ``cpu_history`` does; a CPU once seen keeps its line."""
+        new = [frame for frame in frames if frame.ts not in self._known]
+        most = max((h.cpu + 1 for frame in new for h in frame.histograms if h.cpu is not None), default=0)
+        if most > self._cpus or lines != self._lines:
+            self._cpus, self._lines = max(most, self._cpus), lines
+            self._known.clear()
+            new = list(frames)
+        if not self._cpus or not frames or lines < 1:
+            return CpuHistory((), np.zeros((0, len(frames))))
+        each = -(-self._cpus // lines)
+        known = self._known
+        if new:
+            values = _percentiles(new, self._cpus, each, self._q)
+            known |= {frame.ts: values[:, index] for index, frame in enumerate(new)}
+        self._known = {frame.ts: known[frame.ts] for frame in frames}
+        return CpuHistory(tuple(_labels(self._cpus, each)), np.stack(list(self._known.values()), axis=1))
 
 
 def _labels(cpus: int, each: int) -> list[str]:
@@ -80,6 +113,7 @@ class CpuStrip(Drawn):
         """Draw under ``title`` (no title line when empty)."""
         super().__init__(id=id)
         self.title = title
+        self._history = CpuPercentiles()
         self.cell_width = 1
         """Cells of an interval where a CPU has the whole width."""
         self._frames: Sequence[Frame] = ()
@@ -97,7 +131,7 @@ class CpuStrip(Drawn):
         if not frames:
             return [*head, *[line([], width)] * rows]
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
-        history = cpu_history(frames, rows * most)
+        history = self._history.update(frames, rows * most)
         if not history.labels:
             return [*head, line([("no CPU has anything to show", look.style("muted"))], width)]
         across = -(-len(history.labels) // rows)

@@ -7,6 +7,7 @@ the event loop with it, so a signal handler on the loop would never run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 GRACE_S = 1.0
 """How long a clean exit may take before the process is ended without one."""
 POLL_S = 0.1
-"""How often the escape-sequence parser is asked whether a lone escape was a key."""
+"""How soon after a lone escape the parser is asked whether it was a key."""
 
 
 class KtopDriver(LinuxDriver):
@@ -42,6 +43,7 @@ class KtopDriver(LinuxDriver):
         """Take the signals that mean "leave"."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._leaving = False
+        self._wake_read, self._wake_write = os.pipe()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
 
@@ -78,6 +80,19 @@ class KtopDriver(LinuxDriver):
                 pass
         os._exit(code)
 
+    def disable_input(self) -> None:
+        """Stop the thread that reads keys: it sleeps until there is something to read."""
+        os.write(self._wake_write, b"x")
+        super().disable_input()
+        os.read(self._wake_read, 1)
+
+    def close(self) -> None:
+        """Give back what the driver holds."""
+        super().close()
+        for end in (self._wake_read, self._wake_write):
+            with contextlib.suppress(OSError):
+                os.close(end)
+
     def _run_input_thread(self) -> None:
         """Read keys until told to stop; when the terminal is gone, so are we."""
         try:
@@ -94,8 +109,13 @@ class KtopDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN | select.POLLHUP | select.POLLERR)
+        poll.register(self._wake_read, select.POLLIN)
         while not self.exit_event.is_set():
-            for _fileno, happened in poll.poll(int(POLL_S * 1000)):
+            # Only the beginning of an escape sequence is waited for with an eye on the clock.
+            pending = parser._timeout_time is not None  # noqa: SLF001 - it tells nobody else
+            for fileno, happened in poll.poll(int(POLL_S * 1000) if pending else None):
+                if fileno == self._wake_read:
+                    continue
                 data = os.read(self.fileno, 4096)
                 if not data:
                     return not self.input_tty and not happened & select.POLLHUP

@@ -44,6 +44,9 @@ class LinesView(Drawn):
         self._names = {column.name: column.title.lower() for column in columns}
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
+        self._kept: dict[tuple[bytes, str, int, Palette], Strip] = {}
+        """The rows of the charts as last drawn, by what is in them."""
+        self._rows_before = self._kept
 
     def show(self, frames: Sequence[Frame], now: float | None = None) -> None:
         """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest)."""
@@ -52,6 +55,7 @@ class LinesView(Drawn):
 
     def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
         """Return the title, the charts row by row, and the time axis."""
+        self._rows_before, self._kept = self._kept, {}
         number = len(self.chart.groups)
         across = min(number, max((width + _GAP) // (_NARROWEST + _GAP), 1))
         head = [line([(self.chart.title, look.style("strong"))], width)] if height >= 6 else []
@@ -120,9 +124,15 @@ class LinesView(Drawn):
             edge = high if row == 0 else low if row == rows - 1 else None
             text = tick(unit, edge) if edge is not None else ""
             codes = np.where(cells[row] > 0, owner[row] * 256 + cells[row], 0)
-            parts: Parts = [(text.rjust(GUTTER - 1) + " ", look.style("muted"))]
-            parts += [(segment.text, segment.style) for segment in painted(codes, dot)]
-            lines.append(line(parts, width))
+            # Where little happens most rows are empty, now as before.
+            key = (codes.tobytes(), text, width, look)
+            strip = self._kept.get(key) or self._rows_before.get(key)
+            if strip is None:
+                parts: Parts = [(text.rjust(GUTTER - 1) + " ", look.style("muted"))]
+                parts += [(segment.text, segment.style) for segment in painted(codes, dot)]
+                strip = line(parts, width)
+            self._kept[key] = strip
+            lines.append(strip)
         return lines
 
     def _legend(

@@ -402,7 +402,9 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
         used = total_width(self._slots)
-        size = Size(used + 1 if used > self._width else self._width, self.row_count + 1)
+        # Not less than the table's own, or the scroll bar would be drawn anew although it shows nothing.
+        height = max(self.row_count + 1, self.outer_size.height)
+        size = Size(used + 1 if used > self._width else self._width, height)
         if size != self.virtual_size:
             # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
             self.set_reactive(Widget.virtual_size, size)
