@@ -128,6 +128,7 @@ def test_short_lived_processes_count(observe):
     assert llcstat.lost == 0
 
 
+@pytest.mark.native  # it can keep an emulated machine from everything else for ever
 def test_a_task_that_never_gives_way_is_charged_too(observe):
     """By the flush, ten times a second; here it alone may use its CPU."""
     llcstat = observe("llcstat", perf_events=CPU_CLOCK)

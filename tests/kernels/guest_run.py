@@ -50,7 +50,7 @@ class Reporter:
     def pytest_configure(self, config: pytest.Config) -> None:
         """What pyproject.toml says, which the guest's pytest does not read."""
         config.addinivalue_line("markers", "kernel: needs a host that allows BPF, and root")
-        config.addinivalue_line("markers", "native: compares durations, which mean nothing when emulated")
+        config.addinivalue_line("markers", "native: too fast or too long for an emulated machine")
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what cannot run here."""
