@@ -91,7 +91,7 @@ static __always_inline bool is_write(u32 op)
 
 static __always_inline u32 disk_number(struct request *rq)
 {
-	return rq->q->disk->major << 20 | rq->q->disk->first_minor;
+	return disk_of(rq)->major << 20 | disk_of(rq)->first_minor;
 }
 
 /* The scheduler's tag lasts as long as the request, the driver's only while issued. */
@@ -139,16 +139,14 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	char desc[TASK_COMM_LEN] __attribute__((aligned(8))) = "kworker", *comm;
 	struct kthread *kthread;
 	struct worker *worker;
-	long length;
+	u64 length;
 
 	if (!submission || !task)
 		return 0;
-	if (bpf_core_field_exists(task->worker_private)) {
-		kthread = task->worker_private;
-		worker = BPF_CORE_READ(kthread, data);
-		/* "flush-" and the device in wb_workfn(), everywhere else the queue's name. */
-		bpf_probe_read_kernel_str(desc, sizeof(desc) - 2, worker->desc);
-	}
+	kthread = kthread_of(task);
+	worker = BPF_CORE_READ(kthread, data);
+	/* "flush-" and the device in wb_workfn(), everywhere else the queue's name. */
+	bpf_probe_read_kernel_str(desc, sizeof(desc) - 2, worker->desc);
 	if (is_flusher(desc))
 		__builtin_memcpy(desc, "writeback", sizeof("writeback"));
 	submission->pid = 0;
@@ -158,27 +156,44 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	__builtin_memset(comm, 0, TASK_COMM_LEN);
 	comm[0] = '(';
 	length = bpf_probe_read_kernel_str(comm + 1, TASK_COMM_LEN - 2, desc);
-	if (length > 0 && length < TASK_COMM_LEN - 1) {
+	/* Verifiers before 6.15 look at each use of a register alone. */
+	barrier_var(length);
+	if (length < TASK_COMM_LEN - 1) {
 		comm[length] = ')';
 		comm[length + 1] = 0;
 	}
 	return 0;
 }
 
-static __always_inline int handle_start(struct request *rq)
+static __always_inline int set_submitter(struct submission *submission)
 {
-	u32 op = rq->cmd_flags & REQ_OP_MASK, dev;
-	struct submission *submission;
-	struct task_struct *task;
+	struct task_struct *task = current_task();
 
-	/* A flush is a write of nothing until it is split off (blk_insert_flush()). */
-	if ((!is_read(op) && !is_write(op)) || !rq->__data_len)
-		return 0;
-	dev = disk_number(rq);
-	submission = find_submission(rq, first_place(rq, dev), true);
+	if (read_field(task, flags) & PF_WQ_WORKER)
+		return submit_by_worker(submission, task);
+	task = read_field(task, group_leader);
+	submission->pid = read_field(task, pid);
+	submission->start_ns = read_field(task, start_boottime);
+	copy_comm(submission->comm, task);
+	return 0;
+}
+
+/* A flush is a write of nothing until it is split off (blk_insert_flush()). */
+static __always_inline bool moves_data(struct request *rq)
+{
+	u32 op = rq->cmd_flags & REQ_OP_MASK;
+
+	return (is_read(op) || is_write(op)) && rq->__data_len;
+}
+
+static __always_inline struct submission *make_submission(struct request *rq)
+{
+	u32 dev = disk_number(rq);
+	struct submission *submission = find_submission(rq, first_place(rq, dev), true);
+
 	if (!submission) {
 		count_lost(map_full);
-		return 0;
+		return NULL;
 	}
 	/* Its last use never ended?  Seen on 6.18 in a virtual machine: at times no
 	 * program of any tracepoint runs in interrupts for some ms, and no miss is counted. */
@@ -186,14 +201,14 @@ static __always_inline int handle_start(struct request *rq)
 		count_lost(missed);
 	submission->request = (u64)rq;
 	submission->dev = dev;
-	task = bpf_get_current_task_btf();
-	if (task->flags & PF_WQ_WORKER)
-		return submit_by_worker(submission, task);
-	task = task->group_leader;
-	submission->pid = task->pid;
-	submission->start_ns = task->start_boottime;
-	__builtin_memcpy(submission->comm, task->comm, TASK_COMM_LEN);
-	return 0;
+	return submission;
+}
+
+static __always_inline int handle_start(struct request *rq)
+{
+	struct submission *submission = moves_data(rq) ? make_submission(rq) : NULL;
+
+	return submission ? set_submitter(submission) : 0;
 }
 
 /* 6.5, 5a80bd075f3b: the one hook in the submitter's context that has the request. */
@@ -203,12 +218,93 @@ int BPF_PROG(start__tp_btf, struct request *rq)
 	return handle_start(rq);
 }
 
+/* The same, inlined from 5.17 on (450b7879e345). */
+SEC("?fentry/blk_account_io_start")
+int BPF_PROG(start__fentry, struct request *rq)
+{
+	return handle_start(rq);
+}
+
+/*
+ * Between those two nothing tells of a request in its submitter's context; but
+ * of the bio that it is made for.  When it is issued, that bio is still its
+ * first, but for those that were merged in front of it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SUBMISSIONS);
+	__type(key, u64);
+	__type(value, struct submission);
+} _bios SEC(".maps");
+
+#define FRONT_MERGES_MAX 8
+
+static __always_inline int handle_bio(struct bio *bio)
+{
+	struct submission submission = {};
+	u64 key = (u64)bio;
+
+	set_submitter(&submission);
+	if (bpf_map_update_elem(&_bios, &key, &submission, BPF_ANY))
+		count_lost(map_full);
+	return 0;
+}
+
+static __always_inline int handle_issue(struct request *rq)
+{
+	struct bio *bio = moves_data(rq) ? rq->bio : NULL;
+	struct submission *by_bio, *submission;
+	u64 key;
+
+	for (u32 i = 0; i < FRONT_MERGES_MAX && bio; i++) {
+		key = (u64)bio;
+		by_bio = bpf_map_lookup_elem(&_bios, &key);
+		if (by_bio) {
+			submission = make_submission(rq);
+			if (submission) {
+				submission->pid = by_bio->pid;
+				submission->start_ns = by_bio->start_ns;
+				__builtin_memcpy(submission->comm, by_bio->comm, TASK_COMM_LEN);
+			}
+			bpf_map_delete_elem(&_bios, &key);
+			return 0;
+		}
+		bio = bio->bi_next;
+	}
+	return 0;
+}
+
+/* 5.11, e8a676d61c07: the queue and the direction were arguments as well. */
+SEC("?tp_btf/block_getrq")
+int BPF_PROG(start__getrq_queue__bio, struct request_queue *q, struct bio *bio, int rw)
+{
+	return rw < 0 ? 0 : handle_bio(bio);
+}
+
+SEC("?tp_btf/block_rq_issue")
+int BPF_PROG(start__getrq_queue__issue, struct request *rq)
+{
+	return handle_issue(rq);
+}
+
+SEC("?tp_btf/block_getrq")
+int BPF_PROG(start__getrq__bio, struct bio *bio)
+{
+	return handle_bio(bio);
+}
+
+SEC("?tp_btf/block_rq_issue")
+int BPF_PROG(start__getrq__issue, struct request *rq)
+{
+	return handle_issue(rq);
+}
+
 static __noinline struct issuer *make_issuer(const struct issuer_key *key, struct request *rq,
 					     struct totals *host)
 {
 	struct issuer *issuer, new = {};
 
-	BPF_CORE_READ_STR_INTO(&new.disk, rq, q, disk, disk_name);
+	bpf_probe_read_kernel_str(new.disk, sizeof(new.disk), disk_of(rq)->disk_name);
 	/* Another CPU may be first: -EEXIST, and its element is as good. */
 	if (!bpf_map_update_elem(&issuers, key, &new, BPF_NOEXIST))
 		__sync_fetch_and_add(&host->issuers_made, 1);
@@ -239,7 +335,7 @@ static __always_inline u64 device_ns(struct request *rq, struct totals *host)
 
 static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
 {
-	u32 slot = log2_slot(ns);
+	u64 slot = log2_slot(ns);
 
 	if (read) {
 		__sync_fetch_and_add(&issuer->read_bytes, bytes);
@@ -258,13 +354,13 @@ static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, 
 
 static __always_inline int handle_complete(struct request *rq, u32 bytes)
 {
-	u32 op = rq->cmd_flags & REQ_OP_MASK, first, slot;
+	u32 op = rq->cmd_flags & REQ_OP_MASK, first;
 	struct totals *host = this_cpu(totals);
 	struct submission *submission;
 	struct issuer_key key = {};
 	struct issuer *issuer;
+	u64 ns = 0, slot;
 	bool whole;
-	u64 ns = 0;
 
 	/* First of all: where a pointer is followed, the verifier searches all types
 	 * (btf_nested_type_is_trusted), again for every path that gets there. */

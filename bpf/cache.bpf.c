@@ -72,7 +72,7 @@ static __always_inline bool is_regular(struct inode *inode)
 
 static __always_inline struct use *use_of(struct task_struct *task)
 {
-	struct use *use = bpf_task_storage_get(&uses, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct use *use = make_task_value(uses, task);
 
 	if (!use)
 		count_lost(no_storage);
@@ -83,12 +83,13 @@ static __always_inline struct use *use_of(struct task_struct *task)
  * atomics; those of a process do, for its threads. */
 #define count(task, thread, field, n)                                                              \
 	do {                                                                                       \
+		struct task_struct *__leader = read_field(task, group_leader);                     \
 		struct counters *__host = this_cpu(host);                                          \
 		struct use *__process = thread;                                                    \
 		if (__host)                                                                        \
 			__host->field += n;                                                        \
-		if (task->pid != task->tgid)                                                       \
-			__process = use_of(task->group_leader);                                    \
+		if (__leader != task)                                                              \
+			__process = use_of(__leader);                                              \
 		if (__process)                                                                     \
 			__sync_fetch_and_add(&__process->counters.field, n);                       \
 	} while (0)
@@ -126,9 +127,9 @@ static __always_inline u64 first_index(struct task_struct *task, struct address_
 {
 	u64 size, pages;
 
-	if (task->flags & PF_KTHREAD) /* whose registers are nobody's */
+	if (read_field(task, flags) & PF_KTHREAD) /* whose registers are nobody's */
 		return index;
-	size = read_size(task, (struct pt_regs *)bpf_task_pt_regs(task));
+	size = read_size(task, user_regs(task));
 	if ((last - index + 1) * page_size >= size)
 		return index;
 	/* Reads that exceed a device are cut short, those that exceed a file are not. */
@@ -151,22 +152,29 @@ static __always_inline u64 pages_asked_for(struct address_space *mapping, u64 in
 	return last - index + 1;
 }
 
+/* What a read brought in of a device's own pages is its data, now that it looks for it. */
+static __always_inline void settle_pending(struct task_struct *task, struct use *thread,
+					   struct address_space *mapping)
+{
+	if (!thread->pending.pages)
+		return;
+	if (thread->pending.mapping == (u64)mapping)
+		count(task, thread, read_in, thread->pending.pages);
+	thread->pending.pages = 0;
+}
+
 /* 6.12.  Comes after all pages are there, also those that were read for it. */
 SEC("?tp_btf/mm_filemap_get_pages")
 int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index, unsigned long last)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct use *thread = use_of(task);
 	enum look look;
 	u64 pages;
 
 	if (!thread)
 		return 0;
-	if (thread->pending.pages) {
-		if (thread->pending.mapping == (u64)mapping)
-			count(task, thread, read_in, thread->pending.pages);
-		thread->pending.pages = 0;
-	}
+	settle_pending(task, thread, mapping);
 	look = look_of(&thread->read, task, (u64)mapping, index, last);
 	if (look == LOOK_ON)
 		return 0;
@@ -175,6 +183,36 @@ int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index,
 	pages = pages_asked_for(mapping, index, last);
 	count(task, thread, accesses, pages);
 	return 0;
+}
+
+/* The read has ended at `end`: the pages that its bytes stand in. */
+static __always_inline int handle_read(struct kiocb *iocb, s64 bytes)
+{
+	struct task_struct *task = current_task();
+	struct use *thread = use_of(task);
+	u64 end = iocb->ki_pos, pages;
+
+	if (!thread)
+		return 0;
+	settle_pending(task, thread, iocb->ki_filp->f_mapping);
+	if (bytes <= 0)
+		return 0;
+	pages = (end - 1) / page_size - (end - bytes) / page_size + 1;
+	count(task, thread, accesses, pages);
+	return 0;
+}
+
+/* 5.12, 87fa0f3eb267. */
+SEC("?fexit/filemap_read")
+int BPF_PROG(access__fexit, struct kiocb *iocb, void *iter, s64 before, s64 ret)
+{
+	return handle_read(iocb, ret - before);
+}
+
+SEC("?fexit/generic_file_buffered_read")
+int BPF_PROG(access__fexit_buffered, struct kiocb *iocb, void *iter, s64 before, s64 ret)
+{
+	return handle_read(iocb, ret - before);
 }
 
 static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pages)
@@ -188,8 +226,8 @@ static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pag
 SEC("?tp_btf/mm_filemap_add_to_page_cache")
 int BPF_PROG(add__tp_btf, struct folio *folio)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct inode *inode = folio->mapping->host;
+	struct task_struct *task = current_task();
+	struct inode *inode = folio_mapping(folio)->host;
 	struct use *thread = use_of(task);
 	u64 pages = folio_pages(folio);
 	enum file_call call = CALL_EITHER;
@@ -197,13 +235,13 @@ int BPF_PROG(add__tp_btf, struct folio *folio)
 	if (!thread)
 		return 0;
 	if (!is_regular(inode)) {
-		add_pending(thread, (u64)folio->mapping, pages);
+		add_pending(thread, (u64)folio_mapping(folio), pages);
 		return 0;
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	if (!(task->flags & PF_KTHREAD))
-		call = file_call(task, (struct pt_regs *)bpf_task_pt_regs(task));
+	if (!(read_field(task, flags) & PF_KTHREAD))
+		call = file_call(task, user_regs(task));
 	switch (call) {
 	case CALL_READ:
 		count(task, thread, read_in, pages);
@@ -222,10 +260,9 @@ int BPF_PROG(add__tp_btf, struct folio *folio)
 	return 0;
 }
 
-SEC("?tp_btf/writeback_dirty_folio")
-int BPF_PROG(dirty__tp_btf, struct folio *folio)
+static __always_inline int handle_dirty(struct folio *folio)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct use *thread = use_of(task);
 	u64 pages = folio_pages(folio);
 
@@ -237,6 +274,19 @@ int BPF_PROG(dirty__tp_btf, struct folio *folio)
 		count(task, thread, mixed_out, pages);
 	}
 	return 0;
+}
+
+/* 5.18, 203a31516616: was writeback_dirty_page. */
+SEC("?tp_btf/writeback_dirty_folio")
+int BPF_PROG(dirty__tp_btf, struct folio *folio)
+{
+	return handle_dirty(folio);
+}
+
+SEC("?tp_btf/writeback_dirty_page")
+int BPF_PROG(dirty__tp_btf_page, struct page *page)
+{
+	return handle_dirty((struct folio *)page);
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
@@ -264,7 +314,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 
 	if (!is_group_dead(task))
 		return 0;
-	process = bpf_task_storage_get(&uses, leader, 0, 0);
+	process = find_task_value(uses, leader);
 	if (!process)
 		return 0;
 	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
@@ -274,7 +324,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	}
 	fill_record(record, leader, &process->counters);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	bpf_task_storage_delete(&uses, leader);
+	drop_task_value(uses, leader);
 	return 0;
 }
 
@@ -289,7 +339,7 @@ int processes(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid)
 		return 0;
-	process = bpf_task_storage_get(&uses, task, 0, 0);
+	process = find_task_value(uses, task);
 	if (!process)
 		return 0;
 	fill_record(&record, task, &process->counters);

@@ -60,9 +60,9 @@ static __always_inline struct scratch *take_scratch(void)
 
 static __always_inline void fill_event(struct event *event, struct task_struct *task, u8 kind)
 {
-	event->start_ns = task->group_leader->start_boottime;
+	event->start_ns = read_field(task, group_leader, start_boottime);
 	event->end_ns = 0;
-	event->pid = task->tgid;
+	event->pid = read_field(task, tgid);
 	event->code = 0;
 	event->kind = kind;
 	event->unread = 0;
@@ -71,7 +71,7 @@ static __always_inline void fill_event(struct event *event, struct task_struct *
 /* `task` is the current one. */
 static __always_inline void fill_caller(struct event *event, struct task_struct *task)
 {
-	event->ppid = task->real_parent->tgid;
+	event->ppid = read_field(task, real_parent, tgid);
 	event->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
@@ -132,7 +132,7 @@ int BPF_PROG(exec__tp_btf, struct task_struct *task)
 	if (!record)
 		return 0;
 	/* exec has made the calling thread the leader, whichever it was. */
-	mark = bpf_task_storage_get(&marks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	mark = make_task_value(marks, task);
 	if (mark && mark->exec_ns)
 		send_end(task, mark, REPLACED, 0, now);
 
@@ -165,7 +165,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	/* A leader whose other thread calls exec goes, and its mark with it. */
 	if (!dead && (task->pid != task->tgid || !is_exec_waiting(task)))
 		return 0;
-	mark = bpf_task_storage_get(&marks, leader, 0, 0);
+	mark = find_task_value(marks, leader);
 	if (!mark || !mark->exec_ns)
 		return 0;
 	send_end(leader, mark, dead ? EXIT : REPLACED, dead ? wait_status(leader) : 0,
@@ -185,7 +185,7 @@ int BPF_PROG(failed__tp_btf, struct pt_regs *regs, long ret)
 
 	if (ret >= 0)
 		return 0;
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	path = exec_path(task, regs);
 	if (!path)
 		return 0;

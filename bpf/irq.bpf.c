@@ -105,7 +105,7 @@ static __always_inline u64 time_inside(struct interrupts *cpu)
 
 static __always_inline void add_handled(struct line *line, u64 ns)
 {
-	u32 slot = log2_u64(ns >> 7);
+	u64 slot = log2_u64(ns >> 7);
 
 	if (slot >= SLOTS)
 		slot = SLOTS - 1;

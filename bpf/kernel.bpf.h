@@ -39,6 +39,10 @@ struct signal_struct {
 	struct task_struct *group_exec_task; /* 5.17, 60700e38fb68: was group_exit_task */
 };
 
+struct signal_struct___before_5_17 {
+	struct task_struct *group_exit_task;
+};
+
 struct thread_info {
 	unsigned long flags;
 	u32 status; /* x86 */
@@ -75,16 +79,23 @@ struct task_struct {
 	int tgid;
 	unsigned int flags;
 	char comm[TASK_COMM_LEN];
+	unsigned int __state;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
 	struct thread_info thread_info;
+	void *stack;
 	struct mm_struct *mm;
 	int exit_code;
 	u64 self_exec_id;     /* 5.7, d1e7fd6462ca: was u32 */
-	void *worker_private; /* 5.17: was set_child_tid */
+	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */
+	int *set_child_tid;
 	struct task_io_accounting ioac;
 	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
+};
+
+struct task_struct___before_5_14 {
+	long state; /* 5.14, 2f064a59a11f: now unsigned int __state */
 };
 
 struct super_block {
@@ -108,7 +119,19 @@ typedef struct {
 struct folio {
 	memdesc_flags_t flags; /* 6.18, 53fbef56e07d: was unsigned long */
 	struct address_space *mapping;
-	unsigned int _nr_pages;
+	unsigned int _nr_pages; /* 6.16, 4996fc547f5b: was _folio_nr_pages */
+};
+
+struct folio___before_6_18 {
+	unsigned long flags;
+	unsigned int _folio_nr_pages;
+};
+
+/* Where there are no folios, before 5.16. */
+struct page {
+	unsigned long flags;
+	struct address_space *mapping;
+	unsigned int compound_nr; /* in the second page of a compound one */
 };
 
 struct irqaction {
@@ -122,7 +145,20 @@ struct gendisk {
 };
 
 struct request_queue {
-	struct gendisk *disk; /* was request.rq_disk in 5.10 */
+	struct gendisk *disk; /* 5.15, d152c682f03c: was request.rq_disk */
+};
+
+struct bio {
+	struct bio *bi_next;
+};
+
+struct file {
+	struct address_space *f_mapping;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	s64 ki_pos;
 };
 
 struct blk_mq_hw_ctx {
@@ -131,6 +167,7 @@ struct blk_mq_hw_ctx {
 
 struct request {
 	struct request_queue *q;
+	struct bio *bio;
 	struct blk_mq_hw_ctx *mq_hctx;
 	u32 cmd_flags;
 	int tag;
@@ -138,6 +175,10 @@ struct request {
 	unsigned int __data_len;
 	u64 start_time_ns;
 	u64 io_start_time_ns;
+};
+
+struct request___before_5_15 {
+	struct gendisk *rq_disk;
 };
 
 struct kthread {
@@ -209,7 +250,45 @@ struct bpf_iter__bpf_sk_storage_map {
 	void *value;
 };
 
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
 #pragma clang attribute pop
+
+/* 5.11, 4cf1bc1f1045: state can be kept with a task. */
+static __always_inline bool has_task_storage(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_storage_get);
+}
+
+/* Before 5.11, 3ca1032ab7ab, it is a mere address: its fields are to be had by read_field(). */
+static __always_inline struct task_struct *current_task(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
+/* A field, direct where the verifier knows what it is of; else as any address. */
+#define read_field(from, ...)                                                                      \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)               \
+		 ? ___apply(FIELD_OF, ___narg(__VA_ARGS__))(from, __VA_ARGS__)                     \
+		 : BPF_CORE_READ(from, __VA_ARGS__))
+#define FIELD_OF1(from, a) ((from)->a)
+#define FIELD_OF2(from, a, b) ((from)->a->b)
+
+/* A task that is switched from could go on. */
+static __always_inline bool is_runnable(struct task_struct *prev)
+{
+	struct task_struct___before_5_14 *old = (void *)prev;
+
+	if (bpf_core_field_exists(old->state))
+		return old->state == 0;
+	return prev->__state == 0;
+}
 
 /* The last thread of its process is exiting: do_exit() has already taken it off. */
 static __always_inline bool is_group_dead(struct task_struct *task)
@@ -217,15 +296,22 @@ static __always_inline bool is_group_dead(struct task_struct *task)
 	return BPF_CORE_READ(task, signal, live.counter) == 0;
 }
 
+#define SIGNAL_GROUP_EXIT 4
+#define SIGNAL_GROUP_COREDUMP 8
+
 /* A thread calls exec and waits for the others, the leader too, to go (de_thread()). */
 static __always_inline bool is_exec_waiting(struct task_struct *task)
 {
+	struct signal_struct___before_5_17 *old = (void *)task->signal;
+
+	if (bpf_core_field_exists(old->group_exit_task)) /* set for a core dump as well */
+		return !(task->signal->flags & (SIGNAL_GROUP_EXIT | SIGNAL_GROUP_COREDUMP)) &&
+		       BPF_CORE_READ(old, group_exit_task);
 	return bpf_core_field_exists(task->signal->group_exec_task) &&
 	       BPF_CORE_READ(task, signal, group_exec_task);
 }
 
 /* What wait(2) will say of the process that `leader` leads (as wait_task_zombie()). */
-#define SIGNAL_GROUP_EXIT 4
 static __always_inline int wait_status(struct task_struct *leader)
 {
 	if (BPF_CORE_READ(leader, signal, flags) & SIGNAL_GROUP_EXIT)
@@ -233,12 +319,22 @@ static __always_inline int wait_status(struct task_struct *leader)
 	return leader->exit_code;
 }
 
+/* The present system call is a 32-bit program's. */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return read_field(task, thread_info.status) & 2; /* TS_COMPAT */
+#else
+	return read_field(task, thread_info.flags) & 1 << 22; /* TIF_32BIT */
+#endif
+}
+
 /* The path that execve(2) or execveat(2) was called with, 32-bit callers' too; NULL of any other
  * call.  In user space: raw tracepoints of system calls see all of them. */
 static __always_inline const char *exec_path(struct task_struct *task, struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
-	if (task->thread_info.status & 2) /* TS_COMPAT */
+	if (is_compat(task))
 		switch ((u32)regs->orig_ax) {
 		case 11:
 			return (void *)(u64)(u32)regs->bx;
@@ -254,7 +350,7 @@ static __always_inline const char *exec_path(struct task_struct *task, struct pt
 		return (void *)regs->si;
 	}
 #elif defined(__TARGET_ARCH_arm64)
-	bool compat = task->thread_info.flags & 1 << 22; /* TIF_32BIT */
+	bool compat = is_compat(task);
 
 	if (regs->syscallno == (compat ? 11 : 221))
 		return (void *)regs->orig_x0;
@@ -268,30 +364,89 @@ enum pageflags {
 	PG_head = 6,
 };
 
-/* Pages of a folio. */
+/* Pages of a folio; before 5.16 of a page, compound or not. */
 static __always_inline u64 folio_pages(struct folio *folio)
 {
-	if (!(folio->flags.f >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
+	struct folio___before_6_18 *old = (void *)folio;
+	struct page *page = (void *)folio;
+	unsigned long flags;
+
+	if (bpf_core_field_exists(folio->flags.f))
+		flags = folio->flags.f;
+	else if (bpf_core_type_exists(struct folio))
+		flags = old->flags;
+	else
+		flags = page->flags;
+	if (!(flags >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
 		return 1;
-	return folio->_nr_pages;
+	if (bpf_core_field_exists(folio->_nr_pages))
+		return folio->_nr_pages;
+	if (bpf_core_field_exists(old->_folio_nr_pages))
+		return old->_folio_nr_pages;
+	return BPF_CORE_READ(page + 1, compound_nr);
+}
+
+static __always_inline struct address_space *folio_mapping(struct folio *folio)
+{
+	if (bpf_core_type_exists(struct folio))
+		return folio->mapping;
+	return ((struct page *)folio)->mapping;
+}
+
+/* What a kernel thread keeps of itself; of no other task. */
+static __always_inline struct kthread *kthread_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->worker_private))
+		return read_field(task, worker_private);
+	return (struct kthread *)read_field(task, set_child_tid);
+}
+
+static __always_inline struct gendisk *disk_of(struct request *rq)
+{
+	struct request___before_5_15 *old = (void *)rq;
+
+	if (bpf_core_field_exists(old->rq_disk))
+		return old->rq_disk;
+	return rq->q->disk;
 }
 
 /* read(2) and its like that the task has ended; 0 where the kernel does not count them. */
 static __always_inline u64 read_calls(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->ioac.syscr) ? task->ioac.syscr : 0;
+	return bpf_core_field_exists(task->ioac.syscr) ? read_field(task, ioac.syscr) : 0;
 }
+
+/* 5.15, dd6e10fbd9fb.  Before, the registers are where they are on every kernel: at the stack's
+ * end. */
+static __always_inline bool has_task_pt_regs(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs);
+}
+
+#define THREAD_SIZE 16384 /* x86-64, and arm64 with pages of 4 KiB */
+static __always_inline struct pt_regs *user_regs(struct task_struct *task)
+{
+	if (has_task_pt_regs())
+		return (struct pt_regs *)bpf_task_pt_regs(task);
+	return read_field(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+}
+
+/* A field of user_regs(). */
+#define user_reg(regs, field) (has_task_pt_regs() ? (regs)->field : BPF_CORE_READ(regs, field))
 
 /* The bytes that read(2) or pread64(2) was called with; 0 in any other call and of 32-bit ones. */
 static __always_inline u64 read_size(struct task_struct *task, struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
-	if ((regs->orig_ax == 0 || regs->orig_ax == 17) && !(task->thread_info.status & 2))
-		return regs->dx;
+	u64 number = user_reg(regs, orig_ax);
+
+	if ((number == 0 || number == 17) && !is_compat(task))
+		return user_reg(regs, dx);
 #elif defined(__TARGET_ARCH_arm64)
-	if ((regs->syscallno == 63 || regs->syscallno == 67) &&
-	    !(task->thread_info.flags & 1 << 22)) /* TIF_32BIT */
-		return regs->regs[2];
+	s32 number = user_reg(regs, syscallno);
+
+	if ((number == 63 || number == 67) && !is_compat(task))
+		return user_reg(regs, regs[2]);
 #endif
 	return 0;
 }
@@ -310,10 +465,12 @@ enum file_call {
 static __always_inline enum file_call file_call(struct task_struct *task, struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
-	if ((s32)regs->orig_ax == -1)
+	u32 number = user_reg(regs, orig_ax);
+
+	if ((s32)number == -1)
 		return NO_CALL;
-	if (task->thread_info.status & 2) /* TS_COMPAT */
-		switch ((u32)regs->orig_ax) {
+	if (is_compat(task))
+		switch (number) {
 		case 4: case 181: case 146: case 334: case 379: case 324:
 		case 92: case 93: case 193: case 194:
 			return CALL_WRITE;
@@ -322,17 +479,19 @@ static __always_inline enum file_call file_call(struct task_struct *task, struct
 		default:
 			return CALL_READ;
 		}
-	switch ((u32)regs->orig_ax) {
+	switch (number) {
 	case 1: case 18: case 20: case 296: case 328: case 285: case 76: case 77:
 		return CALL_WRITE;
 	case 40: case 275: case 326: case 426: case 209:
 		return CALL_EITHER;
 	}
 #elif defined(__TARGET_ARCH_arm64)
-	if (regs->syscallno == -1)
+	s32 number = user_reg(regs, syscallno);
+
+	if (number == -1)
 		return NO_CALL;
-	if (task->thread_info.flags & 1 << 22) /* TIF_32BIT */
-		switch (regs->syscallno) {
+	if (is_compat(task))
+		switch (number) {
 		case 4: case 181: case 146: case 362: case 393: case 352:
 		case 92: case 93: case 193: case 194:
 			return CALL_WRITE;
@@ -341,7 +500,7 @@ static __always_inline enum file_call file_call(struct task_struct *task, struct
 		default:
 			return CALL_READ;
 		}
-	switch (regs->syscallno) {
+	switch (number) {
 	case 64: case 68: case 66: case 70: case 287: case 47: case 45: case 46:
 		return CALL_WRITE;
 	case 71: case 76: case 285: case 426: case 2:

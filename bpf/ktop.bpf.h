@@ -24,23 +24,51 @@ volatile u32 epoch;
 		__type(value, T);                                                                  \
 	} map SEC(".maps")
 
+/* Before 5.11 tracing programs cannot keep state with a task: there an LRU hash
+ * stands in, `_map`, keyed by what identifies a task for ever.  The loader
+ * creates one of the two. */
+#define SUBSTITUTE_ENTRIES 16384
 #define TASK_STORAGE(map, T)                                                                       \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_TASK_STORAGE);                                           \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
 		__type(key, int);                                                                  \
 		__type(value, T);                                                                  \
-	} map SEC(".maps")
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, struct task_key);                                                      \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
 
-/* The loader has the family's iter/bpf_sk_storage_map program walk it: the sockets of all network
- * namespaces, where iter/tcp sees only those of the reader's. */
+struct task_key {
+	u64 start_ns;
+	u32 pid;
+	u32 pad;
+};
+
+/* What a value in a hash map is made from. */
+static const u64 nothing[32];
+
+/* Likewise of sockets, which are known by their address while they live.  The loader
+ * has the family's iter/bpf_sk_storage_map program, or iter/bpf_map_elem, walk it: the sockets of
+ * all network namespaces, where iter/tcp sees only those of the reader's. */
 #define SOCKET_STORAGE(map, T)                                                                     \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
 		__type(key, int);                                                                  \
 		__type(value, T);                                                                  \
-	} map SEC(".maps")
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, u64);                                                                  \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
 
 /* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
 #define RECORD(name, T) T *__record_##name __attribute__((unused))
@@ -83,6 +111,16 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 	bpf_probe_read_kernel_str(comm, TASK_COMM_LEN, task->comm);
 }
 
+/* The same where time is short: from 5.17 on, 06c5088aeedc, names have nothing after their end.
+ * A macro, for it knows how its arguments are aligned. */
+#define copy_comm(to, task)                                                                        \
+	do {                                                                                       \
+		if (bpf_core_field_exists((task)->worker_private)) /* 5.17 as well */              \
+			__builtin_memcpy(to, (task)->comm, TASK_COMM_LEN);                         \
+		else                                                                               \
+			read_comm(to, task);                                                       \
+	} while (0)
+
 /* The value of `key`, made from `init` when there is none; NULL when the map is full. */
 static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)
 {
@@ -97,6 +135,77 @@ static __always_inline void *look_up_or_insert(void *map, const void *key, const
 	return value;
 }
 
+static __always_inline void fill_task_key(struct task_key *key, struct task_struct *task)
+{
+	key->start_ns = read_field(task, start_boottime);
+	key->pid = read_field(task, pid);
+	key->pad = 0;
+}
+
+static __always_inline void *task_value(void *storage, void *substitute, struct task_struct *task,
+					bool make)
+{
+	struct task_key key;
+	void *value;
+
+	if (has_task_storage())
+		return bpf_task_storage_get(storage, task, 0,
+					    make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	fill_task_key(&key, task);
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The value of `task` in a map of TASK_STORAGE, NULL when there is none ... */
+#define find_task_value(map, task) task_value(&map, &_##map, task, false)
+/* ... or not even room for one. */
+#define make_task_value(map, task) task_value(&map, &_##map, task, true)
+
+static __always_inline void *socket_value(void *storage, void *substitute, const struct sock *sk,
+					  bool make)
+{
+	u64 key = (u64)sk;
+	void *value;
+
+	if (has_task_storage())
+		return bpf_sk_storage_get(storage, (void *)sk, 0,
+					  make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The same for a map of SOCKET_STORAGE. */
+#define find_socket_value(map, sk) socket_value(&map, &_##map, sk, false)
+#define make_socket_value(map, sk) socket_value(&map, &_##map, sk, true)
+
+static __always_inline void drop_value(void *storage, void *substitute, struct task_struct *task)
+{
+	struct task_key key;
+
+	if (has_task_storage()) {
+		bpf_task_storage_delete(storage, task);
+		return;
+	}
+	fill_task_key(&key, task);
+	bpf_map_delete_elem(substitute, &key);
+}
+#define drop_task_value(map, task) drop_value(&map, &_##map, task)
+
+static __always_inline void drop_socket(void *substitute, const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	bpf_map_delete_elem(substitute, &key);
+}
+/* Socket storage goes with the socket. */
+#define drop_socket_value(map, sk) drop_socket(&_##map, sk)
+
 /* 1 where v exceeds `most`, for v below 2^63.  Not a comparison, and hidden from the
  * compiler, who would make one of it: a branch doubles the paths that the verifier walks. */
 #define exceeds(v, most)                                                                           \
@@ -106,7 +215,16 @@ static __always_inline void *look_up_or_insert(void *map, const void *key, const
 		__rest >> 63;                                                                      \
 	})
 
-static __always_inline u32 log2_u64(u64 v)
+/* v, which is at most `mask` already: the compiler may know, but verifiers up to 6.1 or so lose
+ * sight of it in arithmetic of 32 bits. */
+#define bounded(v, mask)                                                                           \
+	({                                                                                         \
+		u64 __bounded = (v);                                                               \
+		asm volatile("%0 &= " #mask : "+r"(__bounded));                                    \
+		__bounded;                                                                         \
+	})
+
+static __always_inline u64 log2_u64(u64 v)
 {
 	u32 shift, r;
 
@@ -125,28 +243,29 @@ static __always_inline u32 log2_u64(u64 v)
 	shift = exceeds(v, 0x3ULL) << 1;
 	v >>= shift;
 	r |= shift;
-	return r | (u32)(v >> 1);
+	return bounded(r | v >> 1, 63);
 }
 
 /* Log-linear: 8 slots for each power of two (ktop.stats.log_linear_bounds). */
 #define HIST_LINEAR_BITS 3
-static __always_inline u32 log_linear_slot(u64 v, u32 slots)
+static __always_inline u64 log_linear_slot(u64 v, u32 slots)
 {
-	u32 exponent, slot;
+	u64 exponent, slot;
 
 	if (v < 1 << HIST_LINEAR_BITS)
 		return v;
 	exponent = log2_u64(v);
 	slot = ((exponent - HIST_LINEAR_BITS + 1) << HIST_LINEAR_BITS) +
 	       ((v >> (exponent - HIST_LINEAR_BITS)) & ((1 << HIST_LINEAR_BITS) - 1));
+	slot = bounded(slot, 511);
 	return slot < slots ? slot : slots - 1;
 }
 
 /* Plain log2 of ns in steps from 1.024 us up (ktop.stats.log2_bounds with unit 1 / 0.512). */
 #define LOG2_SLOTS 26
-static __always_inline u32 log2_slot(u64 ns)
+static __always_inline u64 log2_slot(u64 ns)
 {
-	u32 slot = log2_u64(ns >> 9);
+	u64 slot = log2_u64(ns >> 9);
 
 	return slot < LOG2_SLOTS ? slot : LOG2_SLOTS - 1;
 }

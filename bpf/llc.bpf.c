@@ -85,7 +85,7 @@ static __always_inline bool take_usage(struct cpu *cpu, struct usage *usage)
 static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 {
 	/* What a task does after its process has ended has nobody to be charged to. */
-	u64 create = task->flags & PF_EXITING ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE;
+	bool create = !(read_field(task, flags) & PF_EXITING);
 	struct usage new, *usage = NULL;
 
 	if (!take_usage(cpu, &new))
@@ -95,8 +95,10 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 	cpu->all.on_ns += new.on_ns;
 	cpu->all.references_off_ns += new.references_off_ns;
 	cpu->all.misses_off_ns += new.misses_off_ns;
-	if (task->pid) {
-		usage = bpf_task_storage_get(&usages, task->group_leader, 0, create);
+	if (read_field(task, pid)) {
+		struct task_struct *leader = read_field(task, group_leader);
+
+		usage = create ? make_task_value(usages, leader) : find_task_value(usages, leader);
 		if (!usage && create)
 			count_lost(no_storage);
 	}
@@ -137,7 +139,7 @@ int flush(void *ctx)
 	struct cpu *cpu = this_cpu(cpus);
 
 	if (cpu && !cpu->busy)
-		charge(cpu, bpf_get_current_task_btf());
+		charge(cpu, current_task());
 	return 0;
 }
 
@@ -164,7 +166,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 
 	if (!is_group_dead(task) || !cpu)
 		return 0;
-	usage = bpf_task_storage_get(&usages, leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	usage = make_task_value(usages, leader);
 	if (!usage) {
 		count_lost(no_storage);
 		return 0;
@@ -180,7 +182,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	} else {
 		count_lost(ring_full);
 	}
-	bpf_task_storage_delete(&usages, leader);
+	drop_task_value(usages, leader);
 	return 0;
 }
 
@@ -195,7 +197,7 @@ int processes(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid)
 		return 0;
-	usage = bpf_task_storage_get(&usages, task, 0, 0);
+	usage = find_task_value(usages, task);
 	if (!usage)
 		return 0;
 	fill_record(&record, task, usage);

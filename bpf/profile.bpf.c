@@ -36,21 +36,22 @@ struct {
 SEC("?perf_event")
 int sample(struct bpf_perf_event_data *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task(), *leader;
 	u32 zero = 0;
 	struct scratch *record;
 	long kernel, user;
 
 	/* Idle; not every event can be told to leave it out. */
-	if (!task->pid)
+	if (!read_field(task, pid))
 		return 0;
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record)
 		return 0;
-	record->sample.pid = task->tgid;
-	record->sample.start_ns = task->group_leader->start_boottime;
-	record->sample.exec_id = task->self_exec_id;
-	read_comm(record->sample.comm, task->group_leader);
+	leader = read_field(task, group_leader);
+	record->sample.pid = read_field(task, tgid);
+	record->sample.start_ns = read_field(leader, start_boottime);
+	record->sample.exec_id = read_field(task, self_exec_id);
+	read_comm(record->sample.comm, leader);
 
 	kernel = bpf_get_stack(ctx, record->stacks, STACK_MAX, 0);
 	record->sample.kernel_bytes = kernel;

@@ -36,7 +36,7 @@ RING_BUFFER(exits, struct process_record, 1 << 19);
 
 static __always_inline void mark_runnable(struct task_struct *task, u64 now)
 {
-	u64 *since = bpf_task_storage_get(&runnable_since, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	u64 *since = make_task_value(runnable_since, task);
 
 	if (since)
 		*since = now;
@@ -55,8 +55,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 {
 	struct latency *histogram;
 	struct waits *process;
-	u64 *since, now = 0, wait;
-	u32 slot;
+	u64 *since, now = 0, wait, slot;
 
 	/* PID 0 is always runnable and waits for nothing. */
 	if (preempted && prev->pid) {
@@ -65,7 +64,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	}
 	if (!next->pid)
 		return 0;
-	since = bpf_task_storage_get(&runnable_since, next, 0, 0);
+	since = find_task_value(runnable_since, next);
 	if (!since || !*since)
 		return 0;
 	if (!now)
@@ -79,8 +78,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	histogram = this_cpu(latency);
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
-	process =
-		bpf_task_storage_get(&waits, next->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	process = make_task_value(waits, next->group_leader);
 	if (!process) {
 		count_lost(no_storage);
 		return 0;
@@ -115,6 +113,12 @@ int BPF_PROG(switch__tp_btf_state, bool preempt, struct task_struct *prev, struc
 	return handle_switch(prev, next, prev_state == 0);
 }
 
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return handle_switch(prev, next, preempt || is_runnable(prev));
+}
+
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
 					struct waits *waits)
 {
@@ -133,9 +137,11 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	struct task_struct *leader = task->group_leader;
 	struct waits *process;
 
+	if (!has_task_storage())
+		drop_task_value(runnable_since, task);
 	if (!is_group_dead(task))
 		return 0;
-	process = bpf_task_storage_get(&waits, leader, 0, 0);
+	process = find_task_value(waits, leader);
 	if (!process)
 		return 0;
 	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
@@ -146,7 +152,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	fill_record(record, leader, process);
 	record->max_ns = read_max_now(&process->max);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	bpf_task_storage_delete(&waits, leader);
+	drop_task_value(waits, leader);
 	return 0;
 }
 
@@ -161,7 +167,7 @@ int processes(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid)
 		return 0;
-	process = bpf_task_storage_get(&waits, task, 0, 0);
+	process = find_task_value(waits, task);
 	if (!process)
 		return 0;
 	fill_record(&record, task, process);

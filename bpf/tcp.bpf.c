@@ -25,6 +25,7 @@ struct connection {
 	struct counters now;
 	struct counters seen; /* when it was last read */
 	u64 start_ns;
+	u64 cookie; /* where the kernel's own cannot be had: when this was made */
 	u32 pid;
 	u32 claimed; /* by the process that first sent or received */
 	char comm[TASK_COMM_LEN];
@@ -61,21 +62,22 @@ static __always_inline bool is_tcp(const struct sock *sk)
 
 static __always_inline struct connection *connection_of(const struct sock *sk)
 {
-	struct connection *connection =
-		bpf_sk_storage_get(&sockets, (void *)sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct connection *connection = make_socket_value(sockets, sk);
 
 	if (!connection)
 		count_lost(no_storage);
+	else if (!has_task_storage() && !connection->cookie)
+		connection->cookie = bpf_ktime_get_ns();
 	return connection;
 }
 
 static __always_inline void set_owner(struct connection *connection)
 {
-	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct task_struct *leader = read_field(current_task(), group_leader);
 
-	connection->pid = leader->pid;
-	connection->start_ns = leader->start_boottime;
-	__builtin_memcpy(connection->comm, leader->comm, TASK_COMM_LEN);
+	connection->pid = read_field(leader, pid);
+	connection->start_ns = read_field(leader, start_boottime);
+	copy_comm(connection->comm, leader);
 }
 
 static __always_inline struct connection *claimed_connection_of(struct sock *sk)
@@ -89,9 +91,7 @@ static __always_inline struct connection *claimed_connection_of(struct sock *sk)
 	return connection;
 }
 
-/* 6.3, 6e6eda44b939: both; what they return, so neither failures nor partial sends mislead. */
-SEC("?tp_btf/sock_send_length")
-int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
+static __always_inline int handle_send(struct sock *sk, int bytes)
 {
 	struct connection *connection;
 
@@ -103,8 +103,7 @@ int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
 	return 0;
 }
 
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
+static __always_inline int handle_receive(struct sock *sk, int bytes, int flags)
 {
 	struct connection *connection;
 
@@ -114,6 +113,48 @@ int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
 	if (connection)
 		__sync_fetch_and_add(&connection->now.rx_bytes, bytes);
 	return 0;
+}
+
+/* 6.3, 6e6eda44b939: both; what they return, so neither failures nor partial sends mislead. */
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
+{
+	return handle_send(sk, bytes);
+}
+
+/* sendfile(2) had a function of its own until 6.5, dc97391e6610. */
+SEC("?fexit/tcp_sendmsg")
+int BPF_PROG(send__fexit__message, struct sock *sk, void *message, u64 size, int ret)
+{
+	return handle_send(sk, ret);
+}
+
+SEC("?fexit/tcp_sendpage")
+int BPF_PROG(send__fexit__page, struct sock *sk, void *page, int offset, u64 size, int flags,
+	     int ret)
+{
+	return handle_send(sk, ret);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
+{
+	return handle_receive(sk, bytes, flags);
+}
+
+/* 5.19, ec095263a965: the argument `nonblock` went. */
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(receive__fexit_nonblock, struct sock *sk, void *message, u64 size, int nonblock,
+	     int flags, int *address_size, int ret)
+{
+	return handle_receive(sk, ret, flags);
+}
+
+SEC("?fexit/tcp_recvmsg")
+int BPF_PROG(receive__fexit, struct sock *sk, void *message, u64 size, int flags, int *address_size,
+	     int ret)
+{
+	return handle_receive(sk, ret, flags);
 }
 
 /* connect(2) is in its caller's context: so a connection that never comes about has an owner. */
@@ -154,6 +195,12 @@ int BPF_PROG(retransmit__tp_btf_err, const struct sock *sk, const struct sk_buff
 	return err ? 0 : handle_retransmit(sk, skb);
 }
 
+SEC("?tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit__tp_btf, const struct sock *sk, const struct sk_buff *skb)
+{
+	return handle_retransmit(sk, skb);
+}
+
 static __always_inline bool is_seen(const struct connection *connection)
 {
 	return connection->now.tx_bytes == connection->seen.tx_bytes &&
@@ -161,12 +208,11 @@ static __always_inline bool is_seen(const struct connection *connection)
 	       connection->now.retrans == connection->seen.retrans;
 }
 
-static __always_inline void copy_address(u32 *to, const struct sock *sk, u32 v4,
-					 const struct in6_addr *v6)
+static __always_inline void copy_address(u32 *to, struct sock *sk, u32 v4, struct in6_addr *v6)
 {
-	if (sk->__sk_common.skc_family == AF_INET6) {
+	if (read_field(sk, __sk_common.skc_family) == AF_INET6) {
 		for (u32 i = 0; i < 4; i++)
-			to[i] = v6->in6_u.u6_addr32[i];
+			to[i] = read_field(v6, in6_u.u6_addr32[i]);
 		return;
 	}
 	to[0] = to[1] = 0;
@@ -174,28 +220,29 @@ static __always_inline void copy_address(u32 *to, const struct sock *sk, u32 v4,
 	to[3] = v4;
 }
 
+/* The cookie is the caller's: not everyone can ask for it. */
 static __always_inline void fill_record(struct connection_record *record, struct sock *sk,
 					struct connection *connection)
 {
-	const struct sock_common *common = &sk->__sk_common;
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct sock_common *common = &sk->__sk_common;
+	struct tcp_sock *tcp = has_task_storage() ? bpf_skc_to_tcp_sock(sk) : (void *)sk;
 
-	record->cookie = bpf_get_socket_cookie(sk);
 	record->start_ns = connection->start_ns;
 	record->now = connection->now;
 	record->seen = connection->seen;
 	record->pid = connection->pid;
 	__builtin_memcpy(record->comm, connection->comm, TASK_COMM_LEN);
-	copy_address(record->laddr, sk, common->skc_rcv_saddr, &common->skc_v6_rcv_saddr);
-	copy_address(record->raddr, sk, common->skc_daddr, &common->skc_v6_daddr);
-	record->rport = bpf_ntohs(common->skc_dport);
+	copy_address(record->laddr, sk, read_field(common, skc_rcv_saddr),
+		     &common->skc_v6_rcv_saddr);
+	copy_address(record->raddr, sk, read_field(common, skc_daddr), &common->skc_v6_daddr);
+	record->rport = bpf_ntohs(read_field(common, skc_dport));
 	record->pad = 0;
 	record->lport = 0;
 	record->srtt_us = 0;
 	if (tcp) {
 		/* skc_num is 0 once the socket is closed. */
-		record->lport = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
-		record->srtt_us = tcp->srtt_us >> 3;
+		record->lport = bpf_ntohs(read_field(tcp, inet_conn.icsk_inet.inet_sport));
+		record->srtt_us = read_field(tcp, srtt_us) >> 3;
 	}
 }
 
@@ -204,18 +251,24 @@ SEC("?tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy__tp_btf, struct sock *sk)
 {
 	struct connection_record *record;
-	struct connection *connection = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct connection *connection = find_socket_value(sockets, sk);
 
-	if (!connection || is_seen(connection))
+	if (!connection)
 		return 0;
-	record = bpf_ringbuf_reserve(&closed, sizeof(*record), 0);
-	if (!record) {
-		count_lost(ring_full);
-		return 0;
+	if (!is_seen(connection)) {
+		record = bpf_ringbuf_reserve(&closed, sizeof(*record), 0);
+		if (!record) {
+			count_lost(ring_full);
+			return 0;
+		}
+		record->cookie =
+			has_task_storage() ? bpf_get_socket_cookie(sk) : connection->cookie;
+		fill_record(record, sk, connection);
+		connection->seen = record->now;
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	}
-	fill_record(record, sk, connection);
-	connection->seen = record->now;
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	if (!has_task_storage())
+		drop_socket_value(sockets, sk);
 	return 0;
 }
 
@@ -230,8 +283,26 @@ int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!sk || !connection || is_seen(connection))
 		return 0;
+	record.cookie = bpf_get_socket_cookie(sk);
 	fill_record(&record, sk, connection);
 	/* When the buffer is full, the kernel comes again with the same socket. */
+	if (!bpf_seq_write(ctx->meta->seq, &record, sizeof(record)))
+		connection->seen = record.now;
+	return 0;
+}
+
+/* Of the hash that stands in for socket storage. */
+SEC("iter/bpf_map_elem")
+int connections__substitute(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct connection *connection = ctx->value;
+	struct connection_record record;
+	u64 *key = ctx->key;
+
+	if (!key || !connection || is_seen(connection))
+		return 0;
+	record.cookie = connection->cookie;
+	fill_record(&record, (struct sock *)*key, connection);
 	if (!bpf_seq_write(ctx->meta->seq, &record, sizeof(record)))
 		connection->seen = record.now;
 	return 0;

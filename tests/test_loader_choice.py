@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ktop.kernel.loader import Choice, ring_bytes
+from ktop.kernel.choice import Choice
 from ktop.kernel.perf import parse_cpu_list
+from ktop.kernel.prepare import ring_bytes
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
 
@@ -25,6 +26,19 @@ def test_a_group_without_a_variant_says_why():
     choice.refused |= {"switch__tp_btf": "EPERM", "switch__raw_tp": "ENOENT"}
     assert "switch" not in choice.taken()
     assert choice.missing() == {"switch": "EPERM; ENOENT"}
+
+
+def test_the_parts_of_a_variant_go_together():
+    choice = Choice.among(["start__io_start", "start__getrq__bio", "start__getrq__issue", "end__tp_btf"])
+    assert choice.programs() == {"start__io_start": "start__io_start", "end__tp_btf": "end__tp_btf"}
+    choice.refused["start__io_start"] = "ESRCH"
+    assert choice.taken()["start"] == "start__getrq"
+    assert [name for name, variant in choice.programs().items() if variant == "start__getrq"] == [
+        "start__getrq__bio",
+        "start__getrq__issue",
+    ]
+    choice.refused["start__getrq"] = "EPERM"
+    assert choice.missing() == {"start": "ESRCH; EPERM"}
 
 
 def test_cpu_lists():

@@ -5,6 +5,9 @@ What an object says by its names:
 - a program ``GROUP__VARIANT`` in ``SEC("?...")``: variants of one hook, in order
   of preference; exactly one of a group is attached.  Without ``__`` the
   program is its group's only variant.  ``iter/...`` programs are read, not attached.
+  The programs ``GROUP__VARIANT__PART`` are one variant: all of them, or none.
+- a hash map ``_NAME``: what stands in for the task or socket storage ``NAME``
+  where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
   the one whose counters are all losses.
 - ``RECORD(name, type)``: what a ring buffer or iterator of that name yields.
@@ -19,7 +22,6 @@ import mmap
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,9 @@ import numpy as np
 
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
-from ktop.kernel.btf import Btf
+from ktop.kernel.choice import Choice
 from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.prepare import object_btf, prepare
 from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
 
@@ -45,42 +48,6 @@ class LoadError(Exception):
         """``log``: what libbpf and the verifier said."""
         super().__init__(reason)
         self.log = list(log)
-
-
-@dataclass(slots=True)
-class Choice:
-    """Which variant of each hook group to take next: pure, tested without a kernel."""
-
-    variants: dict[str, list[str]]
-    """Program names by group, in order of preference."""
-    refused: dict[str, str] = field(default_factory=dict)
-    """Why, by program name."""
-
-    @classmethod
-    def among(cls, programs: Iterable[str]) -> Choice:
-        """Group ``programs`` (names in the order of the file) by what stands before ``__``."""
-        variants: dict[str, list[str]] = {}
-        for name in programs:
-            variants.setdefault(name.partition("__")[0], []).append(name)
-        return cls(variants)
-
-    def taken(self) -> dict[str, str]:
-        """Return the best variant that was not refused, by group; groups without one are left out."""
-        best = {}
-        for group, names in self.variants.items():
-            left = [name for name in names if name not in self.refused]
-            if left:
-                best[group] = left[0]
-        return best
-
-    def missing(self) -> dict[str, str]:
-        """Return why a group has no variant left, by group."""
-        taken = self.taken()
-        return {
-            group: "; ".join(self.refused[name] for name in names)
-            for group, names in self.variants.items()
-            if group not in taken
-        }
 
 
 class Family:
@@ -110,12 +77,12 @@ class Family:
             for name, program in self._programs.items()
         }
         self._program_fds = {
-            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.taken().values()
+            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()
         }
         self._info = libbpf.ProgInfo()
         self._info_size = ctypes.c_uint32(ctypes.sizeof(self._info))
         self._info_place, self._info_length = ctypes.byref(self._info), ctypes.byref(self._info_size)
-        self._btf = _object_btf(handle)
+        self._btf = object_btf(handle)
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
         self._rings: dict[str, Ring] = {}
         self._bss: mmap.mmap | None = None
@@ -133,7 +100,8 @@ class Family:
     def hooks(self) -> dict[str, str]:
         """Return where each attached group hangs, by group."""
         taken = self.choice.taken()
-        return {group: self.section(taken[group]) for group in list(self._links) if group in taken}
+        parts = {group: self.choice.parts[taken[group]] for group in list(self._links) if group in taken}
+        return {group: " + ".join(map(self.section, programs)) for group, programs in parts.items()}
 
     def attach(
         self, groups: Iterable[str], perf_events: Mapping[str, tuple[PerfEvent, ...]]
@@ -154,23 +122,55 @@ class Family:
                     return {name: error}
         failed: dict[str, OSError] = {}
         for group in groups:
-            program = taken.get(group)
-            if program is None or group in self._links or self.section(program).startswith("iter/"):
+            variant = taken.get(group)
+            if variant is None or group in self._links or self._is_iterator(variant):
                 continue
             try:
-                if program in perf_events:
-                    self._links[group] = self._attach_perf(program, perf_events[program])
+                if variant in perf_events:
+                    self._links[group] = self._attach_perf(variant, perf_events[variant])
                 else:
-                    self._links[group] = [self._lib.bpf_program__attach(self._programs[program])]
+                    self._links[group] = self._attach_parts(variant)
             except OSError as error:
                 failed[group] = error
         return failed
 
+    def function_variants(self) -> set[str]:
+        """Return the variants taken that hang on functions: loading does not tell whether they can."""
+        variants = self.choice.programs().items()
+        return {variant for part, variant in variants if self.section(part).startswith(("fentry/", "fexit/"))}
+
+    def try_to_attach(self, variants: Iterable[str]) -> dict[str, OSError]:
+        """Attach and detach each; return what the kernel refused (functions that were inlined)."""
+        failed = {}
+        for variant in variants:
+            try:
+                self._destroy(self._attach_parts(variant))
+            except OSError as error:
+                failed[variant] = error
+        return failed
+
+    def _is_iterator(self, variant: str) -> bool:
+        return self.section(self.choice.parts[variant][0]).startswith("iter/")
+
+    def _attach_parts(self, variant: str) -> list[int]:
+        """Return the links of all programs of a variant; attaches none where one is refused."""
+        links: list[int] = []
+        try:
+            for part in self.choice.parts[variant]:
+                links.append(self._lib.bpf_program__attach(self._programs[part]))  # noqa: PERF401 - kept on failure
+        except OSError:
+            self._destroy(links)
+            raise
+        return links
+
+    def _destroy(self, links: Iterable[int]) -> None:
+        for link in links:
+            self._lib.bpf_link__destroy(link)
+
     def detach(self, groups: Iterable[str] | None = None) -> None:
         """Detach ``groups``, all when None; what they counted stays."""
         for group in list(self._links) if groups is None else list(groups):
-            for link in self._links.pop(group, []):
-                self._lib.bpf_link__destroy(link)
+            self._destroy(self._links.pop(group, []))
         if groups is None:
             self._close_events()
 
@@ -190,8 +190,7 @@ class Family:
                 self._lib.bpf_program__attach_perf_event(self._programs[program], fd) for fd in fds.values()
             )
         except OSError:
-            for link in links:
-                self._lib.bpf_link__destroy(link)
+            self._destroy(links)
             for fd in list(fds.values())[len(links) :]:
                 os.close(fd)
             raise
@@ -264,8 +263,7 @@ class Family:
         self._arrays.clear()
         self._rings.clear()
         self._epoch = None
-        for link in self._iterator_links:
-            self._lib.bpf_link__destroy(link)
+        self._destroy(self._iterator_links)
         self._iterator_links.clear()
         if self._object:
             self._lib.bpf_object__close(self._object)
@@ -288,20 +286,19 @@ class Family:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = KeyedMap(fd, key, value, entries)
         for group, program in self.choice.taken().items():
-            if self.section(program).startswith("iter/"):
+            if self._is_iterator(program):
                 link = self._attach_iterator(program)
                 self._iterator_links.append(link)
                 self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
 
     def _attach_iterator(self, program: str) -> int:
-        """Return the link of an iterator; one over socket storage needs to know the family's map."""
+        """Return the link of an iterator; one over socket storage, or its substitute, needs the map."""
         lib = self._lib
         handle, options = self._programs[program], None
-        if self.section(program) == "iter/bpf_sk_storage_map":
-            storage = next(
-                m for m in self._maps.values() if lib.bpf_map__type(m) == libbpf.MAP_TYPE_SK_STORAGE
-            )
-            map_fd = ctypes.c_uint32(lib.bpf_map__fd(storage))
+        if self.section(program) in {"iter/bpf_sk_storage_map", "iter/bpf_map_elem"}:
+            kept = libbpf.MAP_TYPE_SK_STORAGE
+            storage = next(name for name, m in self._maps.items() if lib.bpf_map__type(m) == kept)
+            map_fd = ctypes.c_uint32(self.map_fd(storage if self.choice.storage else f"_{storage}"))
             size = ctypes.sizeof(libbpf.IterOptions)
             options = ctypes.byref(libbpf.IterOptions(size, ctypes.pointer(map_fd), ctypes.sizeof(map_fd)))
         link: int = lib.bpf_program__attach_iter(handle, options)
@@ -325,13 +322,6 @@ class Family:
         return ctypes.c_uint32.from_buffer(self._bss, place[0])
 
 
-def _object_btf(handle: int) -> Btf:
-    lib = libbpf.library()
-    size = ctypes.c_uint32()
-    raw = lib.btf__raw_data(lib.bpf_object__btf(handle), ctypes.byref(size))
-    return Btf(ctypes.string_at(raw, size.value))
-
-
 def _open(path: Path) -> int:
     try:
         handle: int = libbpf.library().bpf_object__open_file(os.fsencode(path), None)
@@ -339,36 +329,6 @@ def _open(path: Path) -> int:
         reason = f"{path.name} cannot be opened ({error.strerror}): build it with bpf/build.py"
         raise LoadError(reason) from error
     return handle
-
-
-def ring_bytes(declared: int, cpus: int) -> int:
-    """Return the size of a ring buffer, a power of two: ``declared`` is for what 8 CPUs send."""
-    return declared << max((cpus - 1).bit_length() - 3, 0)
-
-
-def _prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Mapping[str, int]) -> None:
-    """Set autoload, sizes and read-only data of an object that is open and not yet loaded."""
-    lib = libbpf.library()
-    taken = set(choice.taken().values())
-    for program in libbpf.each(lib.bpf_object__next_program, handle):
-        lib.bpf_program__set_autoload(program, lib.bpf_program__name(program).decode() in taken)
-    cpus = lib.libbpf_num_possible_cpus()
-    for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
-        name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
-        by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
-        if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
-            lib.bpf_map__set_max_entries(bpf_map, cpus)
-        if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
-            lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
-        if name in sizes:
-            lib.bpf_map__set_max_entries(bpf_map, sizes[name])
-        if constants and internal and name.endswith(".rodata"):
-            size = ctypes.c_size_t()
-            memory = lib.bpf_map__initial_value(bpf_map, ctypes.byref(size))
-            for variable, (offset, width) in _object_btf(handle).section(".rodata").items():
-                if variable in constants:
-                    raw = constants[variable].to_bytes(width, "little", signed=constants[variable] < 0)
-                    ctypes.memmove(memory + offset, raw, width)
 
 
 def load(
@@ -384,6 +344,7 @@ def load(
     """
     path = path or OBJECTS / f"{name}.bpf.o"
     choice: Choice | None = None
+    tried: set[str] = set()
     log: list[str] = []
     lines: list[str] = []
     try:
@@ -395,7 +356,7 @@ def load(
         if choice is None:
             programs = libbpf.each(lib.bpf_object__next_program, handle)
             choice = Choice.among(lib.bpf_program__name(program).decode() for program in programs)
-        _prepare(handle, choice, constants or {}, sizes or {})
+        prepare(handle, choice, constants or {}, sizes or {})
         try:
             if log:  # the second time on, to know who is to blame
                 with libbpf.messages() as lines:
@@ -413,17 +374,31 @@ def load(
                 raise LoadError(next(iter(choice.missing().values()), str(error)), log) from error
             continue
         try:
-            return Family(name, handle, choice, log)
+            family = Family(name, handle, choice, log)
         except OSError as error:
+            lib.bpf_object__close(handle)
             raise LoadError(explain(error.errno or 0, name), log) from error
+        untried = family.function_variants() - tried
+        if not untried:
+            return family
+        for variant, reason in family.try_to_attach(untried).items():
+            choice.refused[variant] = explain(reason.errno or 0, variant)
+            log.append(f"{choice.refused[variant]} (attach)")
+        tried |= untried
+        # And load again: before 5.13, f3a95075549e, such a program can be attached only once.
+        family.close()
 
 
 def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> None:
     """Refuse the variant that libbpf's messages name; LoadError when they name none."""
-    taken = set(choice.taken().values())
+    probe = libbpf.library().libbpf_probe_bpf_map_type
+    if choice.storage and not probe(libbpf.MAP_TYPE_TASK_STORAGE, None):
+        choice.storage = False
+        return
+    taken = choice.programs()
     culprit = next((m[1] for line in lines if (m := _CULPRIT.match(line)) and m[1] in taken), None)
     if culprit is None:
         last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
         raise LoadError(explain(error.errno or 0, last or "load"), log) from error
     numbers = [int(m[1]) for line in lines if (m := _ERRNO.match(line))]
-    choice.refused[culprit] = explain(numbers[0] if numbers else error.errno or 0, culprit)
+    choice.refused[taken[culprit]] = explain(numbers[0] if numbers else error.errno or 0, culprit)

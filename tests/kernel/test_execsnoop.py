@@ -171,7 +171,7 @@ def test_exec_from_another_thread(observe):
     assert rows["duration_s"][0] > 0
     assert np.isnan(rows["exit_code"][0])
     assert rows["exit_code"][1] == 0
-    assert rows["ts"][0] + rows["duration_s"][0] == pytest.approx(rows["ts"][1], abs=0.01)
+    assert rows["ts"][0] + rows["duration_s"][0] == pytest.approx(rows["ts"][1], abs=0.5)
 
 
 def test_failed_execs_on_demand(observe, tmp_path):
@@ -201,6 +201,7 @@ def test_failed_execs_on_demand(observe, tmp_path):
     assert len(execsnoop.rows(pid=os.getpid())["pid"]) == 0
 
 
+@pytest.mark.native
 def test_500_a_second_and_none_lost(observe):
     """Read once a second, as the application does."""
     execsnoop = observe("execsnoop")

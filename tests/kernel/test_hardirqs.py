@@ -21,6 +21,8 @@ MEMBARRIER = {"x86_64": 324, "aarch64": 283}[os.uname().machine]
 PRIVATE_EXPEDITED, REGISTER_PRIVATE_EXPEDITED = 8, 16
 ONE, TWO = (sorted(os.sched_getaffinity(0)) * 2)[:2]
 EVENTS = 3000
+RESCHEDULES = EVENTS / 10 if int(os.uname().release.partition(".")[0]) < 7 else 1
+"""That ping-pong makes at least: newer kernels let the hog give way at its next tick."""
 
 
 def interrupts() -> dict[bytes, tuple[list[int], bytes]]:
@@ -150,7 +152,7 @@ def test_counts_are_those_of_proc_interrupts(observe, tmp_path):
         for cpu, theirs in enumerate(grown[label]):
             # A few more come while the two sources are read one after the other.
             assert (ours[cpu] if len(rows["irq"]) else 0) == pytest.approx(theirs, rel=0.005, abs=8), label
-    assert grown[b"RES"].sum() >= EVENTS / 10
+    assert grown[b"RES"].sum() >= RESCHEDULES
     assert grown[b"CAL"].sum() >= EVENTS
     assert grown[b"LOC"].sum() > 100
     if os.statvfs(tmp_path).f_blocks and not tmpfs(tmp_path):

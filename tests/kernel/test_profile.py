@@ -7,6 +7,7 @@ import queue
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -196,3 +197,25 @@ def test_naming_is_silent(profile, burner, run, capfd):
     profile(lambda rows: samples_of(rows, pid) >= 100)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+def test_a_spinner_is_seen(observe):
+    """By the pane's own event; needs neither bcc nor a compiler."""
+    wanted = 2_000_000_000
+    profile = observe("profile")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
+        try:
+            profile.begin()
+            before = on_cpu_ns(spinner.pid)
+            while (spent := on_cpu_ns(spinner.pid) - before) < wanted:
+                time.sleep(0.05)
+            rows = profile.rows(pid=spinner.pid)
+        finally:
+            spinner.kill()
+    assert set(rows["comm"].tolist()) == {Path(sys.executable).name.encode()[:15]}
+    assert rows["samples"].sum() == pytest.approx(HERTZ * spent / 1e9, rel=0.2)
+    assert any(len(stack) for stack in rows["user_stack"])
+
+
+def on_cpu_ns(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

@@ -47,19 +47,23 @@ def test_waiting_time_is_schedstats(observe, spinners):
     for pid in pids:  # every one has waited once, so no wait began before the program was there
         wait_until_run_again(pid)
         wait_until_run_again(pid)
+    # The two sources are read one after the other: schedstat on both sides of ours.
+    first = {pid: schedstat(pid) for pid in pids}
     runqlat.begin()
-    before = {pid: schedstat(pid) for pid in pids}
+    second = {pid: schedstat(pid) for pid in pids}
     time.sleep(2)
+    third = {pid: schedstat(pid) for pid in pids}
     rows = runqlat.sample().rows
-    after = {pid: schedstat(pid) for pid in pids}
+    fourth = {pid: schedstat(pid) for pid in pids}
     for pid in pids:
         mine = rows["pid"] == pid
-        waited = (after[pid][1] - before[pid][1]) / 1000
-        runs = after[pid][2] - before[pid][2]
-        # The two sources are read one after the other: one slice more or less at each end.
+        waits, waited_us = int(rows["waits"][mine].sum()), rows["wait_us"][mine].sum()
+        # On the reference host one or two in some hundred are not seen, as of interrupts.
+        assert (third[pid][2] - second[pid][2]) * 0.99 - 3 <= waits <= fourth[pid][2] - first[pid][2] + 1
+        # A wait counts when it ends: up to one more or less at each end.
         longest = rows["max_us"][mine].max()
-        assert int(rows["waits"][mine].sum()) == pytest.approx(runs, abs=2)
-        assert float(rows["wait_us"][mine].sum()) == pytest.approx(waited, rel=0.01, abs=2 * longest)
+        least, most = (third[pid][1] - second[pid][1]) / 1000, (fourth[pid][1] - first[pid][1]) / 1000
+        assert least * 0.99 - 2 * longest <= waited_us <= most * 1.01 + 2 * longest
 
 
 def wait_until_run_again(pid: int) -> None:

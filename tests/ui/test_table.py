@@ -475,7 +475,7 @@ async def test_lines_that_did_not_change_are_not_drawn_again(drive, monkeypatch)
     async with drive() as it:
         await it.show(make([30, 20, 10]))
         await it.show(make([30, 20, 10]))
-        drawn = []
+        drawn: list[object] = []
         refresh = FrameTable.refresh
 
         def noted(self, *regions, **options):
