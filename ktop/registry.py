@@ -47,5 +47,5 @@ def _unknown(name: str) -> str:
     from ktop.text import escape
 
     near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"there is no pane {escape(name[:40])!r}: {hint}(known: {', '.join(names())})"
+    hint = f", did you mean {near[0]}?" if near else ""
+    return f"there is no pane {escape(name[:40])!r}{hint} (known: {', '.join(names())})"
