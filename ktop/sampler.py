@@ -63,6 +63,7 @@ class Sampler:
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts(cpus=1)
         self._deadline = 0.0
+        self._header: Frame | None = None
         self._figures: dict[str, float] = {}
         """ktop's own cost, as far as measured, for the HOST Frame."""
 
@@ -238,11 +239,18 @@ class Sampler:
             self._deadline = max(self._deadline + self.interval_s, soonest)
 
     def _tick(self, host: Mapping[str, float]) -> None:
-        self._publish(Frame(HOST, time.time(), self.interval_s, {}, {**host, **self._figures}))
+        self._header = Frame(HOST, time.time(), self.interval_s, {}, {**host, **self._figures})
         readings: dict[str, Reading] = {}
         for live in self._in_order():
             if live.attached:
                 self._sample(live, readings)
+        self._publish_header()
+
+    def _publish_header(self) -> None:
+        """Publish the header's figures of this tick, once."""
+        header, self._header = self._header, None
+        if header is not None:
+            self._publish(header)
 
     def _sample(self, live: LivePane, readings: dict[str, Reading]) -> None:
         """Publish the pane's next Frame; ``readings``: this tick's by family, which panes share."""
@@ -260,6 +268,8 @@ class Sampler:
 
     def _deliver(self, pane: Pane, frame: Frame) -> None:
         """Publish ``frame``, stacks only when they have names: a tick never waits for those."""
+        # Right before the first Frame of the tick, so that the screen is drawn once for both.
+        self._publish_header()
         if pane.shape is not Shape.STACKS or not (len(frame) or self._symbols):
             self._publish(frame)
             return

@@ -63,7 +63,7 @@ MATCHES = (
         FIO + " --runtime={seconds}",
         ("start_", "issue_", "complete_"),
         "biolatency",
-        ("block_rq_issue", "block_rq_complet"),
+        ("block_rq_issue", "block_rq_comple"),
         0.5,
     ),
 )
