@@ -106,7 +106,10 @@ class PaneView(Ground, Vertical):
         self._bridge.watch(self.pane.name, self)
         if self._table is not None:
             self.draw()
-            self.focus_table()
+            focused = self.screen.focused
+            # Being made takes its time, in which a filter can have been begun.
+            if focused is None or any(isinstance(owner, PaneView) for owner in focused.ancestors):
+                self.focus_table()
 
     def sleep(self) -> None:
         """Go out of sight: nothing is drawn any more."""
@@ -270,7 +273,8 @@ class PaneView(Ground, Vertical):
     def focus_table(self) -> None:
         """Give the table the keyboard."""
         if self._table is not None:
-            self._table.focus()
+            # At once: deferred, it could take the keyboard from a filter begun meanwhile.
+            self.screen.set_focus(self._table)
 
     def switch_focus(self) -> None:
         """Give the chart the keyboard, or the table again."""
