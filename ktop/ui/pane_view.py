@@ -238,7 +238,7 @@ class PaneView(Ground, Vertical):
         value = row.get(self.pane.process_key) if row is not None else None
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
-        return int(value)
+        return int(value) or None  # 0: what no process can be charged with
 
     @property
     def can_sort(self) -> bool:
