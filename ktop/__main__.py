@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from ktop.cli import main
+from ktop.cli.main import main
 
 sys.exit(main())

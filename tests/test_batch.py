@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ktop import batch
+from ktop.cli import batch
 from ktop.export.output import Output, write_all
 from ktop.frame import Facts, Frame, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Unit
-from ktop.recording import Writer, blocks
+from ktop.recording.file import Writer, blocks
 from ktop.source import HOST, Identity, Publish
 
 

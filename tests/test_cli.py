@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ktop import arguments, cli
-from ktop.doctor import as_json as doctor_json
-from ktop.doctor import as_text as doctor_text
+from ktop.cli import arguments
+from ktop.cli import main as cli
+from ktop.cli.doctor import as_json as doctor_json
+from ktop.cli.doctor import as_text as doctor_text
+from ktop.cli.listing import Found, as_text, survey
 from ktop.frame import Status
 from ktop.kernel.facts import Check
-from ktop.listing import Found, as_text, survey
-from ktop.recording import Writer
+from ktop.recording.file import Writer
 from ktop.registry import get, panes
 from ktop.source import Identity, Publish
 from tests.rows import frame_of
@@ -175,7 +176,7 @@ def test_no_stderr_is_no_trouble() -> None:
 @pytest.mark.parametrize("words", [["list"], ["run", "runqlat", "-n", "1", "-i", "0.1"], ["doctor"], ["-h"]])
 def test_without_a_screen_textual_is_not_imported(words: list[str]) -> None:
     script = (
-        "import sys\nfrom ktop.cli import main\n"
+        "import sys\nfrom ktop.cli.main import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
         "sys.exit(any(name.partition('.')[0] in {'textual', 'bcc'} for name in sys.modules))"
     )

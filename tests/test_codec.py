@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ktop.codec import CodecError, decode, decode_parts, encode
 from ktop.frame import Array, Frame, Histogram, Status
+from ktop.recording.codec import CodecError, decode, decode_parts, encode
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=20)

@@ -13,8 +13,8 @@ from ktop import registry
 from ktop.derived import restore
 from ktop.frame import Frame, Rows, concatenate, length, take
 from ktop.pane import Pane, Shape
-from ktop.recording import blocks, describe
-from ktop.replay import Replay
+from ktop.recording.file import blocks, describe
+from ktop.recording.replay import Replay
 from ktop.source import HOST
 
 RECORDING = Path(ktop.__file__).with_name("demo.ktop")

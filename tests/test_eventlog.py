@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ktop.eventlog import EventLog
 from ktop.frame import Array, Facts, Reading, Sample
+from ktop.history.events import EventLog
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 
 

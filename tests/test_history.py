@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ktop.frame import Array, Facts, Frame, Histogram, Reading, Sample, Status
-from ktop.history import History, frame_bytes
+from ktop.history.history import History, frame_bytes
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 from ktop.stats import ratio
 

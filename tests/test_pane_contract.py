@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 import ktop.panes
 from ktop import registry
-from ktop.codec import decode, encode
-from ktop.conform import conform
 from ktop.derived import restore, strip
 from ktop.export.json_lines import columns
 from ktop.frame import Array, Frame, concatenate, length, take
-from ktop.history import frame_bytes
+from ktop.history.history import frame_bytes
 from ktop.pane import Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
+from ktop.recording.codec import decode, encode
+from ktop.recording.conform import conform
 from tests.rows import frame_of, rows_of
 
 PANES = registry.panes()

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ktop import registry
-from ktop.codec import decode, encode
-from ktop.conform import MismatchError, conform
 from ktop.frame import Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Shape, Unit
-from ktop.recording import RecordingError, Writer, blocks, compact, describe
-from ktop.replay import Replay, shifted
+from ktop.recording.codec import decode, encode
+from ktop.recording.conform import MismatchError, conform
+from ktop.recording.file import RecordingError, Writer, blocks, compact, describe
+from ktop.recording.replay import Replay, shifted
 from ktop.source import HOST, Identity
 
 IDENTITY = Identity("db1", "6.18.0", 2)

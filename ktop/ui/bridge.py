@@ -15,8 +15,8 @@ from ktop.pane import Pane
 from ktop.source import HOST
 
 if TYPE_CHECKING:
-    from ktop.eventlog import EventLog
-    from ktop.history import History
+    from ktop.history.events import EventLog
+    from ktop.history.history import History
 
 
 class Arrived(Message, bubble=False):
@@ -45,8 +45,8 @@ class Bridge:
     def history(self) -> History:
         """The Frames kept; made when it is first asked for, which is after the first paint."""
         if self._history is None:
-            from ktop.eventlog import EventLog
-            from ktop.history import History
+            from ktop.history.events import EventLog
+            from ktop.history.history import History
 
             events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
             self._logs = {pane.name: EventLog(pane) for pane in events}

@@ -24,7 +24,7 @@ from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
 
 if TYPE_CHECKING:
-    from ktop.history import History
+    from ktop.history.history import History
     from ktop.ui.filter_bar import FilterBar
     from ktop.ui.pane_view import PaneView
 

@@ -15,9 +15,9 @@ from textual.widgets import Static
 
 from ktop.format import args, clock, duration, number, size
 from ktop.frame import Rows, length
+from ktop.history.process import ProcessHistory
 from ktop.pane import Pane, Shape
 from ktop.process import Process, read
-from ktop.process_history import ProcessHistory
 from ktop.source import HOST, Source
 from ktop.text import ELLIPSIS, escape
 from ktop.ui import keys

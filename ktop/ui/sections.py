@@ -11,8 +11,8 @@ from textual.content import Content
 
 from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
+from ktop.history.process import ProcessHistory
 from ktop.pane import Column, Pane, Shape, Unit
-from ktop.process_history import ProcessHistory
 from ktop.text import ELLIPSIS, escape, fit
 
 Part = str | tuple[str, str]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ktop.frame import Frame
-from ktop.history import History
+from ktop.history.history import History
 from ktop.ui.view import View
 
 CPU_FRAMES = 64

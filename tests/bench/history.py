@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ktop.codec import decode, encode
 from ktop.derived import strip
 from ktop.frame import Array, Frame, Histogram
-from ktop.history import History
+from ktop.history.history import History
 from ktop.panes.runqlat import BOUNDS_US, PANE
+from ktop.recording.codec import decode, encode
 
 PANES = [replace(PANE, name=f"pane{number}") for number in range(8)]
 MIB = 1 << 20

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from ktop import registry
-from ktop.cli import main
+from ktop.cli.main import main
 from ktop.frame import Frame
 from ktop.sampler import Sampler
 from ktop.source import HOST, Publish

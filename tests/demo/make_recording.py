@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ktop import batch, registry
+from ktop import registry
+from ktop.cli import batch
 from ktop.frame import Frame, take
-from ktop.recording import Writer, blocks, compact, describe
+from ktop.recording.file import Writer, blocks, compact, describe
 from ktop.sampler import Sampler
 from tests.demo.stage import DATA, NEAR, POSTGRES, REMOTE, WWW, Troupe, programs, slow_disk, thin_line
 

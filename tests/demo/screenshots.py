@@ -19,7 +19,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from ktop.frame import Frame
-from ktop.replay import Replay
+from ktop.recording.replay import Replay
 from ktop.source import Publish
 from ktop.ui.app import KtopApp
 from tests.demo.svg import svg

@@ -13,8 +13,8 @@ from typing import IO, Any
 import pytest
 
 from ktop import registry
-from ktop.recording import blocks, describe
-from ktop.replay import Replay
+from ktop.recording.file import blocks, describe
+from ktop.recording.replay import Replay
 from ktop.source import HOST
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ktop.codec import decode_parts, encode, in_order
 from ktop.derived import restore, strip
 from ktop.frame import Array, Frame, Rows, concatenate, take
+from ktop.history.process import Slice
 from ktop.pane import Pane, Shape
-from ktop.process_history import Slice
+from ktop.recording.codec import decode_parts, encode, in_order
 
 TIERS = (64, 512, 4096)
 """Rows of each Frame that the tiers begin at (the first at 0)."""

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from ktop.codec_extras import pack_extras, unpack_extras
 from ktop.frame import Array, Frame, take
+from ktop.recording.extras import pack_extras, unpack_extras
 
 if TYPE_CHECKING:
     import zstandard

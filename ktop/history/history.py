@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.history_block import Block, seal
+from ktop.history.block import Block, seal
+from ktop.history.process import ProcessHistory, Slice
 from ktop.pane import Pane
-from ktop.process_history import ProcessHistory, Slice
 
 HOT_FRAMES = 16
 """Frames of a pane that are always at hand, when they are small."""

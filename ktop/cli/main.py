@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 # Before numpy is imported: OpenBLAS would start a thread a CPU, and ktop multiplies no matrices.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from ktop import arguments
+from ktop.cli import arguments
 
 if TYPE_CHECKING:
     from ktop.pane import Pane
@@ -131,7 +131,7 @@ def _replay(options: Namespace) -> int:
 
 
 def _demo(options: Namespace) -> int:
-    recording = Path(__file__).with_name("demo.ktop")
+    recording = Path(__file__).parents[1] / "demo.ktop"
     if not recording.exists():
         raise Failure("this copy of ktop comes without the recording for the demo")
     return _show_recording(recording, options, loop=True)
@@ -139,8 +139,8 @@ def _demo(options: Namespace) -> int:
 
 def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
     gc.disable()  # as above
-    from ktop.recording import RecordingError
-    from ktop.replay import Replay
+    from ktop.recording.file import RecordingError
+    from ktop.recording.replay import Replay
 
     try:
         source = Replay(path, loop=loop)
@@ -183,7 +183,7 @@ def _must_have_terminal() -> None:
 
 
 def _run(options: Namespace) -> int:
-    from ktop import batch
+    from ktop.cli import batch
     from ktop.sampler import Sampler
 
     panes = _panes(options.panes)
@@ -221,8 +221,8 @@ def _encoding() -> str:
 
 
 def _record(options: Namespace) -> int:
-    from ktop import batch
-    from ktop.recording import RecordingError, Writer
+    from ktop.cli import batch
+    from ktop.recording.file import RecordingError, Writer
     from ktop.sampler import Sampler
 
     panes = _panes(options.panes)
@@ -248,7 +248,7 @@ def _record(options: Namespace) -> int:
 
 
 def _list(options: Namespace) -> int:
-    from ktop import listing
+    from ktop.cli import listing
     from ktop.sampler import Sampler
 
     panes = _panes(())
@@ -258,7 +258,7 @@ def _list(options: Namespace) -> int:
 
 
 def _doctor(options: Namespace) -> int:
-    from ktop import doctor, listing
+    from ktop.cli import doctor, listing
     from ktop.kernel import facts
     from ktop.sampler import Sampler
 

@@ -13,12 +13,12 @@ from typing import TypeAlias
 import numpy as np
 
 from ktop.derived import strip
-from ktop.eventlog import EventLog
 from ktop.export import json_lines, text_table
 from ktop.export.output import Output
 from ktop.frame import Frame, take
+from ktop.history.events import EventLog
 from ktop.pane import Pane, Shape
-from ktop.recording import Writer
+from ktop.recording.file import Writer
 from ktop.source import HOST, Source
 
 Frames: TypeAlias = SimpleQueue[Frame | None]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ktop import registry
-from ktop.codec import CodecError
-from ktop.conform import MismatchError, conform
 from ktop.frame import Array, Frame
 from ktop.pane import Pane, Shape, Unit
-from ktop.recording import blocks, describe
+from ktop.recording.codec import CodecError
+from ktop.recording.conform import MismatchError, conform
+from ktop.recording.file import blocks, describe
 from ktop.source import HOST, Publish
 
 _LONGEST_PAUSE = 2.0

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ktop.codec import MAX_BYTES, decode, encode
 from ktop.frame import Frame
+from ktop.recording.codec import MAX_BYTES, decode, encode
 from ktop.source import Identity
 
 MARKER = b"kTOP"

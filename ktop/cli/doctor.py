@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from ktop.listing import Found, describe, hooks
+from ktop.cli.listing import Found, describe, hooks
 from ktop.text import escape
 
 

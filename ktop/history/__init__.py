@@ -1,0 +1,1 @@
+"""What was seen: the Frames of the last ten minutes, in bounded memory, and a process across them."""

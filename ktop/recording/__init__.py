@@ -1,0 +1,1 @@
+"""Frames in a file: the format, its writer and reader, and a recording as a source."""
