@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ktop.cli import arguments
 from ktop.cli import main as cli
+from ktop.cli import options as command_line
 from ktop.cli.doctor import as_json as doctor_json
 from ktop.cli.doctor import as_text as doctor_text
 from ktop.cli.listing import Found, as_text, survey
@@ -98,12 +98,12 @@ def test_hostile_words_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_defaults() -> None:
-    options = arguments.parse([])
+    options = command_line.parse([])
     assert (options.command, options.interval, options.pane, options.pid) == ("application", 1.0, None, None)
-    options = arguments.parse(["run", "biotop", "tcptop", "-i", "0.5", "-n", "3", "--pid", "7", "--json"])
+    options = command_line.parse(["run", "biotop", "tcptop", "-i", "0.5", "-n", "3", "--pid", "7", "--json"])
     assert (options.panes, options.interval, options.count) == (["biotop", "tcptop"], 0.5, 3)
     assert (options.pid, options.json) == (7, True)
-    options = arguments.parse(["--interval", "2", "--pane", "biotop"])
+    options = command_line.parse(["--interval", "2", "--pane", "biotop"])
     assert (options.command, options.interval, options.pane) == ("application", 2.0, "biotop")
 
 

@@ -6,10 +6,12 @@ argparse: 5 ms to import where click takes 19, and nothing here needs more.
 from __future__ import annotations
 
 import math
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from ktop.cli.options import Options, UsageError
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
 _MAX_PID = 1 << 22
@@ -28,10 +30,6 @@ without a command: the application, live on this host
 exit codes: 0; 1 failure; 2 wrong usage; 77 this host does not allow BPF"""
 
 
-class UsageError(Exception):
-    """The command line is wrong; the message is one sentence."""
-
-
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse speaks of its own parts where a command is misspelt.
@@ -41,9 +39,9 @@ class _Parser(ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} -h)")
 
 
-def parse(argv: Sequence[str]) -> Namespace:
-    """Return the options, ``command`` among them; UsageError; SystemExit after -h."""
-    options = _parser().parse_args(argv)
+def parse(argv: Sequence[str]) -> Options:
+    """Return the options; UsageError; SystemExit after -h."""
+    options = _parser().parse_args(argv, namespace=Options())
     if options.version:
         options.command = "version"
     return options
@@ -57,12 +55,9 @@ def _parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top.add_argument(
-        "--interval", metavar="S", type=interval, default=1.0, help="seconds between samples (1)"
-    )
+    top.add_argument("--interval", metavar="S", type=interval, help="seconds between samples (1)")
     _add_view(top)
     top.add_argument("--version", action="store_true", help="print the version and leave")
-    top.set_defaults(command="application")
     commands = top.add_subparsers(metavar="COMMAND", title="commands", help=SUPPRESS, parser_class=_Parser)
 
     def command(name: str, summary: str) -> ArgumentParser:

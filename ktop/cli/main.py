@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 # Before numpy is imported: OpenBLAS would start a thread a CPU, and ktop multiplies no matrices.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from ktop.cli import arguments
+from ktop.cli import options as command_line
+from ktop.cli.options import Options, UsageError
 
 if TYPE_CHECKING:
     from ktop.pane import Pane
@@ -48,14 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _do(argv: Sequence[str] | None) -> int:
     """Do it, and turn whatever goes wrong into one sentence and a code."""
     try:
-        options = arguments.parse(sys.argv[1:] if argv is None else argv)
+        options = command_line.parse(sys.argv[1:] if argv is None else argv)
         code = _COMMANDS[options.command](options)
     except SystemExit as end:  # argparse, when it has printed the help
         code = end.code if isinstance(end.code, int) else OK
     except BrokenPipeError:
         code = OK
         _forget(_STDOUT)
-    except (Failure, arguments.UsageError) as error:
+    except (Failure, UsageError) as error:
         code = error.code if isinstance(error, Failure) else USAGE
         _say(str(error))
     except KeyboardInterrupt:
@@ -112,7 +112,7 @@ def _must_allow_bpf() -> None:
 # -- the application ---------------------------------------------------------
 
 
-def _application(options: Namespace) -> int:
+def _application(options: Options) -> int:
     # Until the first paint (KtopApp switches it on again): a tenth of that time went into collections
     # that found nothing, over all that numpy and Textual make when they are imported.
     gc.disable()
@@ -126,18 +126,18 @@ def _application(options: Namespace) -> int:
     return _show(Sampler(panes, options.interval), panes, options)
 
 
-def _replay(options: Namespace) -> int:
+def _replay(options: Options) -> int:
     return _show_recording(options.file, options, loop=False)
 
 
-def _demo(options: Namespace) -> int:
+def _demo(options: Options) -> int:
     recording = Path(__file__).parents[1] / "demo.ktop"
     if not recording.exists():
         raise Failure("this copy of ktop comes without the recording for the demo")
     return _show_recording(recording, options, loop=True)
 
 
-def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
+def _show_recording(path: Path, options: Options, *, loop: bool) -> int:
     gc.disable()  # as above
     from ktop.recording.file import RecordingError
     from ktop.recording.replay import Replay
@@ -158,7 +158,7 @@ def _show_recording(path: Path, options: Namespace, *, loop: bool) -> int:
     return code
 
 
-def _show(source: Source, panes: Sequence[Pane], options: Namespace) -> int:
+def _show(source: Source, panes: Sequence[Pane], options: Options) -> int:
     from ktop.ui.app import KtopApp
 
     try:
@@ -182,7 +182,7 @@ def _must_have_terminal() -> None:
 # -- without a screen --------------------------------------------------------
 
 
-def _run(options: Namespace) -> int:
+def _run(options: Options) -> int:
     from ktop.cli import batch
     from ktop.sampler import Sampler
 
@@ -220,7 +220,7 @@ def _encoding() -> str:
     return sys.stdout.encoding or "utf-8"
 
 
-def _record(options: Namespace) -> int:
+def _record(options: Options) -> int:
     from ktop.cli import batch
     from ktop.recording.file import RecordingError, Writer
     from ktop.sampler import Sampler
@@ -247,7 +247,7 @@ def _record(options: Namespace) -> int:
 # -- what there is, what is allowed ------------------------------------------
 
 
-def _list(options: Namespace) -> int:
+def _list(options: Options) -> int:
     from ktop.cli import listing
     from ktop.sampler import Sampler
 
@@ -257,7 +257,7 @@ def _list(options: Namespace) -> int:
     return _print(lines)
 
 
-def _doctor(options: Namespace) -> int:
+def _doctor(options: Options) -> int:
     from ktop.cli import doctor, listing
     from ktop.kernel import facts
     from ktop.sampler import Sampler
@@ -279,7 +279,7 @@ def _print(lines: Sequence[str]) -> int:
     return OK
 
 
-def _version(_options: Namespace) -> int:
+def _version(_options: Options) -> int:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -288,7 +288,7 @@ def _version(_options: Namespace) -> int:
         return _print(["ktop (not installed)"])
 
 
-_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+_COMMANDS: dict[str, Callable[[Options], int]] = {
     "application": _application,
     "run": _run,
     "list": _list,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
-import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,6 +117,8 @@ def _lockdown() -> Check:
 
 
 def _memlock() -> Check:
+    import resource
+
     soft, _hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     size = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft >> 10} KiB"
     # 5.11, 3ac1f01b43b6: BPF memory is charged to the memory cgroup instead.
@@ -161,7 +161,9 @@ def _statistics() -> Check:
 
 
 def _bcc() -> Check:
-    found = importlib.util.find_spec("bcc") is not None
+    from importlib.util import find_spec
+
+    found = find_spec("bcc") is not None
     detail = "names the addresses of stacks" if found else "missing: stacks are shown as addresses"
     return Check("bcc", found, detail, "" if found else "apt install python3-bpfcc")
 

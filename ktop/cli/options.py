@@ -1,0 +1,38 @@
+"""What was asked for on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class UsageError(Exception):
+    """The command line is wrong; the message is one sentence."""
+
+
+class Options:
+    """The command and what was said with it; unsaid, the application's defaults."""
+
+    command = "application"
+    interval = 1.0
+    """Seconds between two samples."""
+    pane: str | None = None
+    """The pane to begin with."""
+    pid: int | None = None
+    theme: str | None = None
+    panes: Sequence[str] = ()
+    count: int | None = None
+    """End after so many intervals."""
+    file: Path
+    json = False
+    verbose = False
+    version = False
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Return the options; UsageError; SystemExit after -h."""
+    if not argv:
+        return Options()  # the usual start: argparse would be 7 ms of the way to its first paint
+    from ktop.cli import arguments
+
+    return arguments.parse(argv)
