@@ -76,14 +76,14 @@ def find_tools() -> Tools:
     return Tools(clang, strip)
 
 
-def compile_command(clang: str) -> list[str]:
+def compile_command(clang: str, machine: str = platform.machine()) -> list[str]:
     """Return the compiler's command, to be run in the project's root, but for source and target."""
-    machine = platform.machine()
     if machine not in TARGET_ARCH:
         raise BuildError(f"ktop knows the registers of {' and '.join(TARGET_ARCH)}, not of {machine}")
     command = [clang, *FLAGS, f"-D__TARGET_ARCH_{TARGET_ARCH[machine]}"]
-    # <linux/bpf.h> wants <asm/types.h>; Debian keeps it by architecture, where `-target bpf` does not look.
-    multiarch = Path(f"/usr/include/{machine}-linux-gnu")
+    # <linux/bpf.h> wants <asm/types.h>, the same on all; Debian keeps it by architecture, where
+    # `-target bpf` does not look.
+    multiarch = Path(f"/usr/include/{platform.machine()}-linux-gnu")
     return [*command, "-idirafter", str(multiarch)] if multiarch.is_dir() else command
 
 
@@ -106,11 +106,11 @@ def run(command: list[str], root: Path, what: str) -> None:
         raise BuildError(f"{what} failed:\n{done.stderr or done.stdout}")
 
 
-def build_one(root: Path, source: Path, tools: Tools) -> bool:
+def build_one(root: Path, source: Path, tools: Tools, machine: str) -> bool:
     """Bring the object of ``source`` up to date; return whether there was anything to do."""
     target = object_of(root, source)
     stamp = target.with_suffix(".stamp")
-    command = compile_command(tools.clang)
+    command = compile_command(tools.clang, machine)
     wanted = fingerprint(source, command, tools)
     if target.exists() and stamp.exists() and stamp.read_text() == wanted:
         return False
@@ -144,8 +144,8 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def build(root: Path) -> list[str]:
-    """Build all objects of the project in ``root``; return the names of those that were out of date.
+def build(root: Path, machine: str = platform.machine()) -> list[str]:
+    """Build all objects of the project in ``root`` for ``machine``; return the names of what was out of date.
 
     BuildError names everything that failed; the other objects are built.
     """
@@ -159,7 +159,7 @@ def build(root: Path) -> list[str]:
             if file.name.partition(".")[0] not in families:
                 file.unlink()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = {source: pool.submit(build_one, root, source, tools) for source in sources}
+            jobs = {source: pool.submit(build_one, root, source, tools, machine) for source in sources}
     if failures := [str(error) for job in jobs.values() if (error := job.exception())]:
         raise BuildError("\n".join(failures))
     return [object_of(root, source).name for source, job in jobs.items() if job.result()]

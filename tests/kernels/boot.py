@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernels.kernel import Kernel
+from tests.kernels.machine import MACHINES
 
-QEMU = "qemu-system-x86_64"
-PACKAGE = "qemu-system-x86"
-# No KVM is needed, and none used: a host's own would make results depend on its CPU.
-# -cpu max crashes 6.12 under QEMU 7.2.
-MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "Haswell", "-smp", "2", "-m", "1024")
 BARE = (
+    "-smp",
+    "2",
+    "-m",
+    "1024",
     "-nodefaults",
     "-no-user-config",
     "-no-reboot",
@@ -28,17 +28,15 @@ BARE = (
     "-nic",
     "none",
 )
-# panic=-1: at once, and -no-reboot makes that the end.
-COMMAND_LINE = "console=ttyS0 panic=-1 random.trust_cpu=on mitigations=off net.ifnames=0"
-WORD = "ktop."
-"""What guest_run.py's words begin with on the command line."""
 
 
 @dataclass
 class Boot:
     """What came of booting one kernel."""
 
-    kernel: Kernel
+    version: str
+    release: str = ""
+    """As ``uname -r`` says; empty where it was not even to be had."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """What guest_run.py told, in order."""
     console: str = ""
@@ -53,15 +51,17 @@ def boot(kernel: Kernel, disks: Sequence[Path], place: Path, words: Sequence[str
     console, told = place / "console", place / "told"
     for path in (console, told):
         path.unlink(missing_ok=True)
-    command: list[str | Path] = [QEMU, *MACHINE, *BARE]
+    machine = MACHINES[kernel.architecture]
+    command: list[str | Path] = [machine.emulator, *machine.options, *BARE]
     command += ["-kernel", kernel.image, "-initrd", kernel.initramfs]
-    command += ["-append", " ".join([COMMAND_LINE, *(WORD + word for word in words)])]
+    command += ["-append", machine.command_line(tuple(words))]
     for disk in disks:
         # A snapshot: what the guest writes is nowhere afterwards.
         command += ["-drive", f"file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe"]
-    command += ["-serial", f"file:{console}", "-serial", f"file:{told}"]
+    command += ["-serial", f"file:{console}"]
+    command += ["-chardev", f"file,id=told,path={told}", *machine.told_device]
     began = time.monotonic()
-    result = Boot(kernel)
+    result = Boot(kernel.version, kernel.release)
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -1,7 +1,7 @@
 """Runs in the guest: which variants each pane ends on, then the tests of the real kernel.
 
 ``python3 -m tests.kernels.guest_run FILE`` writes one JSON object a line to
-FILE; which tests, where not all, stands on the kernel's command line (``boot.WORD``).
+FILE; which tests, where not all, stands on the kernel's command line (``machine.WORD``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, Any
 import pytest
 
 from tests.kernels import guest_panes
-from tests.kernels.boot import WORD
+from tests.kernels.machine import WORD
 
 SECONDS_A_TEST = 120
 NATIVE_FIXTURES = {"variants", "burner", "namer", "profile"}

@@ -1,12 +1,19 @@
-"""The guest's disks: a small Debian with Python and the tests' tools, and this project."""
+"""The guest's disks: a small Debian with Python and the tests' tools, and this project.
+
+Nothing of another architecture runs here: Python's bytecode is the same on all, so
+the native userland's Python compiles for them too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
+from bpf import build
+from tests.kernels.machine import MACHINES
 from tests.kernels.packages import Release, cache_directory
 
 RELEASE = "trixie"
@@ -33,27 +40,42 @@ HEADROOM_MIB = 1536
 """What tests may write."""
 
 
-def userland() -> tuple[Path, Path]:
-    """Return the image of the guest's root and the directory it was made from."""
-    archive = Release(RELEASE)
+@dataclass(frozen=True)
+class Userland:
+    """The guest's root."""
+
+    image: Path
+    tree: Path
+    """The directory that the image was made from."""
+
+    @property
+    def busybox(self) -> Path:
+        """A static one, for the initramfs."""
+        return self.tree / "usr/bin/busybox"
+
+
+def userland(architecture: str, native: Userland | None = None) -> Userland:
+    """Make the guest's root, unless that was done; ``native`` is the one whose Python runs here."""
+    archive = Release(RELEASE, architecture)
     archive.update()
     debs = archive.download(*PACKAGES)
     ingredients = [*(deb.name for deb in debs), Path(__file__).read_text()]
     tag = hashlib.sha256("\n".join(ingredients).encode()).hexdigest()[:16]
-    place = cache_directory() / "userlands" / tag
+    place = cache_directory() / "userlands" / f"{architecture}-{tag}"
     image, tree = place / "root.ext4", place / "tree"
     if not image.exists():
-        shutil.rmtree(place, ignore_errors=True)
+        for old in place.parent.glob(f"{architecture}-*"):
+            shutil.rmtree(old)
         _unpack(debs, tree)
-        _compile_library(tree)
+        _compile_library(tree, native.tree if native else tree)
         used = int(subprocess.check_output(["du", "-sm", tree]).split()[0])
         make_image(tree, place / "new", used * 5 // 4 + HEADROOM_MIB)
         (place / "new").rename(image)
-    return image, tree
+    return Userland(image, tree)
 
 
-def project(root: Path, target: Path, tree: Path) -> None:
-    """Make an image of what the guest needs of the project; the objects are built already."""
+def project(root: Path, target: Path, architecture: str, native: Userland) -> None:
+    """Make an image of what the guest needs of the project, its objects built for the architecture."""
     staging = target.with_suffix(".tree")
     shutil.rmtree(staging, ignore_errors=True)
     skip = shutil.ignore_patterns("__pycache__", "*.pyc", "__snapshots__", "ui", "e2e")
@@ -63,7 +85,8 @@ def project(root: Path, target: Path, tree: Path) -> None:
             shutil.copytree(source, staging / name, ignore=skip)
         else:
             shutil.copy(source, staging / name)
-    _compile(tree, staging, "/ktop")
+    build.build(staging, MACHINES[architecture].processor)
+    _compile(native.tree, staging, "/ktop")
     make_image(staging, target, 64)
     shutil.rmtree(staging)
 
@@ -99,14 +122,14 @@ def _unpack(debs: list[Path], tree: Path) -> None:
     (tree / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
 
 
-def _compile_library(tree: Path) -> None:
+def _compile_library(tree: Path, native: Path) -> None:
     """Compile Python's modules, as the packages' scripts would: emulated it would take minutes."""
     for directory in (*(tree / "usr/lib").glob("python3.*"), tree / "usr/lib/python3/dist-packages"):
-        _compile(tree, directory, f"/{directory.relative_to(tree)}")
+        _compile(native, directory, f"/{directory.relative_to(tree)}")
 
 
 def _compile(tree: Path, directory: Path, inside: str) -> None:
-    """Compile ``directory``, which the guest has as ``inside``, with the guest's own Python."""
+    """Compile ``directory``, which the guest has as ``inside``, with the Python of a native tree."""
     loader = next(tree.glob("usr/lib*/ld-linux-*.so.*"))
     libraries = ":".join(str(path.parent) for path in tree.glob("usr/lib/*/libc.so.6"))
     python = next(tree.glob("usr/bin/python3.*"))

@@ -14,8 +14,15 @@ from tests.kernels.packages import PackageError, Release, cache_directory
 
 RELEASES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
 """Where Debian has the kernels that are supported: the release by version."""
+VERSIONS = {
+    name + suffix: Release(release, architecture)
+    for suffix, architecture in (("", "amd64"), ("-arm64", "arm64"))
+    for name, release in RELEASES.items()
+}
+"""All that can be asked for."""
+DEFAULT = ("5.10", "6.1", "6.12", "newest", "6.12-arm64")
 
-META = {"amd64": "linux-image-cloud-amd64"}
+META = "linux-image-cloud-"
 PARTS = r"linux-(?:image|binary|modules)-\d\S+"
 MODULES = ("virtio_pci", "virtio_blk", "loop", "veth", "xfrm_user")
 """Where they are not built in: the disks, and what tests use."""
@@ -28,7 +35,8 @@ class Kernel:
     """What QEMU boots."""
 
     version: str
-    """As asked for: a key of RELEASES."""
+    """As asked for: a key of VERSIONS."""
+    architecture: str
     release: str
     """As ``uname -r`` says."""
     image: Path
@@ -36,19 +44,22 @@ class Kernel:
 
 
 def prepare(version: str, busybox: Path) -> Kernel:
-    """Download the newest kernel of ``version``; PackageError where that fails."""
-    archive = Release(RELEASES[version])
+    """Download the newest kernel of ``version``; PackageError where that fails.
+
+    ``busybox`` is a static one of the kernel's architecture.
+    """
+    archive = VERSIONS[version]
     archive.update()
-    names = archive.depends(META[archive.architecture], PARTS)
+    names = archive.depends(META + archive.architecture, PARTS)
     if not names:
-        raise PackageError(f"{archive.name} has no kernel behind {META[archive.architecture]}")
+        raise PackageError(f"{archive.name} has no kernel behind {META}{archive.architecture}")
     debs = archive.download(*names, alone=True)
     place = cache_directory() / "kernels" / debs[0].stem
     if not (place / "vmlinuz").exists():
         _unpack(debs, place)
     directory = next(place.glob("**/lib/modules/*"))
     _write_initramfs(place / "initramfs", directory, busybox)
-    return Kernel(version, directory.name, place / "vmlinuz", place / "initramfs")
+    return Kernel(version, archive.architecture, directory.name, place / "vmlinuz", place / "initramfs")
 
 
 def _unpack(debs: list[Path], place: Path) -> None:

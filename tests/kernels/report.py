@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernels.boot import Boot
+from tests.kernels.closing import Counts
 
-CONSOLE_LINES = 60
+CONSOLE_LINES = 200
 DOCUMENTED = {"llcstat": "no hardware counters"}
 """Why a pane may be unavailable, by pane: an emulated CPU has no counters."""
 
@@ -29,8 +30,8 @@ def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
         others = [test for test in tests if test["file"] not in panes]
         kernels.append(
             {
-                "version": boot.kernel.version,
-                "release": boot.kernel.release,
+                "version": boot.version,
+                "release": boot.release,
                 "seconds": round(boot.seconds),
                 "failure": boot.failure,
                 "panes": panes,
@@ -40,14 +41,14 @@ def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
     return {"date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "kernels": kernels}
 
 
-def is_green(report: dict[str, Any]) -> bool:
-    """Return whether every kernel ran to its end and nothing failed."""
-    return all(
-        kernel["failure"] is None
-        and kernel["panes"]
-        and not kernel["others"]["failed"]
-        and not any(pane["failed"] or pane["defect"] for pane in kernel["panes"].values())
-        for kernel in report["kernels"]
+def counts(kernel: dict[str, Any]) -> Counts:
+    """Return one kernel's tests; a pane's defect is a failure, and so is a guest that did not end well."""
+    parts = [kernel["others"], *kernel["panes"].values()]
+    defects = sum(bool(part.get("defect")) for part in parts)
+    return Counts(
+        sum(part["passed"] for part in parts),
+        sum(len(part["failed"]) for part in parts) + defects + (kernel["failure"] is not None),
+        sum(len(part["skipped"]) for part in parts),
     )
 
 
@@ -76,7 +77,7 @@ def as_text(report: dict[str, Any]) -> str:
 def console_of(boot: Boot) -> str:
     """Return the end of what the guest's console showed."""
     lines = boot.console.splitlines()[-CONSOLE_LINES:]
-    return "\n".join([f"== the console of {boot.kernel.version}", *lines])
+    return "\n".join([f"== the console of {boot.version}", *lines])
 
 
 def write(report: dict[str, Any], place: Path) -> None:
