@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hard interrupts: time in the handlers of each line and in x86's system vectors. */
+/* Hard interrupts: time in the handlers of each line, and in x86's system vectors.  On arm64 the
+ * timer is a line like any other, and so are the interrupts between processors. */
 #include "ktop.bpf.h"
 
 #define LINES 128 /* handlers that one CPU can tell apart, a power of two */
@@ -7,7 +8,7 @@
 #define SLOTS 18 /* log2 from 256 ns up to 16.8 ms and above */
 #define NAME_LEN 40
 
-/* In the order of VECTORS in ktop/panes/hardirqs.py. */
+/* Of x86.  In the order of VECTORS in ktop/panes/hardirqs.py. */
 enum vector {
 	LOCAL_TIMER,
 	RESCHEDULE,
@@ -32,7 +33,8 @@ struct line {
  * into the thousands on large hosts, but each CPU serves few of them. */
 struct interrupts {
 	u64 entered; /* since when a handler runs, 0: none does */
-	u64 pad[15];
+	u64 reason;  /* arm64: what the other processor wants, a string; 0 in other interrupts */
+	u64 pad[14];
 	struct line lines[LINES + VECTORS];
 };
 CPU_ARRAY(interrupts, struct interrupts);
@@ -45,6 +47,7 @@ struct name_key {
 
 struct name {
 	char text[NAME_LEN];
+	u64 is_ipi; /* of arm64: the text is what it is for */
 };
 
 struct {
@@ -54,12 +57,13 @@ struct {
 	__type(value, struct name);
 } names SEC(".maps");
 
-static __always_inline void remember_name(u32 irq, struct irqaction *action)
+static __always_inline void remember_name(u32 irq, struct irqaction *action, u64 reason)
 {
 	struct name_key key = {.action = (u64)action, .irq = irq};
-	struct name name = {};
+	struct name name = {.is_ipi = reason != 0};
 
-	bpf_probe_read_kernel_str(name.text, sizeof(name.text), action->name);
+	bpf_probe_read_kernel_str(name.text, sizeof(name.text),
+				  reason ? (void *)reason : action->name);
 	if (bpf_map_update_elem(&names, &key, &name, BPF_ANY))
 		count_lost(map_full);
 }
@@ -76,7 +80,7 @@ static __always_inline struct line *find_line(struct interrupts *cpu, u32 irq,
 		if (!line->action) {
 			line->irq = irq;
 			line->action = (u64)action;
-			remember_name(irq, action);
+			remember_name(irq, action, cpu->reason);
 			return line;
 		}
 	}
@@ -88,8 +92,12 @@ static __always_inline int handle_entry(void)
 {
 	struct interrupts *cpu = this_cpu(interrupts);
 
-	if (cpu)
+	if (cpu) {
+#if defined(__TARGET_ARCH_arm64)
+		cpu->reason = 0;
+#endif
 		cpu->entered = bpf_ktime_get_ns();
+	}
 	return 0;
 }
 
@@ -114,18 +122,19 @@ static __always_inline void add_handled(struct line *line, u64 ns)
 	update_max(&line->max, ns);
 }
 
-static __always_inline int handle_vector_exit(enum vector vector)
+#if defined(__TARGET_ARCH_arm64)
+/* 5.10, 56afcd3dbd19: within the handler of an interrupt, whose action is called "IPI" whatever
+ * it is for.  Before the exit is attached, so that no line is named without it. */
+SEC("?tp_btf/ipi_entry")
+int BPF_PROG(reason__tp_btf, const char *reason)
 {
 	struct interrupts *cpu = this_cpu(interrupts);
-	u64 ns;
 
-	if (!cpu)
-		return 0;
-	ns = time_inside(cpu);
-	if (ns)
-		add_handled(&cpu->lines[LINES + vector], ns);
+	if (cpu)
+		cpu->reason = (u64)reason;
 	return 0;
 }
+#endif
 
 SEC("?tp_btf/irq_handler_entry")
 int entry__tp_btf(void *ctx)
@@ -156,6 +165,20 @@ int BPF_PROG(exit__tp_btf, int irq, struct irqaction *action, int ret)
 	return 0;
 }
 
+#if defined(__TARGET_ARCH_x86)
+static __always_inline int handle_vector_exit(enum vector vector)
+{
+	struct interrupts *cpu = this_cpu(interrupts);
+	u64 ns;
+
+	if (!cpu)
+		return 0;
+	ns = time_inside(cpu);
+	if (ns)
+		add_handled(&cpu->lines[LINES + vector], ns);
+	return 0;
+}
+
 #define SYSTEM_VECTOR(name, vector)                                                                \
 	SEC("?tp_btf/" #name "_entry")                                                             \
 	int name##_entry__tp_btf(void *ctx)                                                        \
@@ -173,5 +196,6 @@ SYSTEM_VECTOR(reschedule, RESCHEDULE)
 SYSTEM_VECTOR(call_function, CALL_FUNCTION)
 SYSTEM_VECTOR(call_function_single, CALL_FUNCTION_SINGLE)
 SYSTEM_VECTOR(irq_work, IRQ_WORK)
+#endif
 
 char LICENSE[] SEC("license") = "GPL";

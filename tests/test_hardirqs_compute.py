@@ -24,8 +24,15 @@ LINE = np.dtype(
         ("slots", "u4", 18),
     ]
 )
-INTERRUPTS = np.dtype([("entered", "u8"), ("pad", "u8", 15), ("lines", LINE, LINES + len(VECTORS))])
-NAME = np.dtype([("key", [("action", "u8"), ("irq", "u4"), ("pad", "u4")]), ("value", [("text", "S40")])])
+INTERRUPTS = np.dtype(
+    [("entered", "u8"), ("reason", "u8"), ("pad", "u8", 14), ("lines", LINE, LINES + len(VECTORS))]
+)
+NAME = np.dtype(
+    [
+        ("key", [("action", "u8"), ("irq", "u4"), ("pad", "u4")]),
+        ("value", [("text", "S40"), ("is_ipi", "u8")]),
+    ]
+)
 LOC, RES, CAL, CAL_SINGLE, IWI = range(LINES, LINES + 5)
 
 
@@ -34,11 +41,11 @@ class Host:
 
     def __init__(self) -> None:
         self.cpus = np.zeros(2, INTERRUPTS)
-        self.names: list[tuple[tuple[int, int, int], tuple[bytes]]] = []
+        self.names: list[tuple[tuple[int, int, int], tuple[bytes, bool]]] = []
         self.epoch = 0
 
-    def name(self, irq: int, action: int, text: bytes) -> None:
-        self.names.append(((action, irq, 0), (text,)))
+    def name(self, irq: int, action: int, text: bytes, *, is_ipi: bool = False) -> None:
+        self.names.append(((action, irq, 0), (text, is_ipi)))
 
     def run(
         self, cpu: int, place: int, ns: int, handler: tuple[int, int] = (0, 0), *, mine: bool = True
@@ -217,3 +224,20 @@ def test_over_several_intervals():
 def test_bounds_are_the_kernel_sides():
     """Slot 1 begins at 256 ns, each next one at twice that."""
     assert BOUNDS_US[1:4].tolist() == [0.256, 0.512, 1.024]
+
+
+def test_interrupts_between_processors_go_by_what_they_are_for():
+    """As arm64's /proc/interrupts calls them; its numbers are hidden there."""
+    host = Host()
+    host.name(3, 0xA, b"Function call interrupts", is_ipi=True)
+    host.name(7, 0xB, b"IRQ work interrupts", is_ipi=True)
+    host.name(11, 0xC, b"arch_timer")
+    before = host.read()
+    for irq, action in ((3, 0xA), (7, 0xB), (11, 0xC)):
+        host.run(0, irq, 1000, (irq, action))
+    found = figures(before, host.read())
+    assert {irq: bytes(row["name"]) for irq, row in found.items()} == {
+        b"IPI1": b"Function call interrupts",
+        b"IPI5": b"IRQ work interrupts",
+        b"11": b"arch_timer",
+    }

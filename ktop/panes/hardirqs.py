@@ -18,6 +18,9 @@ VECTORS = (
 )
 """Label in /proc/interrupts and name of enum vector in bpf/irq.bpf.c, which follow the lines."""
 
+IPIS = ((b"Rescheduling interrupts", 0), (b"Function call interrupts", 1))
+"""Those of arm64 that are everywhere and often, with their place among all: the others follow in order."""
+
 BOUNDS_US = log2_bounds(18, unit=1 / 0.128)
 
 
@@ -30,7 +33,9 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     slots = new["slots"] - old["slots"]  # 32 bits, and right when they have gone round
     count = slots.sum(axis=1, dtype=np.uint64)
 
-    label, interrupt = np.unique(_labels(place, new["irq"], now.shape[1]), return_inverse=True)
+    names = current.maps["names"]
+    labels = _labels(place, new["irq"], now.shape[1], _ipis(names))
+    label, interrupt = np.unique(labels, return_inverse=True)
     irqs = len(label)
     cpus = np.zeros((irqs, len(now)), np.uint32)
     np.add.at(cpus, (interrupt, cpu), count.astype(np.uint32))
@@ -39,7 +44,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     return Sample(
         {
             "irq": label,
-            "name": _names(label, interrupt, new, current.maps["names"]),
+            "name": _names(label, interrupt, new, names),
             "count": _sum(interrupt, count, irqs),
             "total_us": _sum(interrupt, spent[cpu, place], irqs) / 1000,
             "cpus": cpus,
@@ -57,11 +62,26 @@ def _sum(interrupt: Array, values: Array, irqs: int) -> Array:
     return total
 
 
-def _labels(place: Array, irq: Array, places: int) -> Array:
-    """Return what /proc/interrupts calls each line: its number, or three letters of a vector."""
+def _ipis(names: Array) -> dict[int, bytes]:
+    """Return what /proc/interrupts calls arm64's interrupts between processors, by number.
+
+    It hides their numbers, which are in sequence and fixed at boot.
+    """
+    known = {
+        bytes(each["value"]["text"]): int(each["key"]["irq"]) for each in names[names["value"]["is_ipi"] > 0]
+    }
+    first = next((known[name] - place for name, place in IPIS if name in known), None)
+    return {} if first is None else {irq: b"IPI%d" % (irq - first) for irq in known.values()}
+
+
+def _labels(place: Array, irq: Array, places: int, ipis: dict[int, bytes]) -> Array:
+    """Return what /proc/interrupts calls each line: its number, or letters of what is no device's."""
     lines = places - len(VECTORS)
     vector = np.array([label for label, _name in VECTORS])[np.maximum(place - lines, 0)]
-    return np.where(place < lines, irq.astype("S10"), vector)
+    label = np.where(place < lines, irq.astype("S10"), vector)
+    for number, name in ipis.items():
+        label[(irq == number) & (place < lines)] = name
+    return label
 
 
 def _names(label: Array, interrupt: Array, lines: Array, names: Array) -> Array:
@@ -113,8 +133,8 @@ PANE = Pane(
             "irq",
             "IRQ",
             Unit.TEXT,
-            "As in /proc/interrupts: the number of a device's line, or three letters of a system vector: "
-            "LOC local timer, RES reschedule, CAL call function, IWI irq work (x86 only).",
+            "As in /proc/interrupts: the number of a device's line, or letters of what is no device's. x86: "
+            "LOC local timer, RES reschedule, CAL call function, IWI irq work. arm64: IPI and a number.",
             Fold.LAST,
         ),
         Column(
