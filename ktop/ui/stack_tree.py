@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ktop import format as fmt
@@ -19,16 +19,17 @@ from ktop.stacks import Node, Path
 from ktop.text import fit
 from ktop.ui.blocks import Parts, bar, line
 from ktop.ui.palette import Palette, palette
+from ktop.ui.scrolled import Scrolled
 
 BAR = 12
 WITH_BAR_FROM = 70
 _NUMBERS = f"{'TOTAL':>6} {'SELF':>6} {'SAMPLES':>7}  "
 
 
-class StackTree(ScrollView, can_focus=True):
+class StackTree(Scrolled, can_focus=True):
     """The tree; only the visible lines are drawn, and open nodes stay open from one show to the next."""
 
-    DEFAULT_CSS = "StackTree { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "StackTree { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size: 0 1; }"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="stacks.up", tooltip="One line up"),
@@ -74,6 +75,7 @@ class StackTree(ScrollView, can_focus=True):
         """Of each line: how far it is indented, and whether it has siblings."""
         self._cursor = 0
         self._at: Path | None = None
+        self._base: Style | None = None
 
     # What is shown
 
@@ -89,12 +91,9 @@ class StackTree(ScrollView, can_focus=True):
         """The node under the cursor."""
         return self._shown[self._cursor] if self._cursor < len(self._shown) else None
 
-    def on_mount(self) -> None:
-        """Follow the theme."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
-
     def _layout(self) -> None:
         """List the visible nodes anew; the cursor stays on its node, or on what is left of its callers."""
+        before = self.drawn()
         self._shown = stacks.visible(self.root, self.opened)
         indent = {(): -1}
         branching = {(): True}
@@ -113,37 +112,75 @@ class StackTree(ScrollView, can_focus=True):
                 path = path[0]
             self._cursor = places.get(path, self._cursor)
         self._cursor = min(self._cursor, max(len(self._shown) - 1, 0))
-        self.virtual_size = Size(1, len(self._shown) + 1)
-        self.refresh()
+        self.forget()
+        self.set_extent(1, len(self._shown))
+        self.refresh_changed(before)
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Return the header, or the line of one node."""
-        look, width = palette(self.app), self.scrollable_content_region.width
-        if y == 0:
-            strip = line(
-                [(_NUMBERS + " " * (BAR + 2) * self._with_bar + "FUNCTION", look.style("muted"))], width
-            )
-            return strip.apply_style(self.rich_style)
-        place = self.scroll_offset.y + y - 1
+        return self.kept_header() if y == 0 else self.kept_strip(self.scroll_offset.y + y - 1)
+
+    def header_strip(self) -> Strip:
+        """Return the names of the columns."""
+        return self._on_ground(
+            [(_NUMBERS + " " * (BAR + 2) * self._with_bar + "FUNCTION", self._look.style("muted"))]
+        )
+
+    def line_strip(self, place: int) -> Strip:
+        """Return the line of the node at ``place``."""
         if place >= len(self._shown):
-            text = " " + self.quiet if y == 1 and not self._shown else ""
-            return line([(text, look.style("muted"))], width).apply_style(self.rich_style)
-        parts = self._line(look, self._shown[place], *self._places[place])
-        strip = line(parts, width)
+            text = " " + self.quiet if not place else ""
+            return self._on_ground([(text, self._look.style("muted"))])
+        parts = self._line(self._look, self._shown[place], *self._places[place])
         if place != self._cursor:
-            return strip.apply_style(self.rich_style)
-        if look.glyphs:
-            ground = look.style("", attributes="reverse" if self.has_focus else "underline")
+            return self._on_ground(parts)
+        if self._look.glyphs:
+            ground = self._look.style("", attributes="reverse" if self.has_focus else "underline")
         else:
             name = "block-cursor-background" if self.has_focus else "block-cursor-blurred-background"
-            ground = look.style("", name)
-        return Strip([Segment(text, (style or self.rich_style) + ground) for text, style, _ in strip], width)
+            ground = self._look.style("", name)
+        return self._on_ground(parts, ground)
+
+    @property
+    def _look(self) -> Palette:
+        return palette(self.app)
+
+    @property
+    def _width(self) -> int:
+        """How wide the lines are: the last cell is the scroll bar's, whether it shows or not."""
+        return max(1, self.outer_size.width - 1)
+
+    def _on_ground(self, parts: Parts, over: Style | None = None) -> Strip:
+        """Return ``parts`` as a line as wide as the widget, all of it with ``over``."""
+        if self._base is None:
+            self._base = self.rich_style  # dear to ask for
+        strip = line(parts, self._width).apply_style(self._base)
+        if over is None:
+            return strip
+        return Strip([Segment(text, (style or self._base) + over) for text, style, _ in strip], self._width)
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        self.forget()
+        self.set_extent(1, len(self._shown))
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Forget what was drawn in other colours."""
+        super().notify_style_update()
+        self._base = None
+        self.forget()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw the cursor as one that keys move, or not."""
+        super().watch_has_focus(has_focus)
+        self.forget()
 
     @property
     def _with_bar(self) -> bool:
-        return self.scrollable_content_region.width >= WITH_BAR_FROM
+        return self._width >= WITH_BAR_FROM
 
     def _line(self, look: Palette, node: Node, indent: int, first: bool) -> Parts:
         whole = max(self.root.total, 1)
@@ -161,7 +198,7 @@ class StackTree(ScrollView, can_focus=True):
             rest = bar(node.total / whole, BAR)[len(mine) :]
             parts += [(mine, look.style("hot")), (rest, look.style("faint")), ("  ", None)]
         used = sum(len(text) for text, _ in parts)
-        room = max(self.scrollable_content_region.width - used, 0)
+        room = max(self._width - used, 0)
         # However deep, a name keeps half of the room.
         shift = " " * (2 * min(max(indent, 0), room // 4))
         parts.append((f"{shift}{self._marker(node, first=first)} ", look.style("muted")))
@@ -181,7 +218,9 @@ class StackTree(ScrollView, can_focus=True):
     # Keys and mouse
 
     def _go(self, place: int) -> None:
-        self._cursor = min(max(place, 0), max(len(self._shown) - 1, 0))
+        before, self._cursor = self._cursor, min(max(place, 0), max(len(self._shown) - 1, 0))
+        for changed in (before, self._cursor):
+            self._strips.pop(changed, None)
         self._at = self._shown[self._cursor].path if self._shown else None
         # One line more at the top: the header lies over it.
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True)

@@ -14,19 +14,16 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
 
 from ktop.columns import ALARM, QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane
 from ktop.text import fit
-from ktop.ui.drawn import Bare
 from ktop.ui.row_cursor import RowCursor
+from ktop.ui.scrolled import Scrolled
 from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
 
@@ -36,7 +33,7 @@ _PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
 """The part of the style sheet for each role of a cell."""
 
 
-class FrameTable(Bare, ScrollView, can_focus=True):
+class FrameTable(Scrolled, can_focus=True):
     """The rows of a pane, sorted, of which one is under the cursor."""
 
     ALLOW_SELECT = False
@@ -83,8 +80,6 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         self._needs: dict[str, int] = {}
         self._slots: tuple[Slot, ...] = ()
         self._writer: RowWriter | None = None
-        self._strips: dict[int, Strip] = {}
-        self._header: Strip | None = None
         self._lines_before = 1
         self._cursor = RowCursor(pane)
         self._styles: dict[str, Style] = {}
@@ -172,7 +167,7 @@ class FrameTable(Bare, ScrollView, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Move the cursor; one that is out of sight comes back at the edge it left behind."""
-        top, count = self.scroll_offset.y, self._lines
+        top, count = self.scroll_offset.y, self.lines
         if self._in_sight():
             self._go(self._cursor.position + step)
         else:
@@ -181,7 +176,7 @@ class FrameTable(Bare, ScrollView, can_focus=True):
     def action_page(self, step: int) -> None:
         """Move the cursor by a screen of rows."""
         start = self._cursor.position if self._in_sight() else self.scroll_offset.y
-        self._go(start + step * max(1, self._lines - 1))
+        self._go(start + step * max(1, self.lines - 1))
 
     def action_first(self) -> None:
         """Move the cursor to the first row."""
@@ -210,10 +205,10 @@ class FrameTable(Bare, ScrollView, can_focus=True):
     def on_resize(self, _event: events.Resize) -> None:
         """Give the columns their places anew; the row under the cursor stays in sight if it was."""
         seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
-        self._lines_before = self._lines
+        self._lines_before = self.lines
         self._needs.clear()
         self._arrange()
-        self._repaint()
+        self.forget()
         if seen and self.row_count:
             self._reveal()
         self.refresh()
@@ -243,19 +238,19 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         """Forget what was painted in other colours."""
         super().notify_style_update()
         self._styles.clear()
-        self._repaint()
+        self.forget()
 
     def watch_has_focus(self, has_focus: bool) -> None:
         """Paint the cursor as one that keys move, or not."""
         super().watch_has_focus(has_focus)
-        self._repaint()
+        self.forget()
 
     # Drawing
 
     def render_line(self, y: int) -> Strip:
         """Return line ``y`` of the widget: the header, then the rows from where it is scrolled to."""
         left, top = self.scroll_offset
-        strip = self._header_strip() if y == 0 else self._row_strip(top + y - 1)
+        strip = self.kept_header() if y == 0 else self.kept_strip(top + y - 1)
         if left or strip.cell_length != self.outer_size.width:
             right, length = left + self._width, strip.cell_length
             strip = strip.crop(left, right)
@@ -264,11 +259,15 @@ class FrameTable(Bare, ScrollView, can_focus=True):
             return strip.extend_cell_length(self.outer_size.width, self._style("row"))
         return strip
 
-    def _row_strip(self, position: int) -> Strip:
-        strip = self._strips.get(position)
-        if strip is None:
-            strip = self._strips[position] = self._whole(self._row_segments(position))
-        return strip
+    def line_strip(self, place: int) -> Strip:
+        """Return the row at ``place`` of the order."""
+        return self._whole(self._row_segments(place))
+
+    def header_strip(self) -> Strip:
+        """Return the columns' headers."""
+        rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
+        styles = self._style("header"), self._style("header-sorted")
+        return self._whole(header_segments(self._slots, self.sort_column, rising, *styles))
 
     def _whole(self, segments: list[Segment]) -> Strip:
         """Return ``segments``, which are as wide as the columns are, as a line as wide as the table."""
@@ -295,37 +294,11 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         plain = self._style("row")
         return [Segment(text, styles.get(role, plain)) for text, role in pieces]
 
-    def _header_strip(self) -> Strip:
-        if self._header is None:
-            rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
-            styles = self._style("header"), self._style("header-sorted")
-            self._header = self._whole(header_segments(self._slots, self.sort_column, rising, *styles))
-        return self._header
-
     def _style(self, part: str) -> Style:
         style = self._styles.get(part)
         if style is None:
             style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
         return style
-
-    def _repaint(self) -> None:
-        self._strips.clear()
-        self._header = None
-
-    def _drawn(self) -> list[Strip | None]:
-        """Return the lines as they are on the screen; None where not known."""
-        top = self.scroll_offset.y
-        return [self._header, *(self._strips.get(top + line) for line in range(self._lines))]
-
-    def _refresh_changed(self, before: list[Strip | None]) -> None:
-        """Have only those lines drawn that differ from ``before``: the terminal may be far away."""
-        regions = []
-        for y, old in enumerate(before):
-            new = self._header_strip() if y == 0 else self._row_strip(self.scroll_offset.y + y - 1)
-            if old is None or old != new:
-                regions.append(Region(0, y, self.outer_size.width, 1))
-        if regions:
-            self.refresh(*regions)
 
     # Places
 
@@ -334,22 +307,17 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         """How wide the rows are: the last cell is the scroll bar's, whether it shows or not."""
         return max(1, self.outer_size.width - 1)
 
-    @property
-    def _lines(self) -> int:
-        """How many rows are on the screen."""
-        return max(1, self.outer_size.height - 1)
-
     def _in_sight(self) -> bool:
-        return 0 <= self._cursor.position - self.scroll_offset.y < self._lines
+        return 0 <= self._cursor.position - self.scroll_offset.y < self.lines
 
     def _sort(self) -> None:
         """Bring the rows in order, the cursor to its row, and the row to where it was on the screen."""
         line = self._cursor.position - self.scroll_offset.y
         anchored = self._in_sight() and not self._cursor.absent and self.scroll_offset.y > 0
         self._order = order(self.pane, self._rows, self.sort_column, reverse=self.sort_reversed)
-        before = self._drawn()
+        before = self.drawn()
         self._arrange()
-        self._repaint()
+        self.forget()
         self._cursor.locate(self._rows, self._order, wait=self._follow)
         if not self._chosen and not self._in_sight() and self.row_count:
             # Nobody chose that row; a cursor that is out of sight from the start only puzzles.
@@ -359,7 +327,7 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         if self._follow and not self._cursor.absent:
             self._reveal()
         self._tell()
-        self._refresh_changed(before)
+        self.refresh_changed(before)
 
     def _go(self, position: int) -> None:
         """Put the cursor on the row at ``position``, or the nearest there is."""
@@ -379,8 +347,8 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         top = self.scroll_offset.y
         if self._cursor.position < top:
             self._scroll(self._cursor.position)
-        elif self._cursor.position >= top + self._lines:
-            self._scroll(self._cursor.position - self._lines + 1)
+        elif self._cursor.position >= top + self.lines:
+            self._scroll(self._cursor.position - self.lines + 1)
 
     def _scroll(self, top: int) -> None:
         self.scroll_to(y=top, animate=False, force=True)
@@ -402,13 +370,7 @@ class FrameTable(Bare, ScrollView, can_focus=True):
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
         used = total_width(self._slots)
-        # Not less than the table's own, or the scroll bar would be drawn anew although it shows nothing.
-        height = max(self.row_count + 1, self.outer_size.height)
-        size = Size(used + 1 if used > self._width else self._width, height)
-        if size != self.virtual_size:
-            # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
-            self.set_reactive(Widget.virtual_size, size)
-            self._scroll_update(size)
+        self.set_extent(used + 1 if used > self._width else self._width, self.row_count)
 
     def _click_header(self, x: int) -> None:
         column = self.column_at(x)

@@ -1,0 +1,80 @@
+"""The base of what scrolls under a header: only lines on the screen are drawn, and only when they change."""
+
+from __future__ import annotations
+
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ktop.ui.drawn import Bare
+
+
+class Scrolled(Bare, ScrollView):
+    """More lines than fit, under a header that stays.
+
+    Its scroll bar keeps its place and shows nothing while all fits (``overflow-y:
+    scroll``): by coming and going it would lay the screen out anew.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
+        """Draw nothing yet."""
+        super().__init__(id=id)
+        self._strips: dict[int, Strip] = {}
+        """Finished lines by their place in the whole, the first below the header."""
+        self._header: Strip | None = None
+
+    def header_strip(self) -> Strip:
+        """Return the line that stays."""
+        raise NotImplementedError
+
+    def line_strip(self, place: int) -> Strip:
+        """Return the line at ``place``, which may be below the last one."""
+        raise NotImplementedError
+
+    @property
+    def lines(self) -> int:
+        """How many lines are on the screen."""
+        return max(1, self.outer_size.height - 1)
+
+    def forget(self) -> None:
+        """Draw all lines anew when they are next asked for."""
+        self._strips.clear()
+        self._header = None
+
+    def drawn(self) -> list[Strip | None]:
+        """Return the lines as they are on the screen; None where not known."""
+        top = self.scroll_offset.y
+        return [self._header, *(self._strips.get(top + line) for line in range(self.lines))]
+
+    def refresh_changed(self, before: list[Strip | None]) -> None:
+        """Have only those lines drawn that differ from ``before``: the terminal may be far away."""
+        regions = []
+        for y, old in enumerate(before):
+            new = self.kept_header() if y == 0 else self.kept_strip(self.scroll_offset.y + y - 1)
+            if old is None or old != new:
+                regions.append(Region(0, y, self.outer_size.width, 1))
+        if regions:
+            self.refresh(*regions)
+
+    def kept_header(self) -> Strip:
+        """Return the header, drawn when it is first asked for."""
+        if self._header is None:
+            self._header = self.header_strip()
+        return self._header
+
+    def kept_strip(self, place: int) -> Strip:
+        """Return the line at ``place``, drawn when it is first asked for."""
+        strip = self._strips.get(place)
+        if strip is None:
+            strip = self._strips[place] = self.line_strip(place)
+        return strip
+
+    def set_extent(self, width: int, lines: int) -> None:
+        """Say how wide the lines are and how many there are."""
+        # Not less than the widget's own, or the scroll bar would be drawn anew although it shows nothing.
+        size = Size(width, max(lines + 1, self.outer_size.height))
+        if size != self.virtual_size:
+            # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
