@@ -290,8 +290,10 @@ int BPF_PROG(dirty__tp_btf_page, struct page *page)
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct counters *counters)
+					struct use *use, bool ended)
 {
+	struct counters *counters = &use->counters;
+
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
 	record->pad = 0;
@@ -309,42 +311,16 @@ SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
-	struct process_record *record;
 	struct use *process;
 
 	if (!is_group_dead(task))
 		return 0;
 	process = find_task_value(uses, leader);
-	if (!process)
-		return 0;
-	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
-	if (!record) {
-		count_lost(ring_full);
-		return 0;
-	}
-	fill_record(record, leader, &process->counters);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	drop_task_value(uses, leader);
+	if (process)
+		submit_exit(uses, leader, process);
 	return 0;
 }
 
-RECORD(processes, struct process_record);
-
-SEC("iter/task")
-int processes(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct process_record record = {};
-	struct use *process;
-
-	if (!task || task->pid != task->tgid)
-		return 0;
-	process = find_task_value(uses, task);
-	if (!process)
-		return 0;
-	fill_record(&record, task, &process->counters);
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	return 0;
-}
+PROCESS_ITERATOR(uses);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -197,6 +197,43 @@ static __always_inline void drop_value(void *storage, void *substitute, struct t
 }
 #define drop_task_value(map, task) drop_value(&map, &_##map, task)
 
+/* The counters of a process, `map` at its group leader, reach user space through an iterator ... */
+#define PROCESS_ITERATOR(map)                                                                      \
+	RECORD(processes, struct process_record);                                                  \
+	SEC("iter/task")                                                                           \
+	int processes(struct bpf_iter__task *ctx)                                                  \
+	{                                                                                          \
+		struct task_struct *task = ctx->task;                                              \
+		struct process_record record = {};                                                 \
+		void *value;                                                                       \
+                                                                                                   \
+		if (!task || task->pid != task->tgid)                                              \
+			return 0;                                                                  \
+		value = find_task_value(map, task);                                                \
+		if (!value)                                                                        \
+			return 0;                                                                  \
+		fill_record(&record, task, value, false);                                          \
+		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
+		return 0;                                                                          \
+	}                                                                                          \
+	_Static_assert(1, "")
+
+/* ... and for the last time when it ends, so that short-lived ones count too, through the ring
+ * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
+ * them. */
+#define submit_exit(map, leader, value)                                                            \
+	do {                                                                                       \
+		struct process_record *__record =                                                  \
+			bpf_ringbuf_reserve(&exits, sizeof(*__record), 0);                         \
+		if (__record) {                                                                    \
+			fill_record(__record, leader, value, true);                                \
+			bpf_ringbuf_submit(__record, BPF_RB_NO_WAKEUP);                            \
+		} else {                                                                           \
+			count_lost(ring_full);                                                     \
+		}                                                                                  \
+		drop_task_value(map, leader);                                                      \
+	} while (0)
+
 static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 {
 	u64 key = (u64)sk;

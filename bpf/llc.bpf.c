@@ -144,7 +144,7 @@ int flush(void *ctx)
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct usage *usage)
+					struct usage *usage, bool ended)
 {
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
@@ -161,7 +161,6 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct cpu *cpu = this_cpu(cpus);
-	struct process_record *record;
 	struct usage *usage;
 
 	if (!is_group_dead(task) || !cpu)
@@ -175,34 +174,10 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	*(volatile u64 *)&cpu->busy = 1;
 	charge(cpu, task);
 	*(volatile u64 *)&cpu->busy = 0;
-	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
-	if (record) {
-		fill_record(record, leader, usage);
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	} else {
-		count_lost(ring_full);
-	}
-	drop_task_value(usages, leader);
+	submit_exit(usages, leader, usage);
 	return 0;
 }
 
-RECORD(processes, struct process_record);
-
-SEC("iter/task")
-int processes(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct process_record record = {};
-	struct usage *usage;
-
-	if (!task || task->pid != task->tgid)
-		return 0;
-	usage = find_task_value(usages, task);
-	if (!usage)
-		return 0;
-	fill_record(&record, task, usage);
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	return 0;
-}
+PROCESS_ITERATOR(usages);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -120,20 +120,20 @@ int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev, struct task
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct waits *waits)
+					struct waits *waits, bool ended)
 {
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
 	read_comm(record->comm, task);
 	record->waits = waits->count;
 	record->wait_ns = waits->total_ns;
+	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
 }
 
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(exit__tp_btf, struct task_struct *task)
 {
-	struct process_record *record;
 	struct task_struct *leader = task->group_leader;
 	struct waits *process;
 
@@ -142,38 +142,11 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	if (!is_group_dead(task))
 		return 0;
 	process = find_task_value(waits, leader);
-	if (!process)
-		return 0;
-	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
-	if (!record) {
-		count_lost(ring_full);
-		return 0;
-	}
-	fill_record(record, leader, process);
-	record->max_ns = read_max_now(&process->max);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	drop_task_value(waits, leader);
+	if (process)
+		submit_exit(waits, leader, process);
 	return 0;
 }
 
-RECORD(processes, struct process_record);
-
-SEC("iter/task")
-int processes(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct process_record record = {};
-	struct waits *process;
-
-	if (!task || task->pid != task->tgid)
-		return 0;
-	process = find_task_value(waits, task);
-	if (!process)
-		return 0;
-	fill_record(&record, task, process);
-	record.max_ns = read_max(&process->max);
-	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	return 0;
-}
+PROCESS_ITERATOR(waits);
 
 char LICENSE[] SEC("license") = "GPL";
