@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -48,6 +50,19 @@ class Observed:
         for name, value in where.items():
             rows = take(rows, rows[name] == value)
         return rows
+
+
+@pytest.fixture
+def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse programs on functions, as hosts do that do not let the kernel's code be patched."""
+    attach = Family._attach_parts
+
+    def refuse(family: Family, variant: str) -> list[int]:
+        if variant in family.function_variants():
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        return attach(family, variant)
+
+    monkeypatch.setattr(Family, "_attach_parts", refuse)
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""A host that refuses fentry: each pane ends on the best variant that is left, or says which lack and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from ktop import registry
+from ktop.kernel import facts
+from ktop.kernel.loader import Family
+from ktop.pane import Pane
+from ktop.sampler import Sampler
+
+NEEDED = {"tcptop": b"btf_trace_sock_send_length", "cachestat": b"btf_trace_mm_filemap_get_pages"}
+"""Tracepoints (6.3, 6.12) without which a pane has only functions to hang on."""
+pytestmark = pytest.mark.usefixtures("without_fentry")
+
+
+def bring_up(pane: Pane) -> Sampler:
+    sampler = Sampler([pane], everything=True)
+    sampler.start(lambda _frame: None)
+    assert sampler.wait_ready(60)
+    return sampler
+
+
+@pytest.mark.parametrize(
+    "pane", [pane for pane in registry.panes() if not pane.perf_events], ids=lambda pane: pane.name
+)
+def test_each_pane_takes_what_is_left_or_says_what_lacks(pane):
+    types = facts.BTF.read_bytes()
+    has_tracepoints = pane.name not in NEEDED or b"\0" + NEEDED[pane.name] + b"\0" in types
+    sampler = bring_up(pane)
+    try:
+        status = sampler.statuses()[pane.name]
+        family = sampler._panes[pane.name].family
+        assert isinstance(family, Family)
+        on_functions = {name for name in family.choice.parts if "__fentry" in name or "__fexit" in name}
+        assert not on_functions & set(family.choice.taken().values())
+        if has_tracepoints:
+            assert status.unavailable is None
+            assert family.choice.missing() == {}
+            return
+        missing = family.choice.missing()
+        assert missing
+        assert status.unavailable
+        for group in missing:
+            for variant in family.choice.variants[group]:
+                assert variant in status.unavailable
+        assert "EPERM, the kernel does not permit it" in status.unavailable
+        assert status.hooks == {} or not set(missing) & set(status.hooks)
+    finally:
+        sampler.stop()
