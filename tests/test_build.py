@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -115,6 +116,18 @@ def test_without_strip_the_objects_keep_their_dwarf(hook, project, monkeypatch):
     monkeypatch.setattr(hook, "find_tools", lambda: hook.Tools(hook.find_command("clang"), None))
     hook.build(project)
     assert b".debug_info" in (project / "ktop/objects/one.bpf.o").read_bytes()
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_program_compiles_for_every_machine_without_a_warning(hook, project, machine):
+    """A system vector is x86's own, and so on: what one machine has the other's object must not ask for."""
+    for source in (ROOT / "bpf").glob("*.[ch]"):
+        shutil.copy(source, project / "bpf")
+    built = hook.build(project, machine)
+    assert {f"{source.stem}.o" for source in (ROOT / "bpf").glob("*.bpf.c")} <= set(built)
+    interrupts = (project / "ktop/objects/irq.bpf.o").read_bytes()
+    assert (b"ipi_entry" in interrupts) == (machine == "aarch64")
+    assert (b"reschedule_entry" in interrupts) == (machine == "x86_64")
 
 
 def test_a_wheel_carries_the_objects_and_says_for_which_machine(tmp_path):

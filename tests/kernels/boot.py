@@ -79,9 +79,18 @@ def boot(kernel: Kernel, disks: Sequence[Path], place: Path, words: Sequence[str
     result.seconds = time.monotonic() - began
     result.console = console.read_text(errors="replace") if console.exists() else ""
     result.records = _records(told)
-    if result.failure is None and not any(record["kind"] == "end" for record in result.records):
-        result.failure = "the guest went off before its tests had ended"
+    if result.failure is None:
+        result.failure = _how_it_ended(result.records)
     return result
+
+
+def _how_it_ended(records: list[dict[str, Any]]) -> str | None:
+    """Return why the tests did not run to their end; None where they did."""
+    codes = [record["code"] for record in records if record["kind"] == "end"]
+    if not codes:
+        return "the guest went off before its tests had ended"
+    # 0 and 1: all tests ran.  Others are no test's failure, so nothing else would tell.
+    return None if codes[-1] in {0, 1} else f"pytest ended with {codes[-1]}"
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
