@@ -76,8 +76,11 @@ class LivePane:
         from ktop.kernel.reasons import explain
 
         if self.family is not None:
+            taken = self.family.choice.taken()
             for group, error in self.family.attach(groups, self._perf_events).items():
-                self._refused[group] = explain(error.errno or 0, error.strerror or group)
+                # What is refused of perf events is told by name already.
+                what = error.strerror if group in self._perf_events else taken[group]
+                self._refused[group] = explain(error.errno or 0, what or group)
 
     def read(self, proc: Iterable[str]) -> Reading:
         """Read the family's maps and these files of /proc; OSError when the kernel refuses."""

@@ -68,13 +68,25 @@ def build_module():
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
     """An object whose groups have variants that this kernel refuses."""
-    build = build_module()
     source = tmp_path_factory.mktemp("bpf") / "variants.bpf.c"
     source.write_text(SOURCE)
+    return compiled(source)
+
+
+def compiled(source: Path) -> Path:
+    build = build_module()
     target = source.with_suffix(".o")
     command = build.compile_command(build.find_tools().clang)
     subprocess.run([*command, "-c", str(source), "-o", str(target)], cwd=ROOT, check=True)
     return target
+
+
+@pytest.fixture(scope="module")
+def absent(tmp_path_factory):
+    """An object of which this kernel refuses every variant."""
+    source = tmp_path_factory.mktemp("bpf") / "absent.bpf.c"
+    source.write_text("\n".join(line for line in SOURCE.splitlines() if "leave__good" not in line))
+    return compiled(source)
 
 
 def live_programs(name: bytes = b"leave__good") -> set[int]:
@@ -107,6 +119,14 @@ def test_exactly_one_variant_of_a_group_is_taken(variants):
         assert any("doesn't have 7-th argument" in line for line in family.log)
     finally:
         family.close()
+
+
+def test_where_every_variant_is_refused_each_is_named_with_its_reason(absent):
+    with pytest.raises(LoadError) as refusal:
+        load("absent", path=absent)
+    reason = str(refusal.value)
+    assert "leave__absent: ESRCH, this kernel has no such hook" in reason
+    assert "leave__too_many: EACCES" in reason
 
 
 def test_constants_types_and_losses(variants):

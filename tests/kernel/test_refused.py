@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from ktop import registry
@@ -12,7 +15,7 @@ from ktop.sampler import Sampler
 
 NEEDED = {"tcptop": b"btf_trace_sock_send_length", "cachestat": b"btf_trace_mm_filemap_get_pages"}
 """Tracepoints (6.3, 6.12) without which a pane has only functions to hang on."""
-pytestmark = pytest.mark.usefixtures("without_fentry")
+BY_TRACEPOINT = [pane for pane in registry.panes() if not pane.perf_events]
 
 
 def bring_up(pane: Pane) -> Sampler:
@@ -47,5 +50,25 @@ def test_each_pane_takes_what_is_left_or_says_what_lacks(pane):
                 assert variant in status.unavailable
         assert "EPERM, the kernel does not permit it" in status.unavailable
         assert status.hooks == {} or not set(missing) & set(status.hooks)
+    finally:
+        sampler.stop()
+
+
+@pytest.mark.parametrize("pane", BY_TRACEPOINT, ids=lambda pane: pane.name)
+def test_where_every_hook_is_refused_it_says_which_and_why(pane, monkeypatch):
+    def refuse(_family: Family, _variant: str) -> list[int]:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Family, "_attach_parts", refuse)
+    sampler = bring_up(pane)
+    try:
+        status = sampler.statuses()[pane.name]
+        assert status.hooks == {}
+        assert status.unavailable
+        family = sampler._panes[pane.name].family
+        assert isinstance(family, Family)
+        for group in pane.groups or {*family.choice.taken()} - {*pane.on_demand} - {*family._arrays}:
+            variant = family.choice.taken().get(group) or family.choice.variants[group][-1]
+            assert f"{variant}: EPERM, the kernel does not permit it" in status.unavailable
     finally:
         sampler.stop()

@@ -21,7 +21,7 @@ from tests.kernels import guest_panes
 from tests.kernels.machine import WORD
 
 SECONDS_A_TEST = 120
-NATIVE_FIXTURES = {"variants", "burner", "namer", "profile"}
+NATIVE_FIXTURES = {"variants", "absent", "burner", "namer", "profile"}
 """They need a compiler or bcc: both are larger than all else in the guest."""
 
 

@@ -27,15 +27,16 @@ def as_markdown(report: dict[str, Any]) -> str:
     for kernel in kernels:
         cells = " | ".join(_cell(kernel["panes"][pane]) for pane in panes)
         lines.append(f"| {kernel['release']} | {cells} |")
-    newest = kernels[-1]["panes"]
-    lines += ["", f"Hooks that are not those of {kernels[-1]['release']}:", ""]
-    for kernel in kernels[:-1]:
+    newest = next((kernel for kernel in kernels if kernel["version"] == "newest"), kernels[-1])
+    lines += ["", f"Hooks that are not those of {newest['release']}:", ""]
+    for kernel in kernels:
         other = [
-            f"{pane} `{'`, `'.join(variants)}`"
+            f"{pane} `{'`, `'.join(sorted(variants))}`"
             for pane in panes
-            if (variants := _variants(kernel["panes"][pane]) - _variants(newest[pane]))
+            if (variants := _variants(kernel["panes"][pane]) - _variants(newest["panes"][pane]))
         ]
-        lines.append(f"- {kernel['release']}: {'; '.join(other) or 'none'}")
+        if kernel is not newest:
+            lines.append(f"- {kernel['release']}: {'; '.join(other) or 'none'}")
     return "\n".join(lines)
 
 
