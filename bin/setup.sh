@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # $bin comes from, and $python goes to, who sources it
 #
-# Sourced by bin/ktop and bin/test: brings this checkout into a state in which it runs.
+# Sourced by bin/ktop, bin/test and bin/bench: brings this checkout into a state in which it runs.
 #
 # What is done is written down in stamps under .venv, each only when its step is
 # complete, with the time at which it began.  So an interrupted set-up is resumed, a
@@ -15,7 +15,7 @@ say() {
     echo "ktop: $*" >&2
 }
 
-# set_up ktop|test: return as soon as it can run, or exit 1 with one clear sentence.
+# set_up ktop|test|bench: return as soon as it can run, or exit 1 with one clear sentence.
 set_up() {
     root=$bin/..
     if ! is_ready "$1"; then
@@ -114,6 +114,7 @@ missing_packages() {
             find_command "$tool" >/dev/null || echo "$tool"
         done
     fi
+    [ "$1" != bench ] || missing_peers
     if [ ! -x "$system_python" ]; then
         echo python3 python3-venv python3-bpfcc libbpf1
         return
@@ -132,6 +133,24 @@ except ImportError:
 except OSError:
     print("libbpf1")
 END
+}
+
+# Print the packages of what ktop is compared with, and of what loads them.
+missing_peers() {
+    for tool in bpftrace htop stress-ng fio iperf3; do
+        find_command "$tool" >/dev/null || echo "$tool"
+    done
+    find_command runqlat >/dev/null || echo libbpf-tools
+    find_command runqlat-bpfcc >/dev/null || echo bpfcc-tools
+    # bcc compiles with headers: the running kernel's, or for one that is no distribution's a stand-in.
+    modules=/lib/modules/$(uname -r)
+    if [ -e "$modules/build" ]; then
+        return
+    elif [ -d "$modules/kernel" ]; then
+        ! apt-cache show "linux-headers-$(uname -r)" >/dev/null 2>&1 || echo "linux-headers-$(uname -r)"
+    elif ! ls -d /usr/src/linux-headers-*-cloud-* >/dev/null 2>&1; then
+        echo "linux-headers-cloud-$(dpkg --print-architecture)"
+    fi
 }
 
 # Print the path of a command, be it only there with a version (clang-19); fail when it is not.
@@ -164,7 +183,7 @@ make_environment() {
         stop "ktop needs Python 3.11 or later as $system_python"
     if ! is_usable; then
         # One by one: the lock and the log are there too.
-        for part in bin include lib lib64 share pyvenv.cfg stamp-ktop stamp-test; do
+        for part in bin include lib lib64 share pyvenv.cfg stamp-ktop stamp-test stamp-bench; do
             rm -rf "$root/.venv/$part"
         done
         try "making a Python environment" "$system_python" -I -m venv --system-site-packages "$root/.venv"
@@ -176,12 +195,12 @@ make_environment() {
     try "compiling the Python modules" "$root/.venv/bin/python" -I -m compileall -q "$root/ktop"
     made_with=$(readlink -f "$system_python")
     printf '%s\n' "$root" "$made_with" | date_stamp ktop
-    [ "$1" != test ] || cp -p "$root/.venv/stamp-ktop" "$root/.venv/stamp-test"
+    [ "$1" = ktop ] || cp -p "$root/.venv/stamp-ktop" "$root/.venv/stamp-$1"
 }
 
 # Whether the environment there is works, and is one of this place and of this Python.
 is_usable() {
-    for stamp in "$root"/.venv/stamp-ktop "$root"/.venv/stamp-test; do
+    for stamp in "$root"/.venv/stamp-ktop "$root"/.venv/stamp-test "$root"/.venv/stamp-bench; do
         [ ! -e "$stamp" ] && continue
         { read -r made_for && read -r made_with; } <"$stamp" || return 1
         [ "$root" -ef "$made_for" ] && [ "$system_python" -ef "$made_with" ] || return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _PRELUDE = """
 import ctypes, os, signal, socket, sys, time
@@ -13,19 +13,24 @@ libc = ctypes.CDLL(None)
 libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it goes when the benchmark does
 """
 
+# Each sleeper takes one byte from either pipe in turn, so that each runs once a line.
 _SLEEPERS = (
     _PRELUDE
     + """
 children = []
+pipes = [os.pipe(), os.pipe()]
 for _ in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
         libc.prctl(1, signal.SIGKILL)
         while True:
-            signal.pause()
+            for take, _ in pipes:
+                os.read(take, 1)
     children.append(child)
 print(flush=True)
-sys.stdin.read()
+for number, line in enumerate(sys.stdin):
+    os.write(pipes[number % 2][1], bytes(len(children)))
+    print(flush=True)
 for child in children:
     os.kill(child, signal.SIGKILL)
 for child in children:
@@ -76,10 +81,10 @@ def _helpers(program: str, number: int, most: int) -> Iterator[list[subprocess.P
 
 
 @contextlib.contextmanager
-def sleepers(number: int) -> Iterator[None]:
-    """Have ``number`` more processes that sleep."""
-    with _helpers(_SLEEPERS, number, 8000):
-        yield
+def sleepers(number: int) -> Iterator[Callable[[], None]]:
+    """Have ``number`` more processes that sleep; the function yielded has all of them run for a moment."""
+    with _helpers(_SLEEPERS, number, 8000) as helpers:
+        yield lambda: talk(helpers)
 
 
 @contextlib.contextmanager
@@ -90,7 +95,7 @@ def connections(number: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def talk(helpers: list[subprocess.Popen[bytes]]) -> None:
-    """Send one byte both ways on each connection, and wait until it has arrived."""
+    """Send one byte both ways on each connection (wake each sleeper), and wait until it has arrived."""
     for helper in helpers:
         assert helper.stdin is not None
         helper.stdin.write(b"\n")

@@ -1,15 +1,21 @@
-"""Run time and run count of every BPF program in the kernel, ours and others'."""
+"""Run time and run count of every BPF program in the kernel, ours and others'; and one that does nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ktop.kernel import libbpf
 from ktop.kernel.facts import runtime_statistics
+
+_RAW_TRACEPOINT = 17
+"""BPF_PROG_TYPE_RAW_TRACEPOINT (include/uapi/linux/bpf.h)."""
+_NOTHING = struct.pack("<BBhi", 0xB7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0)
+"""r0 = 0; exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,34 @@ def snapshot() -> dict[int, Cost]:
 
 
 @contextlib.contextmanager
-def measured() -> Iterator[dict[str, Cost]]:
-    """Fill the yielded dict with each program's cost while the block ran, by name."""
-    costs: dict[str, Cost] = {}
+def measured(among: set[int]) -> Iterator[list[Cost]]:
+    """Fill the yielded list with what each program of these ids cost while the block ran, those that ran."""
+    costs: list[Cost] = []
     with runtime_statistics():
         before = snapshot()
         yield costs
         after = snapshot()
-    for number, total in after.items():
-        was = before.get(number, Cost(total.name, 0, 0))
-        runs = total.runs - was.runs
-        if runs:
-            costs[total.name] = Cost(total.name, runs, total.total_ns - was.total_ns)
+    for number in among & before.keys() & after.keys():
+        was, now = before[number], after[number]
+        if now.runs > was.runs:
+            costs.append(Cost(now.name, now.runs - was.runs, now.total_ns - was.total_ns))
+
+
+@contextlib.contextmanager
+def nothing_at(tracepoint: str) -> Iterator[set[int]]:
+    """Attach a program that does nothing to ``tracepoint``; yield its id, alone in a set."""
+    lib = ctypes.CDLL(libbpf.SONAME, use_errno=True)
+    before = snapshot().keys()
+    code = ctypes.create_string_buffer(_NOTHING, len(_NOTHING))
+    program = lib.bpf_prog_load(_RAW_TRACEPOINT, b"nothing", b"GPL", code, ctypes.c_size_t(2), None)
+    if program < 0:
+        raise OSError(-program, os.strerror(-program))
+    link = lib.bpf_raw_tracepoint_open(tracepoint.encode(), program)
+    try:
+        if link < 0:
+            raise OSError(-link, f"{os.strerror(-link)} ({tracepoint})")
+        yield {number for number, cost in snapshot().items() if cost.name == "nothing"} - before
+    finally:
+        for fd in (link, program):
+            if fd >= 0:
+                os.close(fd)
