@@ -78,9 +78,10 @@ class LivePane:
         if self.family is not None:
             taken = self.family.choice.taken()
             for group, error in self.family.attach(groups, self._perf_events).items():
+                hook = taken.get(group, group)
                 # What is refused of perf events is told by name already.
-                what = error.strerror if group in self._perf_events else taken[group]
-                self._refused[group] = explain(error.errno or 0, what or group)
+                what = error.strerror if hook in self._perf_events else hook
+                self._refused[group] = explain(error.errno or 0, what or hook)
 
     def read(self, proc: Iterable[str]) -> Reading:
         """Read the family's maps and these files of /proc; OSError when the kernel refuses."""

@@ -82,9 +82,9 @@ def test_the_table_names_hooks_that_are_not_the_newest_ones():
     ]
     boots = [
         Boot("6.1", "6.1.0-cloud-amd64", [*older, *ran("passed", "passed")]),
-        Boot("newest", "7.2-cloud-amd64", [*PANES, *ran("passed", "failed")]),
+        Boot("newest", "7.2.1-cloud-amd64", [*PANES, *ran("passed", "failed")]),
     ]
     text = as_markdown(report.summarise(boots))
     assert "| 6.1.0-cloud-amd64 | 2 | 0 (not live: no PMU) |" in text
-    assert "| 7.2-cloud-amd64 | 1, **1 failed** | 0 (not live: no PMU) |" in text
+    assert "| 7.2.1-cloud-amd64 | 1, **1 failed** | 0 (not live: no PMU) |" in text
     assert "- 6.1.0-cloud-amd64: biotop `start__getrq`" in text

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
 from ktop.kernel.loader import Family, load
 from ktop.pane import Pane, PerfEvent
+from tests.excuses import excuse
 
 
 class Observed:
@@ -80,6 +82,9 @@ def observe() -> Iterator[Callable[..., Observed]]:
             pane: Pane = importlib.import_module(f"ktop.panes.{name}").PANE
             family = load(pane.family, {"page_size": facts.for_compute().page_size}, sizes)
             stack.callback(family.close)
+            words = excuse(name, platform.machine(), facts.kernel_version())
+            if lacking := [why for why in family.choice.missing().values() if words and words in why]:
+                pytest.skip(f"not on this kernel: {'; '.join(lacking)}")
             groups = [group for group in family.choice.variants if group not in {*pane.on_demand} - {*demand}]
             assert family.attach(groups, perf_events or pane.perf_events) == {}
             return Observed(pane, family)

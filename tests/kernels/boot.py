@@ -52,7 +52,9 @@ def boot(kernel: Kernel, disks: Sequence[Path], place: Path, words: Sequence[str
     for path in (console, told):
         path.unlink(missing_ok=True)
     machine = MACHINES[kernel.architecture]
-    command: list[str | Path] = [machine.emulator, *machine.options, *BARE]
+    # However this process ends, QEMU ends with it.
+    command: list[str | Path] = ["setpriv", "--pdeathsig", "KILL", machine.emulator]
+    command += [*machine.options, *BARE]
     command += ["-kernel", kernel.image, "-initrd", kernel.initramfs]
     command += ["-append", machine.command_line(tuple(words))]
     for disk in disks:

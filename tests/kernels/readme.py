@@ -44,7 +44,9 @@ def _cell(pane: dict[str, Any]) -> str:
     counts = str(pane["passed"])
     if pane["failed"] or pane["defect"]:
         return f"{counts}, **{len(pane['failed'])} failed**"
-    return f"{counts} (not live: no PMU)" if pane["unavailable"] else counts
+    if pane["unavailable"]:
+        return f"{counts} (not live: {'no fentry' if 'fexit' in pane['unavailable'] else 'no PMU'})"
+    return counts
 
 
 def _variants(pane: dict[str, Any]) -> set[str]:

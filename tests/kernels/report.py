@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.excuses import excuse
 from tests.kernels.boot import Boot
 from tests.kernels.closing import Counts
 
 CONSOLE_LINES = 200
-DOCUMENTED = {"llcstat": "no hardware counters"}
-"""Why a pane may be unavailable, by pane: an emulated CPU has no counters."""
 
 
 def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def summarise(boots: Sequence[Boot]) -> dict[str, Any]:
     for boot in boots:
         tests = [record for record in boot.records if record["kind"] == "test"]
         panes = {
-            record["pane"]: _pane(record)
+            record["pane"]: _pane(record, boot.release)
             | _outcomes([each for each in tests if each["file"] == record["pane"]])
             for record in boot.records
             if record["kind"] == "pane"
@@ -85,9 +84,12 @@ def write(report: dict[str, Any], place: Path) -> None:
     (place / "report.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
-def _pane(record: dict[str, Any]) -> dict[str, Any]:
+def _pane(record: dict[str, Any], release: str) -> dict[str, Any]:
     reason, defect = record.get("unavailable"), record.get("defect")
-    if reason and DOCUMENTED.get(record["pane"], "?") not in reason:
+    major, minor = (int(number) for number in release.split(".")[:2])
+    machine = "aarch64" if release.endswith("arm64") else "x86_64"
+    words = excuse(record["pane"], machine, (major, minor))
+    if reason and (words is None or words not in reason):
         defect = defect or f"not to be expected: {reason}"
     return {
         "unavailable": reason,
