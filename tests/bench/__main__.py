@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from tests.bench import mounts, peers, results
@@ -37,16 +38,24 @@ def main() -> int:
     if missing:
         print(f"not installed, so left out where they can be: {', '.join(missing)}", file=sys.stderr)
     mounts.prepare()
+    failed = []
     for name in options.names or NAMES:
         begun = time.monotonic()
-        section: Section = importlib.import_module(f"tests.bench.{name}").run(quick=options.quick)
+        try:
+            section: Section = importlib.import_module(f"tests.bench.{name}").run(quick=options.quick)
+        except Exception:  # noqa: BLE001 - the other questions have their answers all the same
+            traceback.print_exc()
+            failed.append(name)
+            continue
         took = time.monotonic() - begun
         print(f"{section.text()}\n(took {took:.0f} s)\n", flush=True)
         if not options.quick:
             RAW.mkdir(exist_ok=True)
             (RAW / f"{name}.json").write_text(json.dumps(section.raw, default=str) + "\n", "utf-8")
             results.put(RESULTS, section, NAMES)
-    return 0
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
 
 
 if __name__ == "__main__":
