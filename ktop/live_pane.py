@@ -45,11 +45,7 @@ class LivePane:
         missing = family.choice.missing()
         reasons = [missing[group] for group in needed if group in missing]
         reasons += [
-            reason
-            for name, reason in self._refused.items()
-            if name in needed
-            or name.partition("__")[0] in needed & missing.keys()
-            or name in self._perf_events
+            reason for name, reason in self._refused.items() if name in needed or name in self._perf_events
         ]
         if reasons:
             self.unavailable = "; ".join(dict.fromkeys(reasons))

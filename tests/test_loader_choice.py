@@ -5,6 +5,7 @@ from __future__ import annotations
 from ktop.kernel.choice import Choice
 from ktop.kernel.perf import parse_cpu_list
 from ktop.kernel.prepare import ring_bytes
+from ktop.kernel.reasons import explain
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
 
@@ -50,3 +51,7 @@ def test_cpu_lists():
 def test_rings_grow_with_the_cpus():
     sizes = {cpus: ring_bytes(4096, cpus) // 4096 for cpus in (1, 2, 8, 9, 16, 17, 128, 192)}
     assert sizes == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 4, 128: 16, 192: 32}
+
+
+def test_the_kernels_own_errno_has_a_name():
+    assert explain(-524, "send__fexit") == "send__fexit: ENOTSUPP, this kernel or machine does not support it"

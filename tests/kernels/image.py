@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bpf import build
 from tests.kernels.machine import MACHINES
-from tests.kernels.packages import Release, cache_directory
+from tests.kernels.packages import Release, cache_directory, fetch
 
 RELEASE = "trixie"
 """One userland for all kernels, so that only the kernel differs."""
@@ -56,9 +56,7 @@ class Userland:
 
 def userland(architecture: str, native: Userland | None = None) -> Userland:
     """Make the guest's root, unless that was done; ``native`` is the one whose Python runs here."""
-    archive = Release(RELEASE, architecture)
-    archive.update()
-    debs = archive.download(*PACKAGES)
+    debs = fetch([Release(RELEASE, architecture)], lambda _release: PACKAGES)
     ingredients = [*(deb.name for deb in debs), Path(__file__).read_text()]
     tag = hashlib.sha256("\n".join(ingredients).encode()).hexdigest()[:16]
     place = cache_directory() / "userlands" / f"{architecture}-{tag}"

@@ -6,11 +6,11 @@ import lzma
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.kernels import cpio
-from tests.kernels.packages import PackageError, Release, cache_directory
+from tests.kernels.packages import PackageError, Release, cache_directory, fetch
 
 RELEASES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
 """Where Debian has the kernels that are supported: the release by version."""
@@ -49,18 +49,23 @@ def prepare(version: str, busybox: Path) -> Kernel:
 
     ``busybox`` is a static one of the kernel's architecture.
     """
-    archive = VERSIONS[version]
-    archive.update()
-    names = archive.depends(META + archive.architecture, PARTS)
-    if not names:
-        raise PackageError(f"{archive.name} has no kernel behind {META}{archive.architecture}")
-    debs = archive.download(*names, alone=True)
+    newest = VERSIONS[version]
+    # Mirrors have been seen without some security update of an old release.
+    debs = fetch([newest, replace(newest, security=False)], _packages, alone=True)
     place = cache_directory() / "kernels" / debs[0].stem
     if not (place / "vmlinuz").exists():
         _unpack(debs, place)
     directory = next(place.glob("**/lib/modules/*"))
     _write_initramfs(place / "initramfs", directory, busybox)
-    return Kernel(version, archive.architecture, directory.name, place / "vmlinuz", place / "initramfs")
+    return Kernel(version, newest.architecture, directory.name, place / "vmlinuz", place / "initramfs")
+
+
+def _packages(archive: Release) -> list[str]:
+    """Return the names of the newest kernel's packages; PackageError where there is none."""
+    names = archive.depends(META + archive.architecture, PARTS)
+    if not names:
+        raise PackageError(f"{archive.name} has no kernel behind {META}{archive.architecture}")
+    return names
 
 
 def _unpack(debs: list[Path], place: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,16 +75,19 @@ class Release:
 
     name: str
     architecture: str = "amd64"
+    security: bool = True
+    """With the security updates."""
 
     @property
     def place(self) -> Path:
         """Where apt keeps its lists and downloads of this release."""
-        return cache_directory() / "apt" / f"{self.name}-{self.architecture}"
+        suffix = "" if self.security else "-as-released"
+        return cache_directory() / "apt" / f"{self.name}-{self.architecture}{suffix}"
 
-    def update(self) -> None:
-        """Read the package lists, unless that was done some hours ago."""
+    def update(self, *, anew: bool = False) -> None:
+        """Read the package lists, unless that was done less than some hours ago."""
         read = self.place / "read"
-        if read.exists() and time.time() - read.stat().st_mtime < LISTS_VALID:
+        if not anew and read.exists() and time.time() - read.stat().st_mtime < LISTS_VALID:
             return
         for directory in ("lists/partial", "archives/partial", "nothing/partial"):
             (self.place / directory).mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ class Release:
         uris = mirrors()
         signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
         sources = [f"deb {signed}{uris['Debian']} {self.name} main"]
-        if self.name != "sid":
+        if self.security and self.name != "sid":
             sources.append(f"deb {signed}{uris['Debian-Security']} {self.name}-security main")
         (self.place / "sources.list").write_text("\n".join([*sources, ""]))
         try:
@@ -134,6 +138,24 @@ class Release:
     def _apt(self, *command: str, cwd: Path | None = None) -> str:
         tool, *rest = command
         return _run(tool, "-q", "-c", str(self.place / "apt.conf"), *rest, cwd=cwd)
+
+
+def fetch(
+    releases: Iterable[Release], names: Callable[[Release], Sequence[str]], *, alone: bool = False
+) -> list[Path]:
+    """Download the packages ``names`` says, of the first release that has them all; ``alone`` as above.
+
+    What the lists name can be gone from the mirror: then they are read anew.
+    """
+    failure: PackageError | None = None
+    for release in releases:
+        for anew in (False, True):
+            try:
+                release.update(anew=anew)
+                return release.download(*names(release), alone=alone)
+            except PackageError as error:
+                failure = failure or error
+    raise failure or PackageError("no release to fetch from")
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
