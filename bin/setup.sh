@@ -166,11 +166,15 @@ find_command() {
 install_packages() {
     command -v apt-get >/dev/null || stop "not installed, by Debian's names, and there is no apt-get:" $1
     export DEBIAN_FRONTEND=noninteractive
+    read_package_lists
+    try "installing the Debian packages" apt-get -qy -o DPkg::Lock::Timeout=600 \
+        install --no-install-recommends $1
+}
+
+read_package_lists() {
     say "reading the package lists"
     # One broken source among many is common, and no reason to stop: the next step will tell.
     apt-get -q update </dev/null >>"$log" 2>&1 9>&- || say "not all package lists could be read"
-    try "installing the Debian packages" apt-get -qy -o DPkg::Lock::Timeout=600 \
-        install --no-install-recommends $1
 }
 
 make_objects() {
