@@ -28,9 +28,15 @@ class PtyApp:
     """The program, from exec to the end of the block; times are of CLOCK_MONOTONIC, in seconds."""
 
     def __init__(
-        self, command: Sequence[str], width: int = 200, height: int = 50, **environment: str
+        self,
+        command: Sequence[str],
+        width: int = 200,
+        height: int = 50,
+        *,
+        session: bool = True,
+        **environment: str,
     ) -> None:
-        """Start it in a terminal of that size."""
+        """Start it in a terminal of that size; ``session``: one of its own, which the scheduler groups by."""
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self._leader = leader
@@ -49,7 +55,7 @@ class PtyApp:
             stderr=follower,
             cwd=ROOT,
             env={**plain, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment},
-            start_new_session=True,
+            start_new_session=session,
         )
         os.close(follower)
         self._thread = threading.Thread(target=self._drain, daemon=True)
