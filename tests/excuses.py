@@ -1,10 +1,15 @@
-"""Why a pane may have no figures on a machine and kernel; everywhere else that is a defect."""
+"""What a machine and kernel may be excused from; everywhere else it is a defect."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+EMULATED = "ktop_told=" in Path("/proc/cmdline").read_text(encoding="ascii")
+"""Whether this is a guest of ``bin/test --kernels``, where everything takes its time."""
+
 
 def excuse(pane: str, machine: str, version: tuple[int, int]) -> str | None:
-    """Return words that the reason must contain; None where there is no excuse.
+    """Return words that the reason for having no figures must contain; None where there is no excuse.
 
     ``machine`` as ``uname -m`` says, ``version`` major and minor of the kernel.
     """

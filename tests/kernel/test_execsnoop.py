@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from ktop.frame import concatenate, take
+from tests.excuses import EMULATED
 
-VENDOR = Path("/sys/class/dmi/id/sys_vendor")
-SLACK_S = 0.5 if VENDOR.exists() and "QEMU" in VENDOR.read_text() else 0.01  # emulated, it is slow
+SLACK_S = 0.5 if EMULATED else 0.01
 
 THREAD_EXITS = """
 import os, threading, time

@@ -20,6 +20,7 @@ from ktop.pane import PerfEvent
 from ktop.panes.llcstat import PANE
 from ktop.sampler import Sampler
 from ktop.stats import ratio
+from tests.excuses import EMULATED
 
 SW_PAGE_FAULTS_MIN = 5
 PAGE_FAULTS = {
@@ -33,8 +34,7 @@ CPU_CLOCK = {
     "flush": PANE.perf_events["flush"],
 }
 PAGES = 20_000
-VENDOR = Path("/sys/class/dmi/id/sys_vendor")
-TOLERANCE = 0.02 if VENDOR.exists() and "QEMU" in VENDOR.read_text() else 0.002
+TOLERANCE = 0.02 if EMULATED else 0.002
 """Emulated, up to 1 % of the faults were seen in one of the two sources only, at times; why is not known."""
 SPIN = "print(1, flush=True)\nwhile True: pass"
 
