@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -115,7 +116,14 @@ def test_help_and_version() -> None:
     assert "-n" in ktop("run", "-h").stdout
     version = ktop("--version")
     assert (version.returncode, version.stderr) == (0, "")
-    assert version.stdout.startswith("ktop ")
+    assert re.fullmatch(r"ktop \d+\.\d+\.\d+\n", version.stdout)
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version() -> None:
+    # -S: without site-packages there is no package's metadata to ask.
+    bare = [sys.executable, "-S", "-m", "ktop", "--version"]
+    result = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == ktop("--version").stdout
 
 
 def test_no_such_file_and_no_recording(tmp_path: Path) -> None:

@@ -280,12 +280,9 @@ def _print(lines: Sequence[str]) -> int:
 
 
 def _version(_options: Options) -> int:
-    from importlib.metadata import PackageNotFoundError, version
+    from ktop import __version__
 
-    try:
-        return _print([f"ktop {version('ktop')}"])
-    except PackageNotFoundError:
-        return _print(["ktop (not installed)"])
+    return _print([f"ktop {__version__}"])
 
 
 _COMMANDS: dict[str, Callable[[Options], int]] = {
