@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -11,9 +11,15 @@ from textual.widget import Widget
 
 from ktop.ui.keys import declared, shown_key
 
+LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close"})
+"""The ids of the bindings that nobody must have to look for."""
+
 
 class KeyLine(Widget):
-    """Keys and what they do; as many as fit, and each can be clicked."""
+    """Keys and what they do; as many as fit, and each can be clicked.
+
+    The way out and the help are there at any width: they are the last to go.
+    """
 
     DEFAULT_CSS = """
     KeyLine {
@@ -26,24 +32,37 @@ class KeyLine(Widget):
         """Show those of ``bindings`` that are made to be shown."""
         super().__init__()
         self._shown = [binding for binding in declared(bindings) if binding.show]
+        self._left_out: frozenset[str] = frozenset()
         self._spans: list[tuple[int, int, Binding]] = []
+
+    def leave_out(self, idents: Collection[str]) -> None:
+        """Show all but the bindings with these ids: they do nothing here."""
+        if self._left_out != frozenset(idents):
+            self._left_out = frozenset(idents)
+            self.refresh()
 
     def render(self) -> Content:
         """Return the line."""
         parts: list[str | tuple[str, str]] = []
-        sizes = [len(shown_key(each)) + 1 + len(each.description) for each in self._shown]
-        gap = 2 if sum(sizes) + 2 * (len(sizes) - 1) <= self.size.width else 1
+        shown = self._fitting()
+        gap = 2 if _width(shown, 2) <= self.size.width else 1
         self._spans = []
         x = 0
-        for binding in self._shown:
+        for binding in shown:
             key, label = shown_key(binding), binding.description
             size = len(key) + len(label) + 1
-            if x + size > self.size.width:
-                break
             self._spans.append((x, x + size, binding))
             parts += [(key, "bold"), " ", (label, "$muted"), " " * gap]
             x += size + gap
         return Content.assemble(*parts)
+
+    def _fitting(self) -> list[Binding]:
+        """Return what there is room for: keys of the pane go before the application's, from the right."""
+        shown = [binding for binding in self._shown if binding.id not in self._left_out]
+        while len(shown) > 1 and _width(shown, 1) > self.size.width:
+            others = [binding for binding in shown if binding.id not in LAST_TO_GO]
+            shown.remove((others or shown)[-1])
+        return shown
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key would do."""
@@ -51,3 +70,9 @@ class KeyLine(Widget):
             if start <= event.x < end:
                 self.app.simulate_key(binding.key.split(",", maxsplit=1)[0])
                 return
+
+
+def _width(bindings: Sequence[Binding], gap: int) -> int:
+    """Return the cells that ``bindings`` take, ``gap`` blanks between them."""
+    sizes = [len(shown_key(each)) + 1 + len(each.description) for each in bindings]
+    return sum(sizes) + gap * max(len(sizes) - 1, 0)

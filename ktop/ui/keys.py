@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from textual.binding import Binding, BindingType
 
+from ktop.pane import Pane, Shape
+
 
 def key(  # noqa: PLR0913 - one for each field a Binding is given here
     keys: str,
@@ -79,14 +81,20 @@ VIEW: list[BindingType] = [
     key("I", "reverse_sort", "invert", "Reverse the order", "view.reverse"),
     key("F", "follow", "follow", "Follow the process under the cursor, in every pane", "view.follow"),
     key(
-        "p", "per_process", "per process", "Rows as totals per process, or each by itself", "view.per_process"
+        "p",
+        "per_process",
+        "totals",
+        "Rows as totals per process, or each by itself",
+        "view.per_process",
+        show=True,
     ),
     key(
         "x",
         "on_demand",
-        "failed too",
+        "failed",
         "Also what is collected only on demand (failed execs)",
         "view.on_demand",
+        show=True,
     ),
     key("c", "chart", "chart", "Move the cursor over the chart, or over the table again", "view.chart"),
     key("escape,backspace", "back", "back", "Back: to now, without filter", "view.back", display="Esc"),
@@ -152,3 +160,27 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
         if each.action == "select"
     ]
     return [*first, *(each for group in groups for each in declared(group) if each.show)]
+
+
+def idle(pane: Pane) -> frozenset[str]:
+    """Return the ids of the bindings that do nothing in ``pane``: its line of keys is without them."""
+    has_processes = any(column.name == pane.process_key for column in pane.columns)
+    return frozenset(
+        ident
+        for ident, works in (
+            ("table.select", has_processes),
+            ("view.sort", pane.shape is not Shape.STACKS),
+            ("view.per_process", has_totals(pane)),
+            ("view.on_demand", bool(pane.on_demand)),
+        )
+        if not works
+    )
+
+
+def has_totals(pane: Pane) -> bool:
+    """Return whether a process can have several rows in ``pane``, which can be added up."""
+    return (
+        pane.shape is Shape.TABLE
+        and set(pane.key) - {"start_ns"} != {pane.process_key}
+        and any(column.name == pane.process_key for column in pane.columns)
+    )

@@ -104,6 +104,7 @@ class MainScreen(TimeKeys, Ground, Screen[None]):
             new.display = True
             new.wake()
         self.source.look_at((self.panes[index].name,))
+        self.query_one(KeyLine).leave_out(keys.idle(self.panes[index]))
         self.show_tabs()
 
     def show_tabs(self) -> None:

@@ -23,6 +23,7 @@ from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.chart_area import ChartArea
 from ktop.ui.drawn import Ground
+from ktop.ui.keys import has_totals
 from ktop.ui.line import Line
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table import FrameTable
@@ -286,9 +287,7 @@ class PaneView(Ground, Vertical):
 
     def toggle_per_process(self) -> None:
         """Show one row for each process, or the pane's own rows."""
-        if self.pane.shape is not Shape.TABLE or self.pane.key == (self.pane.process_key,):
-            return
-        if not any(column.name == self.pane.process_key for column in self.pane.columns):
+        if not has_totals(self.pane):
             return
         self._per_process = not self._per_process
         self._shown_pane = per_process(self.pane) if self._per_process else self.pane

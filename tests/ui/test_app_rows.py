@@ -1,0 +1,184 @@
+"""Moments, sorting, filtering and the cursor, by keys and the mouse."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from ktop.ui.filter_bar import FilterBar
+from ktop.ui.heatmap import HeatmapView
+from ktop.ui.process_screen import ProcessScreen
+from ktop.ui.sort_picker import SortPicker
+from tests.ui.driven import running
+from tests.ui.synthetic import PANES
+
+# -- time --------------------------------------------------------------------
+
+
+async def test_pause_holds_the_view_and_collecting_goes_on():
+    async with running() as k:
+        before = k.table.cursor_row()
+        await k.press("space")
+        await k.tick(10)
+        assert k.table.cursor_row() == pytest.approx(before) if before is None else True
+        assert "-00:10 · paused" in k.text
+        assert k.main.history.latest("runqlat").ts == k.app.bridge.now
+        await k.press("space")
+        assert "paused" not in k.text
+        assert k.app.view.live
+
+
+async def test_sorting_filtering_and_drilling_work_while_paused():
+    async with running() as k:
+        await k.press("space")
+        await k.tick(3)
+        await k.press("greater_than_sign")
+        assert k.table.sort_column != "wait_us"
+        await k.press("slash", *"nginx", "enter")
+        assert k.table.row_count == 1
+        await k.press("enter")
+        assert isinstance(k.app.screen, ProcessScreen)
+
+
+async def test_steps_back_and_forward_until_it_is_now_again():
+    async with running() as k:
+        newest = k.app.bridge.now
+        await k.press("left_square_bracket")
+        assert k.app.view.at == newest - 1
+        await k.press("t", "left_curly_bracket")
+        assert k.app.view.at == pytest.approx(max(newest - 62, k.main.history.span("runqlat")[0]))  # type: ignore[index]
+        await k.press("right_square_bracket", "T")
+        assert not k.app.view.live
+        await k.press("right_curly_bracket")
+        assert k.app.view.live
+
+
+async def test_escape_returns_from_the_past_before_it_clears_the_filter():
+    async with running() as k:
+        await k.press("slash", *"nginx", "enter", "left_square_bracket", "escape")
+        assert k.app.view.live
+        assert k.app.view.filter
+        await k.press("escape")
+        assert not k.app.view.filter
+
+
+# -- rows --------------------------------------------------------------------
+
+
+async def test_the_filter_applies_to_all_panes_and_stays_in_sight():
+    async with running() as k:
+        await k.press("slash", *"comm:nginx", "enter")
+        assert k.table.row_count == 1
+        await k.press("3")
+        assert k.table.row_count == 1
+        assert "comm:nginx" in k.text
+        assert "1 of" in k.text
+        await k.press("f", "escape")
+        assert k.table.row_count > 1
+        assert not k.main.query_one(FilterBar).has_class("-shown")
+
+
+async def test_a_filter_that_makes_no_sense_says_why_and_changes_nothing():
+    async with running() as k:
+        rows = k.table.row_count
+        await k.press("slash", *"waits>")
+        assert "missing" in k.text
+        assert k.table.row_count == rows
+        await k.press("9")
+        assert "missing" not in k.text
+
+
+async def test_a_term_for_another_pane_is_named():
+    async with running() as k:
+        await k.press("slash", *"disk:sda", "enter")
+        assert "no column here for disk:sda" in k.text
+        await k.press("2")
+        assert "no column here" not in k.text
+
+
+async def test_letters_typed_into_the_filter_do_nothing_else():
+    async with running() as k:
+        await k.press("slash", *"q1 Sx")
+        assert k.main.query_one(Input).value == "q1 Sx"
+        assert k.view.pane is PANES[0]
+
+
+async def test_the_cursor_stays_on_its_process_when_the_order_changes():
+    async with running() as k:
+        await k.press("down", "down", "down")
+        pid = k.view.pid
+        await k.tick(7)
+        await k.press("I")
+        assert k.view.pid == pid
+
+
+async def test_a_cursor_that_nobody_moved_is_never_out_of_sight():
+    async with running(size=(80, 24), ticks=1) as k:
+        for _ in range(30):
+            await k.tick()
+            assert k.table._in_sight()
+
+
+async def test_follow_goes_to_the_same_process_in_every_pane():
+    async with running() as k:
+        await k.press("down", "down", "down", "F")
+        pid = k.view.pid
+        await k.press("2")
+        assert k.view.pid == pid
+        assert f"following {pid}" in k.text
+        await k.press("F")
+        assert k.app.view.follow is None
+
+
+async def test_the_sort_picker_explains_and_sorts():
+    async with running() as k:
+        await k.press("S")
+        assert isinstance(k.app.screen, SortPicker)
+        assert "Times a thread waited for a CPU" in k.text
+        await k.press("home", "enter")
+        assert k.table.sort_column == "pid"
+        await k.press("S", "escape")
+        assert k.table.sort_column == "pid"
+
+
+async def test_totals_per_process():
+    async with running(pane="biotop") as k:
+        assert "DISK" in k.text
+        await k.press("p")
+        await k.until(lambda: "DISK" not in k.text and k.table.row_count)
+        assert "per process" in k.text
+        await k.press("p")
+        await k.until(lambda: "DISK" in k.text)
+
+
+async def test_what_runs_on_demand_is_asked_for_and_given_up():
+    async with running(pane="execsnoop") as k:
+        await k.press("x", "x")
+        assert k.source.demands == [("execsnoop", "failed", True), ("execsnoop", "failed", False)]
+
+
+async def test_a_later_event_completes_an_earlier_one_and_the_newest_is_first():
+    async with running(pane="execsnoop", ticks=3) as k:
+        assert k.table.row_count == 6
+        row = k.table.cursor_row()
+        assert row is not None
+        assert row["pid"] == 9005
+
+
+async def test_the_histogram_is_that_of_the_row_under_the_cursor():
+    async with running(pane="hardirqs") as k:
+        first = k.text
+        await k.press("down")
+        name = k.table.cursor_row()["name"].decode()  # type: ignore[index]
+        assert f"Time in the handler  {name}" in k.text
+        assert k.text != first
+
+
+async def test_the_chart_takes_the_keyboard_and_gives_it_back():
+    async with running() as k:
+        await k.press("c", "left", "up")
+        assert k.keyboard_is_at(HeatmapView)
+        await k.press("c")
+        assert k.app.focused is k.table
+        await k.press("c", "escape")
+        assert k.app.focused is k.table

@@ -1,0 +1,185 @@
+"""The screens over the panes: a process, help, commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from ktop.ui.footer import KeyLine
+from ktop.ui.help_screen import HelpScreen
+from ktop.ui.process_screen import PaneSection, ProcessScreen
+from ktop.ui.status_line import StatusLine
+from tests.ui.driven import running
+from tests.ui.synthetic import PANES, Synthetic
+
+# -- the process -------------------------------------------------------------
+
+
+async def test_enter_opens_the_process_and_escape_returns_to_the_same_row():
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("down", "down")
+        pid = k.view.pid
+        await k.press("enter")
+        screen = k.app.screen
+        assert isinstance(screen, ProcessScreen)
+        assert screen.pid == pid
+        assert k.source.looked_at == ("profile",)
+        await k.until(lambda: "waits by length" in k.text)
+        sections = [section.pane.name for section in screen.query(PaneSection)]
+        assert sections == ["runqlat", "biotop", "cachestat", "llcstat", "execsnoop", "profile"]
+        await k.press("escape")
+        assert k.screen is k.main
+        assert k.view.pid == pid
+        assert k.source.looked_at == ("runqlat",)
+
+
+async def test_the_process_screen_folds_the_whole_history():
+    async with running(Synthetic(recorded=True), ticks=100) as k:
+        frames = k.main.history.frames("runqlat")
+        pid = k.view.pid
+        total = sum(int(frame.rows["waits"][frame.rows["pid"] == pid].sum()) for frame in frames)
+        assert len(frames) == 100
+        known = k.main.history.process(PANES[0], pid)  # type: ignore[arg-type]
+        assert int(known.total["waits"][0]) == total
+        await k.press("enter")
+        await k.until(lambda: f"waits {total / 1000:.0f}k" in k.text)
+
+
+async def test_the_process_screen_names_what_a_process_started():
+    # Tick 29 starts 9058 (by 9), and 9059 (by 9058).
+    async with running(Synthetic(recorded=True), size=(200, 50)) as k:
+        k.main.open_process(9058)
+        await k.until(lambda: "/usr/bin/df -h" in k.text)
+        lines = [line for line in k.text.split("\n") if "9058" in line and ":" in line]
+        assert "df" in lines[0]
+        assert "mail" in lines[1]
+
+
+async def test_a_process_that_ended_keeps_its_screen():
+    # No process has this PID here: the source is live, and /proc is asked.
+    async with running() as k:
+        k.main.open_process(2**22 + 5)
+        await k.until(lambda: "ended" in k.text)
+        assert isinstance(k.app.screen, ProcessScreen)
+
+
+async def test_time_stops_on_the_process_screen_too():
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("enter", "space")
+        await k.tick(4)
+        assert "-00:04 · paused" in k.text
+        await k.press("space", "escape")
+        assert k.app.view.live
+
+
+async def test_pid_filters_and_opens_its_process():
+    async with running(Synthetic(recorded=True), pid=438) as k:
+        screen = k.app.screen
+        assert isinstance(screen, ProcessScreen)
+        assert screen.pid == 438
+        await k.press("escape")
+        assert k.view.pid == 438
+        assert k.table.row_count == 1
+        assert "pid:438" in k.text
+
+
+async def test_a_stack_leads_to_its_process():
+    async with running(Synthetic(recorded=True), pane="profile") as k:
+        await k.until(lambda: "postgres" in k.text)
+        await k.press("enter")
+        await k.until(lambda: isinstance(k.app.screen, ProcessScreen))
+
+
+# -- help, commands, cost ----------------------------------------------------
+
+
+async def test_help_has_every_key_and_every_column():
+    async with running(size=(120, 200)) as k:
+        await k.press("question_mark")
+        assert k.shows(HelpScreen)
+        await k.until(lambda: "WAITS" in k.text)
+        for column in PANES[0].columns:
+            if column.title and not column.hidden:
+                assert column.help in k.text
+        for binding in (
+            *k.main._bindings.key_to_bindings.values(),
+            *k.app._bindings.key_to_bindings.values(),
+        ):
+            for each in binding:
+                if each.id and not each.id.startswith("pane.") and each.tooltip:
+                    assert each.tooltip in k.text, each
+        await k.press("escape")
+        assert k.screen is k.main
+
+
+async def test_every_binding_has_an_id_and_a_tooltip():
+    async with running() as k:
+        for node in (k.app, k.main, k.table, ProcessScreen(1, k.source, PANES, k.app.bridge, k.app.view)):
+            own = {
+                key for cls in type(node).__mro__ if cls.__module__.startswith("ktop") for key in _keys(cls)
+            }
+            for key, bindings in node._bindings.key_to_bindings.items():
+                if key in own:
+                    assert all(each.id and each.tooltip for each in bindings), (node, key)
+
+
+def _keys(cls: type) -> set[str]:
+    from textual.binding import BindingsMap
+
+    return set(BindingsMap(cls.__dict__.get("BINDINGS", [])).key_to_bindings)
+
+
+async def test_no_key_kills():
+    async with running() as k:
+        pid = k.view.pid
+        await k.press("k")
+        assert k.view.pid == pid
+        assert k.screen is k.main
+
+
+async def test_the_interval_goes_from_a_quarter_second_to_a_minute():
+    async with running() as k:
+        await k.press("minus", "minus", "minus", "minus")
+        assert k.source.interval_s == 0.25
+        assert "every 0.25 s" in k.text
+        await k.press(*["plus"] * 12)
+        assert k.source.interval_s == 60
+
+
+async def test_the_cost_is_measured_on_demand():
+    async with running() as k:
+        await k.press("b")
+        assert k.source.measured == [3.0]
+        assert "ktop 0.60%" in k.main.query_one(StatusLine).render().plain
+
+
+async def test_a_recording_measures_no_cost():
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("b")
+        assert k.source.measured == []
+
+
+async def test_the_palette_goes_to_a_pane():
+    async with running() as k:
+        await k.press("colon", *"hardirqs")
+        await k.until(lambda: "Which interrupts" in k.text)
+        await k.press("enter")
+        await k.until(lambda: k.view.pane.name == "hardirqs")
+
+
+async def test_a_click_on_the_key_line_does_what_the_key_does():
+    async with running() as k:
+        line = k.main.query_one(KeyLine)
+        await k.pilot.click(KeyLine, offset=(line.render().plain.index("Space") + 2, 0))
+        assert not k.app.view.live
+
+
+@pytest.mark.parametrize(
+    ("before", "key"),
+    [(before, key) for before in ("", "enter", "slash") for key in ("ctrl+q", "ctrl+c")]
+    + [("", "q"), ("enter", "q")],
+)
+async def test_quits_from_everywhere(before, key):
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press(*filter(None, [before]))
+        await k.pilot.press(key)
+        assert k.app._exit

@@ -1,0 +1,64 @@
+"""The line of keys: what works in the pane in sight, and the way out at any width."""
+
+from __future__ import annotations
+
+import pytest
+
+from ktop.ui.footer import KeyLine
+from ktop.ui.keys import has_totals, idle
+from tests.ui.driven import running
+from tests.ui.synthetic import BIOTOP, EXECSNOOP, HARDIRQS, PROFILE, RUNQLAT
+
+
+async def _line(pane: str, width: int = 120, height: int = 40) -> str:
+    async with running(size=(width, height), pane=pane) as k:
+        return k.main.query_one(KeyLine).render().plain.rstrip()
+
+
+async def test_the_line_is_without_keys_that_do_nothing_in_the_pane():
+    assert "S sort" in await _line("runqlat")
+    stacks, interrupts = await _line("profile"), await _line("hardirqs")
+    assert "sort" not in stacks
+    assert "Enter process" in stacks
+    assert "process" not in interrupts
+    assert "S sort" in interrupts
+
+
+async def test_what_only_some_panes_have_is_in_their_line():
+    assert "p totals" in await _line("biotop")
+    assert "x failed" in await _line("execsnoop")
+    plain = await _line("runqlat")
+    assert "totals" not in plain
+    assert "failed" not in plain
+
+
+async def test_the_line_follows_the_pane():
+    async with running(pane="profile") as k:
+        line = k.main.query_one(KeyLine)
+        await k.press("1")
+        assert "S sort" in line.render().plain
+        await k.press("7")
+        assert "S sort" not in line.render().plain
+
+
+@pytest.mark.parametrize("pane", ["runqlat", "biotop", "execsnoop"])
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+async def test_the_way_out_and_the_help_are_there_at_any_width(pane, width):
+    line = await _line(pane, width, 10)
+    assert line.split()[-4:] == ["q", "quit", "?", "help"]
+    assert len(line) <= width
+    assert line.startswith("Enter process")
+
+
+async def test_the_process_screen_keeps_the_way_back_too():
+    async with running(size=(40, 12)) as k:
+        await k.press("enter")
+        line = k.screen.query_one(KeyLine).render().plain
+        for key in ("Esc back", "q quit", "? help"):
+            assert key in line
+
+
+def test_totals_need_rows_that_can_be_added_up():
+    assert has_totals(BIOTOP)
+    assert not any(map(has_totals, (RUNQLAT, HARDIRQS, EXECSNOOP, PROFILE)))
+    assert "view.per_process" in idle(RUNQLAT)
