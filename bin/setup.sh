@@ -10,6 +10,7 @@
 
 system_python=/usr/bin/python3 # never another: bcc is installed for this one only
 log=/dev/null
+export PATH # where it was in no environment it is the shell's own so far, and pip would make do without
 
 say() {
     echo "ktop: $*" >&2
