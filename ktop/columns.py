@@ -44,16 +44,28 @@ class Slot:
     """Whether its cells are aligned to the right, as numbers are."""
 
 
-def candidates(pane: Pane, rows: Rows, screen_width: int) -> list[Column]:
-    """Return the columns of ``pane`` that ``rows`` have (before there are any: all) for a screen so wide."""
+def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] = ()) -> list[Column]:
+    """Return the columns of ``pane`` that ``rows`` have (before there are any: all) for a screen so wide.
+
+    Those in ``keep`` are there at any width, and a text that tells of failures where there is one.
+    """
     return [
         column
         for column in pane.columns
         if not column.hidden
         and (not rows or column.name in rows)
         and column.unit not in {Unit.STACK, Unit.HISTOGRAM}
-        and column.from_width <= screen_width
+        and (column.name in keep or (column.from_width <= screen_width and not _is_silent(column, rows)))
     ]
+
+
+def _is_silent(column: Column, rows: Rows) -> bool:
+    """Return whether the column would tell of failures in words, and there are none."""
+    return (
+        column.alarm
+        and column.is_text
+        and not any(value is not None for value in (rows[column.name].tolist() if rows else ()))
+    )
 
 
 def need(column: Column, values: Array) -> int:

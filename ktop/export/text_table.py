@@ -37,7 +37,7 @@ def _title(pane: Pane, frame: Frame) -> str:
     if frame.interval_s == frame.interval_s:
         parts.append(f"{frame.interval_s:.2f} s")
     if frame.status.lost:
-        parts.append(f"{count(frame.status.lost)} events lost")
+        parts.append(f"lost {count(frame.status.lost)}")
     if frame.status.unattributed_ratio:
         parts.append(f"{frame.status.unattributed_ratio:.1%} not attributed")
     parts += [
@@ -63,7 +63,7 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
         column
         for column in pane.columns
         if not column.hidden and column.unit is not Unit.HISTOGRAM and column.name in rows
-        if not width or column.from_width <= width
+        if not width or column.from_width <= width or column.name == pane.sort
     ]
     texts = [_column(column, rows[column.name]) for column in chosen]
     lines = ["  ".join(line).rstrip() for line in zip(*texts, strict=True)]

@@ -135,7 +135,6 @@ PANE = Pane(
             "Why exec failed. Failed execs are collected only on demand, for that slows every system call; "
             "a search through PATH fails once a directory.",
             Fold.LAST,
-            from_width=100,
             alarm=True,
         ),
         Column(

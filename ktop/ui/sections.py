@@ -9,6 +9,7 @@ from textwrap import wrap
 import numpy as np
 from textual.content import Content
 
+from ktop.columns import candidates
 from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
@@ -45,7 +46,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
     ``events``: those of the process and its children, of panes that have such.
     """
     if pane.shape is Shape.EVENTS and length(events):
-        return Section(pane, tuple(_table(events, _visible(pane), width)))
+        return Section(pane, tuple(_table(events, _visible(pane, events, width), width)))
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
     if not len(known):
@@ -60,7 +61,8 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
         # Several rows a process (disks, connections): each by itself, without what is said above.
         rows = known.folded()
         order = np.argsort(-rows[pane.sort].astype(np.float64), kind="stable")
-        columns = [column for column in _visible(pane) if column.name not in {pane.process_key, "comm"}]
+        told = {pane.process_key, "comm"}
+        columns = [column for column in _visible(pane, rows, width) if column.name not in told]
         lines += _table(take(rows, order), columns, width)
     return Section(pane, tuple(lines), _histogram(known))
 
@@ -84,8 +86,11 @@ def _is_figure(column: Column) -> bool:
     return not column.hidden and column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
 
 
-def _visible(pane: Pane) -> list[Column]:
-    return [column for column in pane.columns if not column.hidden and column.unit not in _NEVER_A_CELL]
+def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:
+    """Return the columns that a section ``width`` cells wide has."""
+    return [
+        column for column in candidates(pane, rows, width, (pane.sort,)) if column.unit not in _NEVER_A_CELL
+    ]
 
 
 def of_family(pane: Pane, events: Rows, pid: int) -> Rows:

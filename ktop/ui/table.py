@@ -362,7 +362,7 @@ class FrameTable(Scrolled, can_focus=True):
 
     def _arrange(self) -> None:
         """Give the columns their places; widths only grow until the widget's size changes."""
-        columns = candidates(self.pane, self._rows, self.app.size.width)
+        columns = candidates(self.pane, self._rows, self.app.size.width, (self.sort_column,))
         for column in columns:
             wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)

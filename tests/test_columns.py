@@ -1,0 +1,77 @@
+"""Which columns of the real panes stand in a table, by the width and by what the rows have to tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ktop import registry
+from ktop.columns import arrange, candidates, need
+from ktop.export import text_table
+from ktop.frame import Frame, Rows
+from ktop.pane import Pane
+
+EXECSNOOP, BIOTOP = registry.get("execsnoop"), registry.get("biotop")
+WIDTHS = (80, 120, 200)
+
+
+def executed(error: bytes | None) -> Rows:
+    path = np.empty(1, dtype=object)
+    path[0] = b"/usr/local/sbin/convert\0--quiet\0in.svg\0out.png\0"
+    failure = np.empty(1, dtype=object)
+    failure[0] = error
+    return {
+        "ts": np.array([1e9]),
+        "pid": np.array([123456]),
+        "ppid": np.array([123455]),
+        "comm": np.array([b"fifteen_letters"]),
+        "uid": np.array([1000]),
+        "argv": path,
+        "truncated": np.array([False]),
+        "exit_code": np.array([np.nan]),
+        "duration_s": np.array([np.nan]),
+        "error": failure,
+        "start_ns": np.array([1]),
+        "exec_ns": np.array([2]),
+    }
+
+
+def shown(pane: Pane, rows: Rows, width: int, sorted_by: str) -> list[str]:
+    columns = candidates(pane, rows, width, (sorted_by,))
+    needs = {column.name: need(column, rows[column.name] if rows else np.zeros(0)) for column in columns}
+    slots = arrange(pane, columns, needs, width - 1, (sorted_by,))
+    assert slots[-1].x + slots[-1].width < width
+    return [slot.column.name for slot in slots]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_why_an_exec_failed_is_shown_at_any_width(width):
+    assert shown(EXECSNOOP, executed(b"ENOENT"), width, "ts")[-1] == "error"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_column_of_dashes_while_none_failed(width):
+    assert "error" not in shown(EXECSNOOP, executed(None), width, "ts")
+    assert "error" not in shown(EXECSNOOP, {}, width, "ts")
+
+
+@pytest.mark.parametrize("pane", registry.panes(()), ids=lambda pane: pane.name)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_a_pane_is_sorted_by_is_always_in_sight(pane, width):
+    columns = {column.name for column in candidates(pane, {}, width, (pane.sort,))}
+    assert pane.sort in columns
+
+
+def test_biotop_shows_at_80_columns_what_it_is_sorted_by():
+    assert BIOTOP.sort in shown(BIOTOP, {}, 80, BIOTOP.sort)
+
+
+def test_plain_text_shows_at_80_columns_what_it_is_sorted_by():
+    rows = {
+        "pid": np.array([7]),
+        "comm": np.array([b"fio"]),
+        "disk": np.array([b"vda"]),
+        "total_us": np.array([48_100.0]),
+    }
+    lines = text_table.table(BIOTOP, Frame("biotop", 1e9, 1.0, rows), width=80)
+    assert lines[1].split() == ["PID", "COMMAND", "DISK", "TIME"]
