@@ -113,7 +113,7 @@ class Iterator:
                 filled += got
         finally:
             os.close(fd)
-        return np.frombuffer(bytes(self._buffer[:filled]), self._dtype)
+        return np.frombuffer(bytes(memoryview(self._buffer)[:filled]), self._dtype)
 
     def close(self) -> None:
         """Nothing to release: the loader owns the link."""
