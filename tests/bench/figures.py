@@ -73,9 +73,9 @@ class Section:
     raw: dict[str, object] = field(default_factory=dict)
     """All single values, for JSON."""
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, text: bool = False) -> None:
         """Add a table."""
-        self.parts.append(table(header, rows))
+        self.parts.append(table(header, rows, text=text))
 
     def note(self, text: str) -> None:
         """Add a paragraph."""
@@ -88,11 +88,11 @@ class Section:
             parts.append("```\n" + "\n".join(self.commands) + "\n```")
         parts += self.parts
         if self.goals:
-            parts.append(table(GOALS, [goal.row() for goal in self.goals]))
+            parts.append(table(GOALS, [goal.row() for goal in self.goals], text=True))
         return "\n\n".join(parts) + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; all columns but the first are figures."""
-    lines = [header, ["---"] + ["--:" if header is not GOALS else "---"] * (len(header) - 1), *rows]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: bool = False) -> str:
+    """Return a table in Markdown; all columns but the first are figures, or ``text``."""
+    lines = [header, ["---"] + ["---" if text else "--:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

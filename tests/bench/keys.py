@@ -210,7 +210,7 @@ def scenes(*, priorities: bool) -> list[Scene]:
 
 def run(*, quick: bool = False, priorities: bool = False) -> Section:
     """Measure everything."""
-    number = 40 if quick else 100
+    number = 40 if quick else 150
     cpus = os.cpu_count() or 1
     section = Section(
         "keys",

@@ -32,7 +32,7 @@ def machine() -> str:
         "virtualisation": _virtualisation(),
         "peers": ", ".join(_versions()),
     }
-    return table(("machine", ""), list(found.items()))
+    return table(("machine", ""), list(found.items()), text=True)
 
 
 def _virtualisation() -> str:
@@ -72,7 +72,9 @@ def put(path: Path, section: Section, order: Sequence[str]) -> None:
         _TITLE.strip(),
         machine(),
         f"## Goals\n\n{len(goals) - missed} of {len(goals)} reached. Those that were not:",
-        "\n".join([*table(GOALS, []).splitlines(), *(row for row in goals if "**missed**" in row)]),
+        "\n".join(
+            [*table(GOALS, [], text=True).splitlines(), *(row for row in goals if "**missed**" in row)]
+        ),
         *(f"<!-- {name} -->\n{text}\n<!-- {name}: end -->" for name, text in texts.items() if text),
     ]
     path.write_text("\n\n".join(parts) + "\n", "utf-8")
@@ -86,7 +88,7 @@ def _cut(text: str, name: str) -> str:
 def _goals(text: str) -> list[str]:
     """Return the lines of a section's table of goals."""
     lines = text.splitlines()
-    header = table(GOALS, []).splitlines()[0]
+    header = table(GOALS, [], text=True).splitlines()[0]
     if header not in lines:
         return []
     return [line for line in lines[lines.index(header) + 2 :] if line.startswith("|")]

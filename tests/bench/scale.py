@@ -6,7 +6,6 @@ sudo .venv/bin/python -m tests.bench.scale
 from __future__ import annotations
 
 import contextlib
-import itertools
 import subprocess
 import sys
 import time
@@ -51,16 +50,6 @@ def fit(points: Points) -> tuple[float, float, float]:
     weighted = np.stack([number / median, 1 / median], axis=1)
     slope, base = np.linalg.lstsq(weighted, np.ones(len(number)), rcond=None)[0]
     return 1e3 * slope, base, float(np.abs(1 - weighted @ np.array([slope, base])).max())
-
-
-def marginal(points: Points) -> list[str]:
-    """Return what one more costs between each point and the one before, in us."""
-    numbers = list(points)
-    cells = [""]
-    for before, now in itertools.pairwise(numbers):
-        grown = spread(points[now]).median - spread(points[before]).median
-        cells.append(f"{1e3 * grown / (now - before):.2f}")
-    return cells
 
 
 def most_processes() -> int:
@@ -112,22 +101,19 @@ def crowd_of_both(made: Ticker, ticks: int) -> list[float]:
         return made.ticks(ticks, lambda: crowd.talk(helpers))[TICK]
 
 
-def add(section: Section, what: str, title: str, points: Points, reason: str = "") -> None:
-    """Add one line of costs, and hold it against a straight one; ``reason``: why it bends if it does."""
-    slope, base, far = fit(points)
-    section.note(
-        f"**{title}**: {slope:.2f} us for each of the {what}, {base:.1f} ms without any; at most "
-        f"{100 * far:.0f} % off the line."
-    )
-    lines = zip(points.items(), marginal(points), strict=True)
-    section.table(
-        (what, "ms a tick", "us for one more"),
-        [(f"{number:,}", spread(values).text(2), more) for (number, values), more in lines],
-    )
-    section.raw[title] = points
-    section.goals.append(
-        Goal(f"straight line: {title}", f"{100 * far:.0f} % off at most", far <= STRAIGHT, reason)
-    )
+def add(section: Section, what: str, lines: dict[str, Points], reasons: dict[str, str] | None = None) -> None:
+    """Add some curves over the same numbers of ``what``, and hold them against straight lines."""
+    numbers = list(next(iter(lines.values())))
+    cells = [
+        (f"{number:,}", *(spread(line[number]).text(2) for line in lines.values())) for number in numbers
+    ]
+    section.table((f"{what}; ms a tick", *lines), cells)
+    for title, points in lines.items():
+        slope, base, far = fit(points)
+        section.raw[f"{title}, {what}"] = points
+        found = f"{slope:.2f} us each and {base:.1f} ms, at most {100 * far:.0f} % off that"
+        reason = (reasons or {}).get(title, "")
+        section.goals.append(Goal(f"{what}, {title}: a straight line", found, far <= STRAIGHT, reason))
 
 
 def run(*, quick: bool = False) -> Section:
@@ -149,14 +135,17 @@ def run(*, quick: bool = False) -> Section:
         asleep, awake = processes(made, wanted, ticks)
         silent, talking = connections(made, CONNECTIONS[: 3 if quick else None], ticks)
         both = [] if quick else crowd_of_both(made, ticks)
-    add(section, "processes", "processes that sleep", asleep)
-    add(section, "processes", "processes that have all run", awake)
-    add(section, "connections", "connections that are silent", silent)
-    add(section, "connections", "connections that send both ways", talking, BEND)
+    add(section, "processes", {"asleep": asleep, "all have run": awake})
+    add(
+        section,
+        "connections",
+        {"silent": silent, "all send both ways": talking},
+        {"all send both ways": BEND},
+    )
     cpus = synthetic.by_cpus(CPUS)
-    for name in synthetic.PANES:
-        add(section, "CPUs", f"{name}, simulated CPUs", {number: cpus[number][name] for number in CPUS})
-    add(section, "disks", "biotop, simulated disks", synthetic.by_disks(DISKS))
+    lines = {name: {number: cpus[number][name] for number in CPUS} for name in synthetic.PANES}
+    add(section, "simulated CPUs", lines)
+    add(section, "simulated disks", {"biotop": synthetic.by_disks(DISKS)})
     section.goals.insert(
         0,
         Goal(

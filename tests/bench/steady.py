@@ -19,7 +19,7 @@ from tests.bench.peers import BPFTRACE, LIBBPF, Tool, ktop, running
 from tests.bench.pty_app import KTOP, PtyApp, cpu_s, memory_mib
 
 PROCESSES, CONNECTIONS = 8_000, 10_000
-SETTLE_S = 2.0
+SETTLE_S = 4.0
 HTOP, ALL = "htop", "ktop run, all panes"
 BUSY_PANES = ("runqlat", "tcptop")
 """The panes with most rows when there are many processes and connections."""

@@ -142,7 +142,8 @@ def run(*, quick: bool = False) -> Section:
     section.table(("load", "alone, a second", *scenes, "ktop's programs"), rows)
     section.note(
         "The last column is a figure without the host's noise: the share of all CPU time that the kernel "
-        "counts for ktop's programs under that load, its own clock included, in a run apart."
+        "counts for ktop's programs under that load, its own clock included, in a run apart. The calls into "
+        "programs, their cache misses and ktop's reading are not in it."
     )
     section.goals = goals(rates)
     return section
