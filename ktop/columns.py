@@ -52,9 +52,8 @@ def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] 
     return [
         column
         for column in pane.columns
-        if not column.hidden
+        if column.in_table
         and (not rows or column.name in rows)
-        and column.unit not in {Unit.STACK, Unit.HISTOGRAM}
         and (column.name in keep or (column.from_width <= screen_width and not _is_silent(column, rows)))
     ]
 
@@ -177,11 +176,11 @@ def _least(column: Column) -> int:
 
 def _title(column: Column) -> int:
     """Return the cells of the title, and of the mark behind one aligned left; others have it in the gap."""
-    return cells(header(column)) + (not _is_right(column))
+    return cells(header(column)) + (not _is_right(column) and column.unit is not Unit.HISTOGRAM)
 
 
 def _is_right(column: Column) -> bool:
-    return not (column.is_text or column.unit in {Unit.BY_CPU, Unit.FLAG})
+    return not (column.is_text or column.unit in {Unit.BY_CPU, Unit.FLAG, Unit.HISTOGRAM})
 
 
 def _content(unit: Unit, values: Array) -> int:

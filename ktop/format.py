@@ -41,12 +41,14 @@ UNIT_WIDTH: Mapping[Unit, int] = {
     Unit.BY_CPU: 8,
     Unit.HISTOGRAM: 0,
 }
-"""Cells a value needs; for what has no bound (text, addresses, CPUs) what is usual. 0: never a cell."""
+"""Cells a value needs; for what has no bound (text, addresses, CPUs) what is usual. 0: never a cell, or
+as many as it has slots."""
 
 _TIMES = ((0.9995, 1e3, "ns"), (999.5, 1.0, "µs"), (999.5e3, 1e-3, "ms"), (999.5e6, 1e-6, "s"))
 """Below so many microseconds: multiplied by, and called.  The limits are where three digits round up."""
 _MAX_NUMBER = 6
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇"
+"""Not "█" too: bars of neighbouring rows would run into each other."""
 _UNSAFE = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 _SPECIAL_IN_DOUBLE = re.compile(r'["$`!]')
 _V4_MAPPED = b"\0" * 10 + b"\xff\xff"
@@ -153,8 +155,21 @@ def squeeze(counts: Array, width: int) -> Array:
 
 
 def header(column: Column) -> str:
-    """Return what stands above the column."""
+    """Return what stands above the column: its title; above histograms, which share it, their scale."""
+    if column.unit is Unit.HISTOGRAM and column.bounds is not None:
+        return ruler(column.bounds)
     return column.title
+
+
+def ruler(bounds: Array) -> str:
+    """Return a line of one cell a slot with 1µs, 1ms and 1s where they are in ``bounds`` (microseconds)."""
+    text = " " * (len(bounds) - 1)
+    for value in (1.0, 1e3, 1e6):
+        slot = int(bounds.searchsorted(value, "right")) - 1
+        label = micros(value).replace(".00", "")
+        if 0 <= slot <= len(text) - len(label):
+            text = text[:slot] + label + text[slot + len(label) :]
+    return text
 
 
 def cell(column: Column, value: Any) -> str:
@@ -279,6 +294,10 @@ def _own_bars(value: Array) -> str:
     return bars(value, float(value.max()) if value.size else 0.0)
 
 
+def _bare_bars(value: Array) -> str:
+    return _own_bars(value).replace(ZERO_BAR, " ")
+
+
 def _padded(write: Callable[[float], str], letters: int) -> Callable[[float], str]:
     """Return ``write`` with blanks for the letters of the unit (at most ``letters``) that a value lacks."""
     blanks = " " * letters
@@ -308,5 +327,5 @@ _CELLS: Mapping[Unit, tuple[Callable[[Any], str], str]] = {
     Unit.ADDRESS: (address, ""),
     Unit.FLAG: (flag, ""),
     Unit.BY_CPU: (_own_bars, ""),
-    Unit.HISTOGRAM: (_never, ""),
+    Unit.HISTOGRAM: (_bare_bars, ""),
 }

@@ -36,7 +36,7 @@ class Unit(Enum):
     BY_CPU = "by_cpu"
     """Two-dimensional, a count for each CPU; shown as one small bar a CPU."""
     HISTOGRAM = "histogram"
-    """Two-dimensional, the row's own histogram; never a cell of a table."""
+    """Two-dimensional, the row's own histogram; shown as one small bar a slot, in terminals wide enough."""
 
 
 class Fold(Enum):
@@ -66,9 +66,19 @@ class Column:
     alarm: bool = False
     """Whether anything but 0 (or nothing) tells of a failure, and has the colour of one."""
     hidden: bool = False
-    """Neither in the table nor in JSON: only what others are computed from."""
+    """Neither in the table nor in JSON: only what others are computed from.
+
+    A HISTOGRAM with ``from_width`` is in the table all the same: a picture, not a figure.
+    """
     bounds: Array | None = field(default=None, compare=False)
     """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
+
+    @property
+    def in_table(self) -> bool:
+        """Whether it is a column of tables."""
+        if self.unit is Unit.HISTOGRAM:
+            return self.from_width > 0
+        return not self.hidden and self.unit is not Unit.STACK
 
     @property
     def is_text(self) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ktop import format as fmt
 from ktop.pane import Column, Unit
+from ktop.stats import log2_bounds
 
 AMOUNT = st.one_of(st.integers(0, 2**64 - 1), st.floats(0, 1e18))
 ANYTHING = st.one_of(st.none(), st.integers(-(2**63), 2**64), st.floats(), st.booleans())
@@ -188,9 +189,27 @@ def test_time_of_day_is_local():
 
 
 def test_bars_are_scaled_by_the_peak_and_zero_is_no_bar():
-    assert fmt.bars(np.array([0, 1, 4, 8]), 8) == "·▂▅█"
+    assert fmt.bars(np.array([0, 1, 4, 8]), 8) == "·▁▄▇"
     assert fmt.bars(np.array([0.0, np.nan]), 0) == "·–"
-    assert fmt.cell(column(Unit.BY_CPU), np.array([1, 0, 2])) == "▅·█"
+    assert fmt.cell(column(Unit.BY_CPU), np.array([1, 0, 2])) == "▄·▇"
+
+
+def test_a_histogram_is_a_bar_a_slot_below_its_scale():
+    bounds = log2_bounds(13, unit=2)
+    histogram = Column("slots", "BY TIME", Unit.HISTOGRAM, "", from_width=1, bounds=bounds)
+    cell, scale = fmt.cell(histogram, np.array([0, 4, 8] + [0] * 10)), fmt.header(histogram)
+    assert cell == " ▄▇" + " " * 10
+    assert len(scale) == len(cell)
+    # 0.5 to 1, 1 to 2 ... 512 to 1024, 1024 to 2048 microseconds.
+    assert [scale.index(label) for label in ("1µs", "1ms")] == [1, 10]
+    for label, value in (("1µs", 1.0), ("1ms", 1000.0)):
+        slot = scale.index(label)
+        assert bounds[slot] <= value < bounds[slot + 1]
+
+
+def test_what_a_scale_has_no_room_for_is_left_out():
+    assert fmt.ruler(log2_bounds(3, unit=2)) == "   "
+    assert fmt.ruler(log2_bounds(11, unit=2)).split() == ["1µs"]
 
 
 @given(st.integers(1, 70), st.integers(1, 40))

@@ -120,7 +120,7 @@ class HelpScreen(ModalScreen[None]):
 def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:
     """Return what the pane answers, what each of its columns means, and its hooks."""
     out = [Content.assemble((pane.name, "bold $strong"), "  ", (pane.question, "$muted")), Content()]
-    shown = [column for column in pane.columns if not column.hidden]
+    shown = [column for column in pane.columns if column.in_table or not column.hidden]
     names = max(len(column.title) for column in shown)
     for column in shown:
         unit = UNIT_NAMES.get(column.unit)

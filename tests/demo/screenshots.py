@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from ktop.frame import Frame
@@ -88,7 +89,7 @@ async def take(shot: Shot) -> str:
     source = Still(RECORDING, shot.moment_s)
     app = KtopApp(source, source.panes, pane=shot.pane, environ=TERMINAL)
     async with app.run_test(size=(shot.width, shot.height)) as pilot:
-        await settled(pilot, lambda: source.published)
+        await settled(pilot, lambda: source.published and drawn(app))
         for key in shot.keys:
             await pilot.press(key)
             await settled(pilot)
@@ -98,14 +99,24 @@ async def take(shot: Shot) -> str:
         return svg(strips, shot.width, background, f"ktop {shot.name or shot.pane}")
 
 
+def text(app: App[None]) -> str:
+    """Return what is on the screen."""
+    strips = app.screen._compositor.render_strips()
+    return "".join(segment.text for strip in strips for segment in strip)
+
+
+def drawn(app: App[None]) -> bool:
+    """Return whether the pane shows its first Frame."""
+    return "measured –" not in text(app) or "has no figures" in text(app)
+
+
 async def settled(pilot: Pilot[None], holds: Callable[[], bool] = lambda: True) -> None:
     """Wait until nothing is going on any more: no worker, and twice the same picture."""
     before: object = None
     while True:
         await pilot.pause()
         await pilot.app.workers.wait_for_complete()
-        strips = pilot.app.screen._compositor.render_strips()
-        now = "".join(segment.text for strip in strips for segment in strip)
+        now = text(pilot.app)
         if now == before and holds():
             return
         before = now

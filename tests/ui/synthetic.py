@@ -93,7 +93,13 @@ RUNQLAT = Pane(
         Column("p99_us", "P99", Unit.US, "99 in 100 waits were shorter.", Fold.DERIVED),
         Column("max_us", "MAX", Unit.US, "The longest wait.", Fold.MAX),
         Column(
-            "hist", "WAITS BY LENGTH", Unit.HISTOGRAM, "Waits by length.", hidden=True, bounds=TASK_BOUNDS
+            "hist",
+            "WAITS BY LENGTH",
+            Unit.HISTOGRAM,
+            "Waits by length.",
+            from_width=100,
+            hidden=True,
+            bounds=TASK_BOUNDS,
         ),
     ),
     key=("pid",),
