@@ -89,4 +89,4 @@ def test_only_the_section_that_was_run_is_replaced(tmp_path):
     results.put(path, section("workload", Goal("less", "1", reached=True)), NAMES)
     after = path.read_text("utf-8")
     assert "missed" not in after
-    assert results._cut(after, "probes") == results._cut(before, "probes")
+    assert results._between(after, "probes") == results._between(before, "probes")

@@ -52,7 +52,7 @@ def main() -> int:
         if not options.quick:
             RAW.mkdir(exist_ok=True)
             (RAW / f"{name}.json").write_text(json.dumps(section.raw, default=str) + "\n", "utf-8")
-            results.put(RESULTS, section, NAMES)
+            results.put(RESULTS, section, NAMES, RESULTS.parents[2] / "README.md")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)

@@ -56,6 +56,7 @@ class Goal:
 
 
 GOALS = ("goal", "measured", "")
+SHORT = ("what it costs", "ktop", "the others")
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class Section:
     parts: list[str] = field(default_factory=list)
     """Markdown: tables and remarks in order."""
     goals: list[Goal] = field(default_factory=list)
+    short: list[tuple[str, str, str]] = field(default_factory=list)
+    """What is worth quoting: what was measured, ktop's figure, the others'."""
     raw: dict[str, object] = field(default_factory=dict)
     """All single values, for JSON."""
 
@@ -87,6 +90,8 @@ class Section:
         if self.commands:
             parts.append("```\n" + "\n".join(self.commands) + "\n```")
         parts += self.parts
+        if self.short:
+            parts.append(table(SHORT, self.short, text=True))
         if self.goals:
             parts.append(table(GOALS, [goal.row() for goal in self.goals], text=True))
         return "\n\n".join(parts) + "\n"

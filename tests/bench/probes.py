@@ -5,6 +5,7 @@ sudo .venv/bin/python -m tests.bench.probes
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from tests.bench.peers import BPFTRACE, HOST_CACHE, LIBBPF, REFUSED, Tool, ktop,
 from tests.bench.programs import Cost, measured, nothing_at
 
 GOAL = 0.4
+QUOTED = ("runqlat", "biotop", "tcptop", "hardirqs")
 FEWEST_RUNS = 20
 """A program that ran less often is not the event's."""
 
@@ -175,6 +177,13 @@ def best(found: Found) -> tuple[str, Spread, Spread]:
     return name, shares[0], shares[1]
 
 
+def quote(match: Match, found: Found) -> tuple[str, str, str]:
+    """Return what is worth quoting of one pane."""
+    peers = {name: spread(values).median for name, values in found.raw.items() if name not in NO_PEERS}
+    others = ", ".join(f"{name} {ns:.0f}" for name, ns in peers.items() if not math.isnan(ns))
+    return f"ns of programs, {match.event}", f"{spread(found.raw['ktop']).median:.0f}", others
+
+
 def goal(match: Match, peer: str, raw: Spread, net: Spread) -> Goal:
     """Hold one pane against the issue's goal."""
     asked = f"{match.pane}: at most {GOAL:g} times the best peer"
@@ -220,6 +229,7 @@ def run(*, quick: bool = False) -> Section:
         peer, raw, net = best(found)
         rows.append((f"{match.pane}: {match.event}", *cells, raw.text(2), net.text(2)))
         section.goals.append(goal(match, peer, raw, net))
+    section.short = [quote(match, results[match.pane]) for match in MATCHES if match.pane in QUOTED]
     section.table(header, rows)
     per_process = results["runqlat"].raw
     shares = [a / b for a, b in zip(per_process["ktop"], per_process["runqlat -P"], strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import platform
 import re
@@ -10,8 +11,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.figures import GOALS, Section, table
+from tests.bench.figures import GOALS, SHORT, Section, table
 
+QUOTED = "costs: made by bin/bench"
 _TITLE = """# What ktop costs, beside what people use today
 
 Written by `sudo bin/bench`, which runs what it compares in turn on one machine; all claims are \
@@ -55,10 +57,10 @@ def _versions() -> list[str]:
     return found.stdout.splitlines()
 
 
-def put(path: Path, section: Section, order: Sequence[str]) -> None:
-    """Replace ``section`` in the file, and write anew what stands above all sections."""
+def put(path: Path, section: Section, order: Sequence[str], readme: Path | None = None) -> None:
+    """Replace ``section`` in the file, and write anew what stands above all sections and in the README."""
     old = path.read_text("utf-8") if path.exists() else ""
-    texts = {name: _cut(old, name) for name in order}
+    texts = {name: _between(old, name) for name in order}
     now = dt.datetime.now(dt.UTC)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=path.parent
@@ -66,29 +68,49 @@ def put(path: Path, section: Section, order: Sequence[str]) -> None:
     stamp = f"*Measured on {now:%Y-%m-%d at %H:%M} UTC" + (f", at commit {commit}.*" if commit else ".*")
     heading, _, rest = section.text().partition("\n\n")
     texts[section.name] = f"{heading}\n\n{stamp}\n\n{rest.strip()}"
-    goals = [row for text in texts.values() for row in _goals(text)]
-    missed = sum("**missed**" in row for row in goals)
+    goals = [row for text in texts.values() for row in _rows(text, GOALS)]
+    missed = [row for row in goals if "**missed**" in row]
+    short = _table(SHORT, [row for text in texts.values() for row in _rows(text, SHORT)])
     parts = [
         _TITLE.strip(),
         machine(),
-        f"## Goals\n\n{len(goals) - missed} of {len(goals)} reached. Those that were not:",
-        "\n".join(
-            [*table(GOALS, [], text=True).splitlines(), *(row for row in goals if "**missed**" in row)]
-        ),
+        f"## In short\n\n{short}",
+        f"## Goals\n\n{len(goals) - len(missed)} of {len(goals)} reached. Those that were not:",
+        _table(GOALS, missed),
         *(f"<!-- {name} -->\n{text}\n<!-- {name}: end -->" for name, text in texts.items() if text),
     ]
     path.write_text("\n\n".join(parts) + "\n", "utf-8")
+    if readme is not None:
+        _quote(readme, f"Measured on {now:%Y-%m-%d}, {os.cpu_count()} CPUs, Linux {_version()}.\n\n{short}")
 
 
-def _cut(text: str, name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- {name}: end -->", text, re.DOTALL)
+def _version() -> str:
+    return ".".join(platform.release().split(".")[:2])
+
+
+def _quote(readme: Path, text: str) -> None:
+    """Replace what the README quotes; nothing where it does not."""
+    old = readme.read_text("utf-8")
+    before = _between(old, QUOTED)
+    if before:
+        readme.write_text(old.replace(before, text), "utf-8")
+
+
+def _between(text: str, name: str) -> str:
+    found = re.search(
+        rf"<!-- {re.escape(name)} -->\n(.*?)\n<!-- {name.partition(':')[0]}: end -->", text, re.DOTALL
+    )
     return found[1] if found else ""
 
 
-def _goals(text: str) -> list[str]:
-    """Return the lines of a section's table of goals."""
-    lines = text.splitlines()
-    header = table(GOALS, [], text=True).splitlines()[0]
-    if header not in lines:
+def _rows(text: str, header: Sequence[str]) -> list[str]:
+    """Return the lines of the table with that header in a section."""
+    lines = iter(text.splitlines())
+    if _table(header, []).splitlines()[0] not in lines:
         return []
-    return [line for line in lines[lines.index(header) + 2 :] if line.startswith("|")]
+    next(lines)
+    return list(itertools.takewhile(lambda line: line.startswith("|"), lines))
+
+
+def _table(header: Sequence[str], rows: Sequence[str]) -> str:
+    return "\n".join([*table(header, [], text=True).splitlines(), *rows])

@@ -146,6 +146,8 @@ def run(*, quick: bool = False) -> Section:
     lines = {name: {number: cpus[number][name] for number in CPUS} for name in synthetic.PANES}
     add(section, "simulated CPUs", lines)
     add(section, "simulated disks", {"biotop": synthetic.by_disks(DISKS)})
+    most = max(awake)
+    section.short.append((f"ms of CPU a tick, {most:,} processes", f"{spread(awake[most]).median:.0f}", ""))
     section.goals.insert(
         0,
         Goal(

@@ -115,6 +115,13 @@ def run(*, quick: bool = False) -> Section:
     ]
     section.table(("", "first, ms", "figures, ms", "CPU, s", "peak MiB"), rows)
     section.goals = goals(found)
+    mine = found.pop("ktop, all panes")
+    for what, value in (("ms to the first paint or line", "first_ms"), ("peak MiB until then", "peak_mib")):
+        others = {name: spread([getattr(one, value) for one in all_]).median for name, all_ in found.items()}
+        text = ", ".join(f"{name} {each:.0f}" for name, each in others.items())
+        section.short.append((what, f"{spread([getattr(one, value) for one in mine]).median:.0f}", text))
+    figures = spread([one.figures_ms for one in mine]).median
+    section.short.insert(1, ("ms to the first figures of all resident panes", f"{figures:.0f}", ""))
     return section
 
 

@@ -128,7 +128,24 @@ def run(*, quick: bool = False) -> Section:
     section.note(f"With {processes:,} sleeping processes and {connections:,} open loopback connections more:")
     section.table(("", "CPU %", "MiB"), rows(busy))
     section.goals = goals(idle, busy, processes)
+    section.short = [
+        quote("the host as it is", idle),
+        quote(f"{processes:,} processes and {connections:,} connections more", busy),
+    ]
     return section
+
+
+def quote(where: str, found: dict[str, list[Use]]) -> tuple[str, str, str]:
+    """Return what is worth quoting of one table: ktop's dearest pane, and the others."""
+    shown = max(
+        (name for name in found if name.endswith("in sight")), key=lambda name: cpu(found, name).median
+    )
+
+    def text(name: str) -> str:
+        return f"{cpu(found, name).median:.2f} %, {spread([one.mib for one in found[name]]).median:.0f} MiB"
+
+    others = ", ".join(f"{name} {text(name)}" for name in (HTOP, *(name for name in found if "side" in name)))
+    return f"CPU and memory, {where}", f"{text(shown)} ({shown.removeprefix('ktop, ')})", others
 
 
 def goals(idle: dict[str, list[Use]], busy: dict[str, list[Use]], processes: int) -> list[Goal]:

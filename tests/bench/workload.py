@@ -146,6 +146,13 @@ def run(*, quick: bool = False) -> Section:
         "programs, their cache misses and ktop's reading are not in it."
     )
     section.goals = goals(rates)
+    for load in LOADS:
+        medians = {scene: f"{rates.slower(load, scene).median:.2f}" for scene in SCENES if scene != ALONE}
+        mine = medians.pop("ktop")
+        others = ", ".join(
+            f"{'all ' * (scene != 'runqlat')}{scene} {slower}" for scene, slower in medians.items()
+        )
+        section.short.append((f"times slower, {load}", mine, others))
     return section
 
 
