@@ -90,3 +90,24 @@ def test_only_the_section_that_was_run_is_replaced(tmp_path):
     after = path.read_text("utf-8")
     assert "missed" not in after
     assert results._between(after, "probes") == results._between(before, "probes")
+
+
+def test_the_readme_quotes_what_all_sections_have(tmp_path):
+    readme, path = tmp_path / "README.md", tmp_path / "RESULTS.md"
+    readme.write_text(f"before\n<!-- {results.QUOTED} -->\nold\n<!-- costs: end -->\nafter\n", "utf-8")
+    for name in NAMES:
+        made = section(name, Goal("less", "1", reached=True))
+        made.short.append((f"cost of {name}", "1", "2"))
+        results.put(path, made, NAMES, readme)
+    text = readme.read_text("utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("\n<!-- costs: end -->\nafter\n")
+    assert "old" not in text
+    assert text.count("| cost of ") == 2
+
+
+def test_a_readme_without_a_place_for_it_stays(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing\n", "utf-8")
+    results.put(tmp_path / "RESULTS.md", section("probes", Goal("less", "1", reached=True)), NAMES, readme)
+    assert readme.read_text("utf-8") == "nothing\n"
