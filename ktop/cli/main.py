@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, NO_BPF = 0, 1, 2, 77
 _STDOUT, _STDERR = 1, 2
+NICE = -10
+"""With 8 hogs on 2 CPUs a key is seen after 3.0 ms (median; 99th percentile 26), at nice 0 10.4 (125)."""
 
 
 class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
@@ -123,7 +126,17 @@ def _application(options: Options) -> int:
         _panes([options.pane])
     _must_have_terminal()
     _must_allow_bpf()
+    _go_first()
     return _show(Sampler(panes, options.interval), panes, options)
+
+
+def _go_first() -> None:
+    """Let keys be answered also where more threads want to run than there are CPUs.
+
+    The threads inherit it.  ktop takes 1 % of one CPU, and gives way again at once.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 def _replay(options: Options) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from ktop import registry
+from ktop.cli.main import NICE
 from tests.e2e.terminal import Terminal
 from tests.e2e.workloads import SLEEPER, SPINNER, running, unique
 
@@ -56,6 +59,15 @@ def test_opens_with_live_figures(open_terminal: Open, width: int, height: int, t
         assert re.search(r"\d ?(ms|s)\b", row)
         assert "tp_btf" in terminal.wait_for("measured ") or width < 100
         assert not any(len(line) > width for line in terminal.screen())
+
+
+def test_all_its_threads_go_first(terminal: Terminal) -> None:
+    """On a host whose CPUs are all taken, keys are answered all the same."""
+    pid = terminal.start()
+    terminal.wait(partial(has_figures, "runqlat"), "the first figures")
+    threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+    assert len(threads) > 2
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {NICE}
 
 
 def test_every_pane_opens(terminal: Terminal) -> None:
