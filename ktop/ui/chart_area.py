@@ -47,7 +47,8 @@ class ChartArea(Ground, Container):
         self._strip: Any = None
         self._fits = True
         self._cpus = 0
-        self._room = (0, 0)
+        self.room = (0, 0)
+        """Columns and lines of the pane that it was last fitted to."""
 
     def compose(self) -> ComposeResult:
         """Compose the chart that the pane declares."""
@@ -75,7 +76,7 @@ class ChartArea(Ground, Container):
 
     def fit(self, width: int, lines: int) -> None:
         """Take a share of the ``lines`` of the pane; nothing when they are few."""
-        self._room = (width, lines)
+        self.room = (width, lines)
         self._fits = lines >= MIN_PANE_LINES
         most = 10 if isinstance(self._pane.chart, RowHistogram) else 16
         height = min(max(lines * 2 // 5, 7), most)
@@ -113,7 +114,7 @@ class ChartArea(Ground, Container):
         seen = [each.cpu for frame in frames[-1:] for each in frame.histograms if each.cpu is not None]
         if seen and max(seen) >= self._cpus:
             self._cpus = 1 + max(seen)
-            self.fit(*self._room)
+            self.fit(*self.room)
 
     def draw_row(self, row: Mapping[str, Any] | None) -> None:
         """Draw the histogram of the row under the cursor; an empty one without a row."""

@@ -98,8 +98,6 @@ class PaneView(Ground, Vertical):
 
     def on_resize(self) -> None:
         """Give the chart its share."""
-        for chart in self.query(ChartArea):
-            chart.fit(self.size.width, self.size.height)
         self.draw()
 
     def wake(self) -> None:
@@ -133,6 +131,10 @@ class PaneView(Ground, Vertical):
         reason = frame.status.unavailable if frame is not None else None
         self._draw_reason(reason)
         for chart in self.query(ChartArea):
+            # Not in on_resize alone: on a host that starves, Frames came before the first size was known,
+            # and the chart was left without room for good.
+            if chart.room != self.size:
+                chart.fit(self.size.width, self.size.height)
             chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)
         self._draw_question(frame)
@@ -151,6 +153,8 @@ class PaneView(Ground, Vertical):
             notes.append(f"last {STACK_SECONDS:.0f} s")
         if self._view.follow is not None:
             notes.append(f"following {self._view.follow}")
+        # That they slow every system call of the host must not be forgotten.
+        notes += [f"{group} too" for group in self.pane.on_demand if frame and group in frame.status.hooks]
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
         if self._older:

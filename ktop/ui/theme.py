@@ -133,13 +133,14 @@ _light = Theme(
 
 # The terminal's own colours.  Its ground may be dark or light, so nothing is
 # black, white or a grey, and the charts carry density in their glyphs as well.
+# Blue is the bright one wherever it is a text: on black the other cannot be read.
 _ansi = Theme(
     name=ANSI,
     ansi=True,
     dark=True,
-    primary="ansi_blue",
+    primary="ansi_bright_blue",
     secondary="ansi_cyan",
-    accent="ansi_blue",
+    accent="ansi_bright_blue",
     foreground="ansi_default",
     background="ansi_default",
     surface="ansi_default",
@@ -149,16 +150,16 @@ _ansi = Theme(
     warning="ansi_yellow",
     error="ansi_red",
     variables={
-        **{f"heat-{step}": "ansi_blue" for step in range(1, 5)},
+        **{f"heat-{step}": "ansi_bright_blue" for step in range(1, 5)},
         **{f"heat-{step}": "ansi_cyan" for step in range(5, 9)},
         **{f"heat-{step}": "ansi_bright_cyan" for step in range(9, 11)},
         "muted": "ansi_bright_black",
         "faint": "ansi_bright_black",
         "strong": "ansi_default",
         "chart": "ansi_default",
-        "read": "ansi_blue",
+        "read": "ansi_bright_blue",
         "write": "ansi_yellow",
-        "series-1": "ansi_blue",
+        "series-1": "ansi_bright_blue",
         "series-2": "ansi_yellow",
         "series-3": "ansi_green",
         "series-4": "ansi_magenta",

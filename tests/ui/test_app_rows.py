@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.widgets import Input
 
+from ktop.frame import Frame
 from ktop.ui.filter_bar import FilterBar
 from ktop.ui.heatmap import HeatmapView
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.sort_picker import SortPicker
 from tests.ui.driven import running
-from tests.ui.synthetic import PANES
+from tests.ui.synthetic import PANES, Synthetic
 
 # -- time --------------------------------------------------------------------
 
@@ -155,6 +158,27 @@ async def test_what_runs_on_demand_is_asked_for_and_given_up():
     async with running(pane="execsnoop") as k:
         await k.press("x", "x")
         assert k.source.demands == [("execsnoop", "failed", True), ("execsnoop", "failed", False)]
+
+
+class Demanded(Synthetic):
+    """Tells of the hooks that were asked for, as the sampler does."""
+
+    def frames(self, tick: int) -> list[Frame]:
+        asked = {group: "tp_btf/sys_exit" for _pane, group, on in self.demands if on}
+        return [
+            replace(frame, status=replace(frame.status, hooks={**frame.status.hooks, **asked}))
+            for frame in super().frames(tick)
+        ]
+
+
+async def test_what_runs_on_demand_is_said_as_long_as_it_runs():
+    async with running(Demanded(), pane="execsnoop") as k:
+        assert "failed too" not in k.text
+        await k.press("x")
+        await k.tick()
+        assert "failed too" in k.text
+        await k.press("1")
+        assert "failed too" not in k.main_text
 
 
 async def test_a_later_event_completes_an_earlier_one_and_the_newest_is_first():

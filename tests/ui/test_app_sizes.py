@@ -126,3 +126,13 @@ async def test_a_defect_ends_it_without_a_traceback(capfd):
         await fail()
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
+
+
+async def test_a_chart_that_missed_how_much_room_there_is_comes_into_sight():
+    async with running(ticks=5) as k:
+        chart = k.view.query_one(ChartArea)
+        chart._cpus = 0
+        chart.fit(0, 0)  # as on a host that starves, where Frames come before the first size
+        await k.tick(2)
+        assert chart.display
+        assert "cpu 0" in k.text

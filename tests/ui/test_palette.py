@@ -109,3 +109,9 @@ async def test_changing_the_theme_changes_the_palette():
         )
         app.theme = "nord"
         assert palette(app).style("hot").color is not None
+
+
+def test_nothing_is_written_in_the_blue_that_black_swallows():
+    variables = next(known for known in THEMES if known.name == ANSI).variables
+    grounds = {name for name in variables if name.endswith("background")}
+    assert not {name for name, color in variables.items() if color == "ansi_blue"} - grounds
