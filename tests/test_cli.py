@@ -268,6 +268,22 @@ def test_the_doctor() -> None:
     assert f"1 of {len(found)} panes" in doctor_text(CHECKS[:2], found, verbose=False)[-1]
 
 
+def test_the_doctor_says_once_what_the_whole_host_lacks() -> None:
+    found = [Found(pane, Status(unavailable="not allowed here")) for pane in panes()]
+    text = "\n".join(doctor_text(CHECKS, found, verbose=False, width=80))
+    assert text.count("not allowed here") == 1
+    assert "all" in text
+    mixed = [*found[1:], Found(panes()[0], Status())]
+    assert "\n".join(doctor_text(CHECKS, mixed, verbose=False)).count("not allowed here") == len(found) - 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_doctor_keeps_to_the_width_of_the_terminal(width: int) -> None:
+    hooks = {f"group_{n}": f"tp_btf/some_rather_long_name_{n}" for n in range(12)}
+    found = [Found(pane, Status(hooks=hooks)) for pane in panes()]
+    assert max(map(len, doctor_text(CHECKS, found, verbose=False, width=width))) <= width
+
+
 def test_the_doctor_in_json() -> None:
     found: list[Found] = survey(Probe(), panes())
     objects = [json.loads(line) for line in doctor_json(CHECKS, found, verbose=True)]

@@ -48,10 +48,14 @@ def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool, w
         lines += _wrapped(f"  {_mark(check)}  {check.name:{widest}}  ", said, width)
     lines += ["", "Panes"]
     widest = max((len(each.pane.name) for each in found), default=0)
-    for each in found:
-        lines += _pane(each, widest, verbose=verbose, width=width)
-    lines += ["", _verdict(checks, found)]
-    return lines
+    reasons = {each.status.unavailable for each in found}
+    if len(found) > 1 and len(reasons) == 1 and None not in reasons and not verbose:
+        # What the whole host lacks is said once.
+        lines += _wrapped(f"  {_WITHOUT}  {'all':{widest}}  ", [escape(min(filter(None, reasons)))], width)
+    else:
+        for each in found:
+            lines += _pane(each, widest, verbose=verbose, width=width)
+    return [*lines, "", *_wrapped("", [_verdict(checks, found)], width)]
 
 
 def as_json(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool) -> list[str]:

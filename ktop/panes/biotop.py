@@ -75,7 +75,7 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
 _DEVICE_TIME = (
     "Device time: from the issue to the disk, as the kernel's own statistics stamp it (of requests issued "
     "in one batch, the start of the batch), to completion; of a disk whose queue keeps no statistics, from "
-    "submission. Flushes are not in it. "
+    "submission. Flushes are not in it."
 )
 
 PANE = Pane(
@@ -122,20 +122,20 @@ PANE = Pane(
             "Bytes of write requests, as far as the disk did them; zeroes written by command count, "
             "discarded bytes do not.",
         ),
-        Column("avg_us", "AVG", Unit.US, _DEVICE_TIME + "The mean of reads and writes.", Fold.DERIVED),
+        Column("avg_us", "AVG", Unit.US, "The mean of reads and writes. " + _DEVICE_TIME, Fold.DERIVED),
         Column(
             "p99_us",
             "P99",
             Unit.US,
-            _DEVICE_TIME + "99 of 100 took less; from a histogram in powers of two, interpolated.",
+            "99 of 100 took less device time; from a histogram in powers of two, interpolated.",
             Fold.DERIVED,
         ),
-        Column("max_us", "MAX", Unit.US, _DEVICE_TIME + "The longest that ended.", Fold.DERIVED),
+        Column("max_us", "MAX", Unit.US, "The longest device time of those that ended.", Fold.DERIVED),
         Column(
             "total_us",
             "TIME",
             Unit.US,
-            _DEVICE_TIME + "Added up; a disk works on many requests at once, so it can exceed the interval.",
+            "Device time added up; a disk works on many requests at once, so it can exceed the interval.",
             from_width=90,
         ),
         Column(

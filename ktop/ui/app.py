@@ -130,7 +130,9 @@ class KtopApp(ThemedApp):
             self.notify("This is a recording: there is nothing to measure.", markup=False)
             return
         self.source.measure_cost(COST_S)
-        self.notify(f"The BPF programs are timed for {COST_S:g} seconds; see the status line.", markup=False)
+        # No longer than that: it stands over the end of the status line.
+        text = f"The BPF programs are timed for {COST_S:g} seconds; see the status line."
+        self.notify(text, markup=False, timeout=COST_S)
 
     def action_help(self) -> None:
         """Explain the keys, and the numbers of the pane in sight."""
