@@ -64,7 +64,7 @@ def starts() -> dict[str, tuple[str, Callable[[], Start]]]:
         "idle Textual and numpy": ("python -m tests.bench.idle_app", lambda: _to_mark(IDLE, b"painted 0")),
         "ktop, all panes": ("ktop", _ktop),
         "libbpf-tools runqlat": ("runqlat 1", lambda: _to_mark(("runqlat", "1"), b"Tracing")),
-        "bpftrace, the same": (
+        "bpftrace (the same)": (
             "bpftrace -e 'BEGIN { printf(\"begun\\n\"); } ...' (runqlat of question 1)",
             lambda: _to_mark(ready, rb"begun\r?\n"),
         ),
@@ -121,7 +121,9 @@ def run(*, quick: bool = False) -> Section:
         text = ", ".join(f"{name} {each:.0f}" for name, each in others.items())
         section.short.append((what, f"{spread([getattr(one, value) for one in mine]).median:.0f}", text))
     figures = spread([one.figures_ms for one in mine]).median
-    section.short.insert(1, ("ms to the first figures of all resident panes", f"{figures:.0f}", ""))
+    bcc = spread([one.first_ms for one in found.get("bcc runqlat", [])]).median
+    line = f"the first line of bcc's runqlat {bcc:.0f}" if found.get("bcc runqlat") else "–"
+    section.short.insert(1, ("ms to the first figures of all resident panes", f"{figures:.0f}", line))
     return section
 
 
