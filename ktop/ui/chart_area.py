@@ -126,7 +126,8 @@ class ChartArea(Ground, Container):
             return
         name = row.get("name", row.get("comm", b""))
         about = escape(name if isinstance(name, bytes | str) else str(name))
-        self._main.show(chart.bounds, np.asarray(row[chart.column]), f"{chart.title}  {about}")
+        longest = float(np.nan_to_num(row.get("max_us", np.nan), nan=np.inf))
+        self._main.show(chart.bounds, np.asarray(row[chart.column]), f"{chart.title}  {about}", longest)
 
     @property
     def focusable(self) -> Any:

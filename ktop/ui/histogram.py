@@ -55,10 +55,14 @@ class HistogramView(Drawn):
         self.title = ""
         self._bounds: Array = np.zeros(0)
         self._counts: Array = np.zeros(0)
+        self._longest = np.inf
 
-    def show(self, bounds: Array, counts: Array, title: str) -> None:
-        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,); ``title`` is shown as it is (escaped)."""
-        self._bounds, self._counts, self.title = bounds, counts, title
+    def show(self, bounds: Array, counts: Array, title: str, longest: float = np.inf) -> None:
+        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,); ``title`` is shown as it is (escaped).
+
+        ``longest``: the largest value there was; interpolation within a slot goes no further.
+        """
+        self._bounds, self._counts, self.title, self._longest = bounds, counts, title, longest
         self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
@@ -67,7 +71,10 @@ class HistogramView(Drawn):
         title: Parts = [(self.title, look.style("strong"))]
         if not len(counts):
             return [line(title, width), line([(self.quiet, look.style("muted"))], width)]
-        marks = [(name, float(percentile(self._counts, self._bounds, q)), color) for name, q, color in _MARKS]
+        marks = [
+            (name, min(float(percentile(self._counts, self._bounds, q)), self._longest), color)
+            for name, q, color in _MARKS
+        ]
         total = float(counts.sum())
         legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
         for name, value, color in marks:

@@ -34,8 +34,8 @@ class Section:
 
     pane: Pane
     lines: tuple[Content, ...]
-    histogram: tuple[Array, Array, str] | None = None
-    """Bounds, counts and title."""
+    histogram: tuple[Array, Array, str, float] | None = None
+    """Bounds, counts, title, and the largest value, beyond which no percentile is."""
     why_empty: str = ""
     """Why the pane knows nothing of the process; empty when it does."""
 
@@ -196,9 +196,11 @@ def _stacks(pane: Pane, known: ProcessHistory, width: int) -> list[Content]:
     return lines
 
 
-def _histogram(known: ProcessHistory) -> tuple[Array, Array, str] | None:
+def _histogram(known: ProcessHistory) -> tuple[Array, Array, str, float] | None:
     """Return the process's own histogram, if the pane keeps one and says in which bounds."""
     for column in known.pane.columns:
         if column.unit is Unit.HISTOGRAM and column.bounds is not None and column.name in known.total:
-            return column.bounds, known.total[column.name][0], column.title.lower()
+            longest = float(known.total["max_us"][0]) if "max_us" in known.total else np.nan
+            counts = known.total[column.name][0]
+            return column.bounds, counts, column.title.lower(), np.inf if np.isnan(longest) else longest
     return None

@@ -196,6 +196,8 @@ async def test_histogram_names_percentiles_and_shares():
         assert "90.0%" in lines[1]
         assert "64–128µs" in lines[4]
         assert lines[1].rstrip().endswith("◂")
+        app.widget.show(log2_bounds(12), counts, "Waits", 65.0)
+        assert "p99 65.0µs" in app.text()[0], "it says more than the longest there was"
         app.widget.show(log2_bounds(12), counts * 0, "Waits")
         assert "nothing counted" in app.text()[1]
 
