@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from ktop import registry
+from ktop.cli.main import NICE
 from tests.bench.figures import Goal, Section, quantile
 from tests.bench.many_rows import ROWS, name
 from tests.bench.peers import end
@@ -221,7 +222,8 @@ def run(*, quick: bool = False, priorities: bool = False) -> Section:
         "second (cursor, page, end, home); *ktop, panes* is ktop on the live host, the keys choose panes. "
         f"*Hogs* are as many processes of `stress-ng --cpu` at nice 0, on {cpus} CPUs, of another session, "
         "as a service is, or of ktop's own: the scheduler groups by session (`sched_autogroup_enabled`), or "
-        f"by cgroup. Who holds the watch runs at nice {WATCH_NICE}.",
+        f"by cgroup. ktop gives itself nice {NICE} (`python -m tests.bench.keys --priorities` compares "
+        f"others); who holds the watch runs at {WATCH_NICE}.",
         ["python -m tests.bench.many_rows", "ktop"],
     )
     lines = []
