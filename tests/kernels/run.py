@@ -32,6 +32,7 @@ def main() -> int:
         return 2
     began = time.monotonic()
     boots = Matrix(arguments.only).run(versions, arguments.at_once or guests_at_once())
+    boots.sort(key=lambda one: list(kernel.VERSIONS).index(one.version))
     summary = report.summarise(boots)
     report.write(summary, cache_directory())
     counts = closing.Counts()
