@@ -113,7 +113,7 @@ def drawn(app: App[None]) -> bool:
 async def settled(pilot: Pilot[None], holds: Callable[[], bool] = lambda: True) -> None:
     """Wait until nothing is going on any more: no worker, and twice the same picture."""
     before: object = None
-    while True:
+    for _ in range(1000):
         await pilot.pause()
         await pilot.app.workers.wait_for_complete()
         now = text(pilot.app)
@@ -121,6 +121,7 @@ async def settled(pilot: Pilot[None], holds: Callable[[], bool] = lambda: True) 
             return
         before = now
         await pilot.pause(0.05)
+    raise RuntimeError(f"it never came to rest: {before}")
 
 
 def main() -> None:
