@@ -128,18 +128,17 @@ def flag(value: object) -> str:
     return "yes" if value else "no"
 
 
-def bars(counts: Array, peak: float) -> str:
-    """Return a bar for each of ``counts`` (shape (cpus,)), ``peak`` the highest; ``·`` for zero."""
-    top = len(_BARS) - 1
-    out = []
-    for value in counts.tolist():
-        if value is None or math.isnan(value):
-            out.append(NOT_MEASURED)
-        elif value <= 0:
-            out.append(ZERO_BAR)
-        else:
-            out.append(_BARS[min(top, int(value / peak * (top + 1)))] if peak > 0 else _BARS[top])
-    return "".join(out)
+def bars(counts: Array, zero: str = ZERO_BAR) -> str:
+    """Return a bar for each of ``counts`` (shape (n,)), on the scale of the highest; ``zero`` for none."""
+    values = counts.tolist()  # each visible row has dozens, each second
+    peak = max((value for value in values if value == value), default=0)  # noqa: PLR0124 - all but NaN
+    glyphs, top = _BARS + _BARS[-1], len(_BARS)
+    return "".join(
+        [
+            glyphs[int(value * top / peak)] if value > 0 else zero if value == value else NOT_MEASURED  # noqa: PLR0124
+            for value in values
+        ]
+    )
 
 
 def squeeze(counts: Array, width: int) -> Array:
@@ -290,12 +289,8 @@ def _never(value: object) -> str:
     return ""
 
 
-def _own_bars(value: Array) -> str:
-    return bars(value, float(value.max()) if value.size else 0.0)
-
-
-def _bare_bars(value: Array) -> str:
-    return _own_bars(value).replace(ZERO_BAR, " ")
+def _slots(counts: Array) -> str:
+    return bars(counts, zero=" ")
 
 
 def _padded(write: Callable[[float], str], letters: int) -> Callable[[float], str]:
@@ -326,6 +321,6 @@ _CELLS: Mapping[Unit, tuple[Callable[[Any], str], str]] = {
     Unit.TIME: (clock, ""),
     Unit.ADDRESS: (address, ""),
     Unit.FLAG: (flag, ""),
-    Unit.BY_CPU: (_own_bars, ""),
-    Unit.HISTOGRAM: (_bare_bars, ""),
+    Unit.BY_CPU: (bars, ""),
+    Unit.HISTOGRAM: (_slots, ""),
 }

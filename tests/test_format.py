@@ -189,8 +189,10 @@ def test_time_of_day_is_local():
 
 
 def test_bars_are_scaled_by_the_peak_and_zero_is_no_bar():
-    assert fmt.bars(np.array([0, 1, 4, 8]), 8) == "·▁▄▇"
-    assert fmt.bars(np.array([0.0, np.nan]), 0) == "·–"
+    assert fmt.bars(np.array([0, 1, 4, 8])) == "·▁▄▇"
+    assert fmt.bars(np.array([0.0, np.nan])) == "·–"
+    assert fmt.bars(np.array([np.nan, 2.0, 0.0])) == "–▇·"
+    assert not fmt.bars(np.array([]))
     assert fmt.cell(column(Unit.BY_CPU), np.array([1, 0, 2])) == "▄·▇"
 
 
