@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
 
 from ktop.pane import Pane
 from ktop.source import HOST, Source
@@ -17,6 +16,7 @@ from ktop.ui.bridge import Bridge
 from ktop.ui.drawn import Ground
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
+from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
 from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.tabs import PaneTabs
@@ -33,7 +33,7 @@ class Body(Ground, Container):
     """Where the pane in sight is."""
 
 
-class MainScreen(TimeKeys, Ground, Screen[None]):
+class MainScreen(TimeKeys, Ground, LaidOut):
     """Shows one pane at a time; each is made when it is first looked at."""
 
     BINDINGS = keys.MAIN

@@ -10,7 +10,6 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ktop.format import args, clock, duration, number, size
@@ -24,6 +23,7 @@ from ktop.ui import keys
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
+from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
 from ktop.ui.sections import Section, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
@@ -65,7 +65,7 @@ class PaneSection(Vertical):
         self._chart.show(*content.histogram)
 
 
-class ProcessScreen(TimeKeys, Screen[None]):
+class ProcessScreen(TimeKeys, LaidOut):
     """One process over the whole history kept; it stays when the process ends."""
 
     CSS = """
