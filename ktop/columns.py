@@ -131,8 +131,6 @@ class RowWriter:
         self._cells = [
             (
                 " " * slot.gap,
-                slot.width,
-                slot.right,
                 rows[slot.column.name],
                 self._writer(slot),
                 quiet(slot.column.unit),
@@ -146,7 +144,7 @@ class RowWriter:
         """Return the row at ``position`` as texts with roles; neighbours of one role are one piece."""
         out: list[tuple[str, int]] = []
         text, last = "", PLAIN
-        for gap, width, right, values, write, is_quiet, normal, alarm in self._cells:
+        for gap, values, write, is_quiet, normal, alarm in self._cells:
             value = values.item(position) if values.ndim == 1 else values[position]
             role = QUIET if is_quiet(value) else normal
             # NaN is not equal to itself.
@@ -156,18 +154,27 @@ class RowWriter:
                 if text:
                     out.append((text, last))
                 text, last = "", role
-            text += gap + fit(write(value), width, right=right)
+            text += gap + write(value)
         if text:
             out.append((text, last))
         return out
 
     @staticmethod
     def _writer(slot: Slot) -> Callable[[Any], str]:
-        if slot.column.unit is not Unit.BY_CPU:
-            return formatter(slot.column)
+        """Return what writes a value as wide as ``slot`` is."""
+        write, width, right = formatter(slot.column), slot.width, slot.right
+        if slot.column.is_text:
+            return lambda value: fit(write(value), width, right=right)
+        place = str.rjust if right else str.ljust
         # Each row has its own scale: it says where, and the count beside it how often.
-        write = formatter(slot.column)
-        return lambda value: write(squeeze(value, slot.width))
+        narrow = slot.column.unit is Unit.BY_CPU
+
+        def written(value: Any) -> str:
+            text = write(squeeze(value, width) if narrow else value)
+            # Every character of figures and bars takes one cell.
+            return place(text, width) if len(text) <= width else fit(text, width, right=right)
+
+        return written
 
 
 def _least(column: Column) -> int:

@@ -27,7 +27,7 @@ AIRY_FROM = 26
 """Lines of a pane from which a blank one stands between chart and table."""
 
 
-class ChartArea(Ground, Container):
+class ChartArea(Container, Ground):
     """Holds the pane's chart; made only for panes that have one."""
 
     DEFAULT_CSS = """

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from ktop.ui.pane_view import PaneView
 
 
-class Body(Ground, Container):
+class Body(Container, Ground):
     """Where the pane in sight is."""
 
 
-class MainScreen(TimeKeys, Ground, LaidOut):
+class MainScreen(TimeKeys, LaidOut, Ground):
     """Shows one pane at a time; each is made when it is first looked at."""
 
     BINDINGS = keys.MAIN

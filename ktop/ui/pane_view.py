@@ -37,7 +37,7 @@ STACK_SECONDS = 30.0
 """Stacks are added up over that long: one interval's samples say little."""
 
 
-class PaneView(Ground, Vertical):
+class PaneView(Vertical, Ground):
     """Draws its pane at the moment looked at, whenever a Frame comes or the moment changes."""
 
     class Opened(Message):

@@ -1,4 +1,4 @@
-"""Answer issue 4's questions and write RESULTS.md beside this file.
+"""Answer what ktop costs beside what people use today, and write RESULTS.md beside this file.
 
     sudo bin/bench [--quick] [NAME...]
 

@@ -42,7 +42,7 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What issue 4 asks for, what it came to, and why it was missed where it was."""
+    """What was asked for, what it came to, and why it was missed where it was."""
 
     asked: str
     found: str

@@ -95,7 +95,7 @@ async def take(shot: Shot) -> str:
             await settled(pilot)
         await settled(pilot)
         strips = app.screen._compositor.render_strips()
-        background = app.screen.styles.background.rich_color.get_truecolor().hex
+        background = app.screen.background_colors[1].rich_color.get_truecolor().hex
         return svg(strips, shot.width, background, f"ktop {shot.name or shot.pane}")
 
 
