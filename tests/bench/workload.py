@@ -100,6 +100,9 @@ def goals(rates: Rates) -> list[Goal]:
                     slower.median < HARDLY,
                     f"rounds without any tool differ by {rates.noise(load):.1f} % among themselves"
                     if slower.low < HARDLY
+                    else "a process costs an entry in each of three storages, made and freed by the kernel, "
+                    "beside what its programs take"
+                    if load == "fork+exec"
                     else "",
                 )
             )
