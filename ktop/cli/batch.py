@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -139,7 +139,7 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
 def _consume(frames: Frames, progress: Round, put: Callable[[Frame], None]) -> None:
     """Put what is wanted until all is there or the end; those without figures say so each interval."""
     first = True
-    while not progress.is_over and (frame := frames.get()) is not None:
+    while not progress.is_over and (frame := _next(frames)) is not None:
         if frame.pane != HOST:
             if progress.wants(frame):
                 put(frame)
@@ -147,6 +147,14 @@ def _consume(frames: Frames, progress: Round, put: Callable[[Frame], None]) -> N
         for silent in progress.unavailable.values() if not first else ():
             put(replace(silent, ts=frame.ts, interval_s=frame.interval_s))
         first = False
+
+
+def _next(frames: Frames) -> Frame | None:
+    """Return what comes next, however long it takes."""
+    while True:
+        # A signal between Python's look for signals and its sleep wakes nobody: look again soon.
+        with suppress(Empty):
+            return frames.get(timeout=0.2)
 
 
 def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:

@@ -74,9 +74,12 @@ def _column(column: Column, values: Array) -> list[str]:
     """Return header and cells of one column, all of the same width."""
     write = _stack if column.unit is Unit.STACK else formatter(column)
     source = values if values.ndim == 2 else values.tolist()
-    texts = [header(column), *(write(value) for value in source)]
-    widest = max(map(cells, texts))
-    return [fit(text, widest, right=not column.is_text) for text in texts]
+    texts = [header(column), *map(write, source)]
+    widths = list(map(cells, texts))
+    widest = max(widths)
+    if column.is_text:
+        return [text + " " * (widest - width) for text, width in zip(texts, widths, strict=True)]
+    return [" " * (widest - width) + text for text, width in zip(texts, widths, strict=True)]
 
 
 def _stack(frames: Sequence[bytes | str] | None) -> str:
