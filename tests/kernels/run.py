@@ -108,14 +108,7 @@ class Matrix:
         print(
             f"booting {version} ({ready.release}), ready after {time.monotonic() - began:.0f} s", flush=True
         )
-        disks = userland.image, project
-        result = boot(ready, disks, self._runs / version, self._only, TIMEOUT)
-        if result.failure:
-            # QEMU's emulated processors can meet an instruction that is being patched, as it is whenever a
-            # tracepoint is switched (an oops by int3, or a CPU that never comes back).  No test fails by
-            # that, the whole guest does, so it gets a second chance, and the first is told.
-            print(f"{version}: {result.failure}; once more\n{report.console_of(result)}", flush=True)
-            result = boot(ready, disks, self._runs / version, self._only, TIMEOUT)
+        result = boot(ready, (userland.image, project), self._runs / version, self._only, TIMEOUT)
         print(f"{version}: {result.failure or 'done'} after {result.seconds:.0f} s", flush=True)
         return result
 
