@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from rich.cells import cell_len
@@ -12,6 +12,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from ktop.frame import Array
+from ktop.text import fit
+
+S = TypeVar("S")
 
 Parts: TypeAlias = list[tuple[str, Style | None]]
 """Pieces of a line, each with its style."""
@@ -67,9 +70,37 @@ def line(parts: Iterable[tuple[str, Style | None]], width: int) -> Strip:
     return Strip(segments).adjust_cell_length(width)
 
 
-def cells(parts: Parts) -> int:
-    """Return how many cells ``parts`` take."""
+def cells(parts: Iterable[tuple[str, object]]) -> int:
+    """Return how many cells ``parts`` (text, style) take."""
     return sum(cell_len(text) for text, _ in parts)
+
+
+def cut(parts: Sequence[tuple[str, S]], width: int) -> list[tuple[str, S]]:
+    """Return ``parts`` in ``width`` cells at most; ``…`` marks a cut."""
+    if cells(parts) <= width:
+        return list(parts)
+    out = []
+    for text, style in parts:
+        size = cell_len(text)
+        if size >= width:
+            out.append((fit(text + " ", width), style))
+            break
+        out.append((text, style))
+        width -= size
+    return out
+
+
+def ends(left: Parts, right: Parts, width: int) -> Strip:
+    """Return one line with ``left`` and ``right`` at its ends.
+
+    ``left`` is cut when there is no room for both: the right end names states
+    (paused, interval) that must not get lost.
+    """
+    right = cut(right, width)
+    room = width - cells(right)
+    # One blank at least between the two.
+    left = cut(left, max(room - 1, 0) if right else room)
+    return line([*left, (" " * (room - cells(left)), None), *right], width)
 
 
 def spread(left: Parts, rights: Sequence[Parts], width: int) -> Strip:

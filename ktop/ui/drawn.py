@@ -14,20 +14,20 @@ from ktop.ui.palette import Palette, palette
 
 
 class Bare(Widget):
-    """A widget without border, padding, tint and opacity: its lines are what it is.
+    """A widget without border, tint and opacity: its lines are what it is.
 
     Textual asks for all of these for every line; that is half of what a line costs.
     """
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the lines of ``crop`` as ``render_line`` has them, as wide as the widget."""
-        width = self.size.width
-        strips = [self.render_line(y).adjust_cell_length(width) for y in crop.line_range]
+        """Return the lines of ``crop`` as ``render_line`` has them; those must be as wide as the widget."""
+        strips = [self.render_line(y) for y in crop.line_range]
         for line_filter in self.get_line_filters():
             ground = self.background_colors[1]
             strips = [strip.apply_filter(line_filter, ground) for strip in strips]
         start, end = crop.column_span
-        return strips if (start, end) == (0, width) else [strip.crop(start, end) for strip in strips]
+        whole = (start, end) == (0, self.outer_size.width)
+        return strips if whole else [strip.crop(start, end) for strip in strips]
 
 
 class Ground(Widget):
@@ -42,16 +42,21 @@ class Ground(Widget):
 
 
 class Drawn(Bare):
-    """Keeps finished lines, and makes them anew for data, size and theme."""
+    """Keeps finished lines, and makes them anew for data, size and theme.
+
+    Of its padding only the cells at both ends of a line count.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         """Draw nothing yet."""
         super().__init__(id=id)
         self._drawn: list[Strip] = []
         self._lines: list[Strip] = []
-        """As ``_drawn``, on the widget's ground and as wide as it is."""
+        """As ``_drawn``, on the widget's ground and as wide and high as it is."""
         self._ground = Style.null()
-        self._width = 0
+        self._room: tuple[int, int] | None = None
+        """Columns and lines that ``_lines`` are made for; None: the style has changed since."""
+        self._edges = ("", "")
         self._on_ground: dict[Style | None, Style] = {}
 
     def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
@@ -63,47 +68,58 @@ class Drawn(Bare):
 
     def redraw(self) -> None:
         """Draw again, when there is a place to draw to; the screen is told of what differs."""
-        if self.is_attached and self.size:
-            width, height = self.size
-            if self._width != width or self._ground != self.rich_style:
-                self._width, self._ground = width, self.rich_style
-                self._on_ground.clear()
-                self._drawn = []
-            before, lines = self._drawn, self.draw(palette(self.app), width, height)[:height]
-            same = [
-                y < len(before) and (line is before[y] or line == before[y]) for y, line in enumerate(lines)
-            ]
-            # Finished here, not in render_line: style and size are dear to ask for, line by line.
-            self._lines = [
-                self._lines[y] if same[y] else self._finished(line) for y, line in enumerate(lines)
-            ]
-            self._drawn = lines
-            if len(before) != len(lines):
-                self.refresh()
-            elif not all(same):
-                self.refresh(*(Region(0, y, width, number) for y, number in _runs(same)))
+        if self.is_attached and self.outer_size:
+            regions = self._make()
+            if regions:
+                self.refresh(*regions)
 
-    def _finished(self, strip: Strip) -> Strip:
+    def _make(self) -> list[Region]:
+        """Make the lines anew; return where they differ from those before."""
+        width, height = self.outer_size
+        if self._room != (width, height):
+            self._room, self._ground = (width, height), self.rich_style
+            space = self.styles.padding
+            self._edges = (" " * space.left, " " * space.right)
+            self._on_ground.clear()
+            self._drawn, self._lines = [], []
+        inner = width - sum(map(len, self._edges))
+        drawn = self.draw(palette(self.app), inner, height)[:height]
+        # What is missing below is blank.
+        drawn += [Strip([], 0)] * (height - len(drawn))
+        before, old = self._drawn, self._lines
+        same = [y < len(before) and (line is before[y] or line == before[y]) for y, line in enumerate(drawn)]
+        # Finished here, not when the screen asks: the style is dear to ask for, line by line.
+        self._lines = [old[y] if same[y] else self._finished(line, inner) for y, line in enumerate(drawn)]
+        self._drawn = drawn
+        return [Region(0, y, inner, number) for y, number in _runs(same)]
+
+    def _finished(self, strip: Strip, inner: int) -> Strip:
         """Return ``strip`` on the widget's ground, as wide as the widget."""
-        segments = []
-        for text, style, _control in strip.adjust_cell_length(self._width):
+        left, right = self._edges
+        segments = [Segment(left, self._ground)] if left else []
+        for text, style, _control in strip.adjust_cell_length(inner):
             whole = self._on_ground.get(style)
             if whole is None:
                 whole = self._on_ground[style] = self._ground + style
             segments.append(Segment(text, whole))
-        return Strip(segments, self._width)
+        if right:
+            segments.append(Segment(right, self._ground))
+        return Strip(segments, len(left) + inner + len(right))
 
-    def on_mount(self) -> None:
-        """Follow the theme."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
+    def notify_style_update(self) -> None:
+        """Forget what was drawn on another ground, or in another theme."""
+        super().notify_style_update()
+        self._room = None
 
     def on_resize(self) -> None:
         """Fit the new size."""
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
-        """Return a finished line on the widget's ground."""
-        return self._lines[y] if y < len(self._lines) else Strip.blank(self.size.width, self.rich_style)
+        """Return a finished line; made now, if nobody had it made for this size and theme."""
+        if self._room != self.outer_size:
+            self._make()
+        return self._lines[y]
 
 
 def _runs(same: list[bool]) -> Iterator[tuple[int, int]]:

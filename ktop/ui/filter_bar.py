@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
 
@@ -48,7 +47,7 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Compose the mark and what is to be said; the input comes when it is needed."""
-        yield Line(Content.styled("/", "bold $strong"), id="slash")
+        yield Line([("/", "strong bold")], id="slash")
         yield Line(id="about")
 
     async def on_mount(self) -> None:
@@ -108,17 +107,17 @@ class FilterBar(Horizontal):
         """Say what is wrong with the filter, or what it does."""
         if self._error:
             # Others' text (of a name that was typed) is escaped by the parser.
-            content = Content.styled(self._error, "$hot")
+            text, style = self._error, "hot"
         elif self._counts is None or not self._view.filter:
-            content = Content.empty()
+            text, style = "", ""
         else:
             shown, total, ignored = self._counts
             text = f"{shown} of {total}"
             if ignored:
                 text = f"no column here for {escape(' '.join(ignored))}  {text}"
-            content = Content.styled(text, "$warn" if ignored else "$muted")
+            style = "warn" if ignored else "muted"
         line = self.query_one("#about", Line)
-        line.set(content)
+        line.set([(text, style)])
         line.refresh(layout=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:

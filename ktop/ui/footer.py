@@ -6,27 +6,24 @@ from collections.abc import Collection, Iterable, Sequence
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.widget import Widget
+from textual.strip import Strip
 
+from ktop.ui.blocks import line
+from ktop.ui.drawn import Drawn
 from ktop.ui.keys import declared, shown_key
+from ktop.ui.palette import Palette
 
 LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close"})
 """The ids of the bindings that nobody must have to look for."""
 
 
-class KeyLine(Widget):
+class KeyLine(Drawn):
     """Keys and what they do; as many as fit, and each can be clicked.
 
     The way out and the help are there at any width: they are the last to go.
     """
 
-    DEFAULT_CSS = """
-    KeyLine {
-        height: 1;
-        text-wrap: nowrap;
-    }
-    """
+    DEFAULT_CSS = "KeyLine { height: 1; }"
 
     def __init__(self, bindings: Iterable[BindingType]) -> None:
         """Show those of ``bindings`` that are made to be shown."""
@@ -39,35 +36,37 @@ class KeyLine(Widget):
         """Show all but the bindings with these ids: they do nothing here."""
         if self._left_out != frozenset(idents):
             self._left_out = frozenset(idents)
-            self.refresh()
+            self.redraw()
 
-    def render(self) -> Content:
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
         """Return the line."""
-        parts: list[str | tuple[str, str]] = []
-        shown = self._fitting()
-        gap = 2 if _width(shown, 2) <= self.size.width else 1
+        del height  # it is one
+        words = []
+        shown = self._fitting(width)
+        gap = 2 if _width(shown, 2) <= width else 1
         self._spans = []
         x = 0
         for binding in shown:
             key, label = shown_key(binding), binding.description
             size = len(key) + len(label) + 1
             self._spans.append((x, x + size, binding))
-            parts += [(key, "bold"), " ", (label, "$muted"), " " * gap]
+            words += [(key, "foreground bold"), (" " + label + " " * gap, "muted")]
             x += size + gap
-        return Content.assemble(*parts)
+        return [line(look.parts(words), width)]
 
-    def _fitting(self) -> list[Binding]:
+    def _fitting(self, width: int) -> list[Binding]:
         """Return what there is room for: keys of the pane go before the application's, from the right."""
         shown = [binding for binding in self._shown if binding.id not in self._left_out]
-        while len(shown) > 1 and _width(shown, 1) > self.size.width:
+        while len(shown) > 1 and _width(shown, 1) > width:
             others = [binding for binding in shown if binding.id not in LAST_TO_GO]
             shown.remove((others or shown)[-1])
         return shown
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key would do."""
+        place = event.get_content_offset(self)
         for start, end, binding in self._spans:
-            if start <= event.x < end:
+            if place is not None and start <= place.x < end:
                 self.app.simulate_key(binding.key.split(",", maxsplit=1)[0])
                 return
 

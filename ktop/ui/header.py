@@ -6,16 +6,15 @@ import math
 import time
 from collections.abc import Mapping
 
-from textual.content import Content
-from textual.widget import Widget
+from textual.strip import Strip
 
 from ktop.source import HOST, Identity
 from ktop.text import escape
+from ktop.ui.blocks import cells, cut, ends, line
 from ktop.ui.bridge import Arrived, Bridge
-from ktop.ui.line import spread
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette, Words
 from ktop.ui.view import SLACK_S, View
-
-Part = str | tuple[str, str]
 
 NOT_MEASURED = "–"
 """As ktop.format has it, which is not imported before the first paint."""
@@ -25,15 +24,10 @@ WIDE = 116
 METER_CELLS = 10
 
 
-class Header(Widget):
+class Header(Drawn):
     """Host and load in two lines, from the HOST Frames."""
 
-    DEFAULT_CSS = """
-    Header {
-        height: 2;
-        text-wrap: nowrap;
-    }
-    """
+    DEFAULT_CSS = "Header { height: 2; }"
 
     def __init__(self, identity: Identity, bridge: Bridge, view: View) -> None:
         """Show the host of ``identity`` at the moment of ``view``."""
@@ -41,7 +35,6 @@ class Header(Widget):
         self._identity = identity
         self._bridge = bridge
         self._view = view
-        self._state: Content | None = None
 
     def on_mount(self) -> None:
         """Follow the host's Frames."""
@@ -53,11 +46,11 @@ class Header(Widget):
 
     def on_arrived(self, _event: Arrived) -> None:
         """Draw the newest figures."""
-        self.refresh()
+        self.redraw()
 
-    def render(self) -> Content:
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
         """Return both lines."""
-        width = self.size.width
+        del height  # it is two
         # Before the first Frame there is no history, and none must be made for the first paint.
         at = self._view.at
         frame = (
@@ -66,87 +59,86 @@ class Header(Widget):
             else None
         )
         figures = frame.host if frame is not None else {}
-        first = spread(self._who(figures, width), self._when(frame.ts if frame is not None else None), width)
-        second = Content.assemble(*_load(figures, width))
-        if second.cell_length > width:
+        when = self._when(frame.ts if frame is not None else None)
+        load = _load(figures, width)
+        if cells(load) > width:
             # A host with much to say needs the room of the meters.
-            second = Content.assemble(*_load(figures, min(width, WIDE - 1)))
-        if second.cell_length > width:
-            second = second.truncate(width, ellipsis=True)
-        return Content("\n").join([first, second])
+            load = _load(figures, min(width, WIDE - 1))
+        return [
+            ends(look.parts(self._who(figures, width)), look.parts(when), width),
+            line(look.parts(cut(load, width)), width),
+        ]
 
-    def _who(self, figures: Mapping[str, float], width: int) -> Content:
+    def _who(self, figures: Mapping[str, float], width: int) -> Words:
         """Return name, kernel, CPUs and uptime of the host."""
         identity = self._identity
-        parts: list[Part] = [
-            ("ktop ", "$muted"),
-            (escape(identity.hostname), "bold $strong"),
-            "  ",
-            (escape(identity.kernel), "$muted"),
+        words = [
+            ("ktop ", "muted"),
+            (escape(identity.hostname), "strong bold"),
+            ("  " + escape(identity.kernel), "muted"),
         ]
         if width >= WIDE:
-            parts += ["  ", (f"{identity.cpus} CPUs", "$muted")]
-        parts += [("  up ", "$muted"), uptime(figures.get("uptime_s", math.nan))]
+            words.append((f"  {identity.cpus} CPUs", "muted"))
+        words += [("  up ", "muted"), (uptime(figures.get("uptime_s", math.nan)), "")]
         if identity.recorded:
-            parts.append(("  recording", "bold $warn"))
-        return Content.assemble(*parts)
+            words.append(("  recording", "warn bold"))
+        return words
 
-    def _when(self, shown: float | None) -> Content:
+    def _when(self, shown: float | None) -> Words:
         """Return the moment shown, how far back it is, and the interval."""
         view = self._view
-        parts: list[Part] = []
+        words = []
         if view.at is not None:
             back = max(self._bridge.now - view.at, 0.0)
-            parts += [(f" {ago(back)} · paused ", "bold $warn reverse"), "  "]
-        parts += [("every ", "$muted"), f"{view.interval_s:g} s", "  "]
+            words += [(f" {ago(back)} · paused ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
-        parts.append(time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED)
-        return Content.assemble(*parts)
+        clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
+        return [*words, ("every ", "muted"), (f"{view.interval_s:g} s  {clock}", "")]
 
 
-def _load(figures: Mapping[str, float], width: int) -> list[Part]:
+def _load(figures: Mapping[str, float], width: int) -> Words:
     """Return the second line: load, CPU, memory, pressure."""
     wide = width >= WIDE
     gap = "    " if wide else "  "
-    parts: list[Part] = [("load ", "$muted")]
-    parts.append(" ".join(_number(figures.get(name)) for name in ("load1", "load5", "load15")))
-    parts += [gap, ("cpu ", "$muted"), *_share(figures.get("cpu_ratio"), 0.75, 0.95, meter=wide)]
+    load = " ".join(_number(figures.get(name)) for name in ("load1", "load5", "load15"))
+    words = [("load ", "muted"), (load, "")]
+    words += [(gap + "cpu ", "muted"), *_share(figures.get("cpu_ratio"), 0.75, 0.95, meter=wide)]
     used, total = figures.get("memory_used_bytes"), figures.get("memory_total_bytes")
     share = used / total if used is not None and total else None
-    parts += [gap, ("mem ", "$muted")]
+    words.append((gap + "mem ", "muted"))
     if wide:
-        parts += [*_meter(share, 0.85, 0.95), " "]
-    parts += [(f"{_bytes(used)}/{_bytes(total)}", _alarm(share, 0.85, 0.95))]
+        words += [*_meter(share, 0.85, 0.95), (" ", "")]
+    words.append((f"{_bytes(used)}/{_bytes(total)}", _alarm(share, 0.85, 0.95)))
     swap = figures.get("swap_used_bytes")
     if swap and width >= 100:
-        parts += [gap, ("swap ", "$muted"), _bytes(swap)]
+        words += [(gap + "swap ", "muted"), (_bytes(swap), "")]
     if any(f"pressure_{name}" in figures for name in ("cpu", "io", "memory")):
-        parts += [gap, ("pressure" if width >= 90 else "psi", "$muted")]
+        words.append((gap + ("pressure" if width >= 90 else "psi"), "muted"))
         for name, label in (("cpu", " cpu "), ("io", "  io "), ("memory", "  mem ")):
-            parts += [(label, "$muted"), *_share(figures.get(f"pressure_{name}"), 0.10, 0.40)]
-    return parts
+            words += [(label, "muted"), *_share(figures.get(f"pressure_{name}"), 0.10, 0.40)]
+    return words
 
 
-def _share(value: float | None, warn: float, hot: float, *, meter: bool = False) -> list[Part]:
+def _share(value: float | None, warn: float, hot: float, *, meter: bool = False) -> Words:
     """Return a share in per cent, coloured from ``warn`` and ``hot`` on, behind a meter when asked for."""
     if value is None or math.isnan(value):
-        return [(f"{NOT_MEASURED:>2} ", "$muted")]
+        return [(f"{NOT_MEASURED:>2} ", "muted")]
     text = (f"{100 * value:2.0f}%", _alarm(value, warn, hot))
-    return [*_meter(value, warn, hot), " ", text] if meter else [text]
+    return [*_meter(value, warn, hot), (" ", ""), text] if meter else [text]
 
 
-def _meter(value: float | None, warn: float, hot: float) -> list[Part]:
+def _meter(value: float | None, warn: float, hot: float) -> Words:
     """Return a bar of METER_CELLS cells."""
     filled = 0 if value is None or math.isnan(value) else round(min(max(value, 0.0), 1.0) * METER_CELLS)
-    style = _alarm(value, warn, hot) or "$series-1"
-    return [("━" * filled, style), ("─" * (METER_CELLS - filled), "$faint")]
+    style = _alarm(value, warn, hot) or "series-1"
+    return [("━" * filled, style), ("─" * (METER_CELLS - filled), "faint")]
 
 
 def _alarm(value: float | None, warn: float, hot: float) -> str:
     """Return the style for ``value``: none while all is well."""
     if value is None or math.isnan(value) or value < warn:
         return ""
-    return "$warn" if value < hot else "bold $hot"
+    return "warn" if value < hot else "hot bold"
 
 
 def _number(value: float | None) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.content import Content
 
 from ktop.pane import Pane
 from ktop.source import HOST, Source
@@ -66,9 +65,9 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         yield Header(self.source.identity, self.bridge, self.view)
         yield PaneTabs([pane.name for pane in self.panes], self._current)
         with Body(id="body"):
-            yield Line(Content.styled("Attaching to the kernel …", "$muted"), id="attaching")
+            yield Line([("Attaching to the kernel …", "muted")], id="attaching")
         yield KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
-        yield Line(Content("ktop needs a larger terminal: 40 columns, 10 lines"), id="too-small")
+        yield Line([("ktop needs a larger terminal: 40 columns, 10 lines", "")], id="too-small")
 
     def on_resize(self) -> None:
         """Say so when there is no room."""
@@ -137,7 +136,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def redraw(self) -> None:
         """Draw the moment looked at."""
-        self.query_one(Header).refresh()
+        self.query_one(Header).redraw()
         if self.pane_view is not None:
             self.pane_view.draw()
 

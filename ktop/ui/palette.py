@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.color import ColorSystem as RichSystem
 from rich.style import Style
@@ -18,6 +18,7 @@ from textual.color import Color
 from textual.filter import LineFilter, NoColor
 
 from ktop.ui import colors
+from ktop.ui.blocks import Parts
 from ktop.ui.heat_grid import HEAT_STEPS
 from ktop.ui.theme import ANSI, DARK, LIGHT, NAMES, THEMES
 
@@ -26,6 +27,9 @@ _RICH_SYSTEMS = {
     "256": RichSystem.EIGHT_BIT,
     "standard": RichSystem.STANDARD,
 }
+
+Words: TypeAlias = Sequence[tuple[str, str]]
+"""Pieces of text, each with how it is written: a variable of the theme, then attributes ("warn bold")."""
 
 
 class Palette:
@@ -58,6 +62,14 @@ class Palette:
                 style = Style.from_color(None, self._color(ground)) + Style(dim=True)
             self._styles[key] = style
         return style
+
+    def parts(self, words: Words) -> Parts:
+        """Return ``words`` in the styles of this palette; without a name they are as what is around them."""
+        return [(text, self._named(name) if name else None) for text, name in words]
+
+    def _named(self, written: str) -> Style:
+        name, _, attributes = written.partition(" ")
+        return self.style(name, attributes=attributes)
 
     def _color(self, name: str) -> Any:
         return Color.parse(self._variables[name]).rich_color if name else None

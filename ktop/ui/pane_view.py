@@ -145,7 +145,6 @@ class PaneView(Vertical, Ground):
         return self._bridge.history.latest(self.pane.name, None if at is None else at + SLACK_S)
 
     def _draw_question(self, frame: Frame | None) -> None:
-        left = Content.assemble((self.pane.question, "$muted"))
         notes = []
         if self._per_process:
             notes.append("per process")
@@ -159,8 +158,7 @@ class PaneView(Vertical, Ground):
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
         if self._older:
             notes.append(f"{self._older} older ones are no longer kept")
-        right = Content.styled("  ".join(notes), "$strong")
-        self.query_one("#question", Line).set(left, right)
+        self.query_one("#question", Line).set([(self.pane.question, "muted")], [("  ".join(notes), "strong")])
 
     def _draw_reason(self, reason: str | None) -> None:
         place = self.query_one("#unavailable", Static)

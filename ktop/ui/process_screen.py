@@ -48,7 +48,7 @@ class PaneSection(Vertical):
 
     def compose(self) -> ComposeResult:
         """Compose title and text; the histogram comes when there is one."""
-        yield Line(Content.assemble((self.pane.name, "bold $strong"), "  ", (self.pane.question, "$muted")))
+        yield Line([(self.pane.name, "strong bold"), ("  " + self.pane.question, "muted")])
         yield Static(Content.styled("…", "$muted"), markup=False)
 
     def show(self, content: Section) -> None:
@@ -142,7 +142,7 @@ class ProcessScreen(TimeKeys, LaidOut):
     def compose(self) -> ComposeResult:
         """Compose the head, who it is, and a section for each pane that speaks of processes."""
         yield Header(self.source.identity, self.bridge, self.view)
-        yield Line(Content.assemble(("process ", "$muted"), (str(self.pid), "bold $strong")), id="title")
+        yield Line([("process ", "muted"), (str(self.pid), "strong bold")], id="title")
         with VerticalScroll():
             yield Static(id="who", markup=False)
             half = len(self.panes) // 2
@@ -179,7 +179,7 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
-        self.query_one(Header).refresh()
+        self.query_one(Header).redraw()
         if not self._busy and self.is_attached:
             self._busy = True
             self.run_worker(self._gather, thread=True, exit_on_error=False)
@@ -226,13 +226,13 @@ class ProcessScreen(TimeKeys, LaidOut):
         span = self.bridge.history.span()
         kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
         self.query_one("#title", Line).set(
-            Content.assemble(
-                (escape(comm), "bold $strong"),
-                ("  process ", "$muted"),
-                str(self.pid),
-                *([("   ended ", "bold $warn reverse")] if self._ended else []),
-            ),
-            Content.styled(f"all figures over the last {kept}" if kept else "", "$muted"),
+            [
+                (escape(comm), "strong bold"),
+                ("  process ", "muted"),
+                (str(self.pid), ""),
+                *([("   ended ", "warn bold reverse")] if self._ended else []),
+            ],
+            [(f"all figures over the last {kept}", "muted")] if kept else [],
         )
         self.query_one("#who", Static).update(Content("\n").join(self._who()))
 

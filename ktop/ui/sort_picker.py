@@ -64,7 +64,7 @@ class SortPicker(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Compose a title and the list."""
         with Vertical():
-            yield Line(Content.styled("Sort by", "bold"))
+            yield Line([("Sort by", "foreground bold")])
             width = max(len(column.title) for column in self._columns)
             yield OptionList(
                 *(

@@ -153,13 +153,15 @@ class StackTree(Scrolled, can_focus=True):
         return max(1, self.outer_size.width - 1)
 
     def _on_ground(self, parts: Parts, over: Style | None = None) -> Strip:
-        """Return ``parts`` as a line as wide as the widget, all of it with ``over``."""
+        """Return ``parts``, cut where the scroll bar begins, as a line as wide as the widget."""
         if self._base is None:
             self._base = self.rich_style  # dear to ask for
-        strip = line(parts, self._width).apply_style(self._base)
+        # The scroll bar lies over the last cell.
+        width = self.outer_size.width
+        strip = line(parts, self._width).adjust_cell_length(width).apply_style(self._base)
         if over is None:
             return strip
-        return Strip([Segment(text, (style or self._base) + over) for text, style, _ in strip], self._width)
+        return Strip([Segment(text, (style or self._base) + over) for text, style, _ in strip], width)
 
     def on_resize(self) -> None:
         """Draw for the new width."""

@@ -5,29 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from textual.content import Content
-from textual.widget import Widget
+from textual.strip import Strip
 
 from ktop.format import NOT_MEASURED, count, percent, size
 from ktop.frame import Status
 from ktop.text import escape
-from ktop.ui.line import spread
-
-Part = str | tuple[str, str]
+from ktop.ui.blocks import cells, ends
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette, Words
 
 MANY_UNATTRIBUTED = 0.05
 """From this share on, what no process could be charged with is worth a colour."""
 
 
-class StatusLine(Widget):
+class StatusLine(Drawn):
     """Hooks, interval really measured, losses, share not attributed; ktop's own cost."""
 
-    DEFAULT_CSS = """
-    StatusLine {
-        height: 1;
-        text-wrap: nowrap;
-    }
-    """
+    DEFAULT_CSS = "StatusLine { height: 1; }"
 
     def __init__(self) -> None:
         """Show nothing yet."""
@@ -35,49 +29,39 @@ class StatusLine(Widget):
         self._status = Status()
         self._interval_s: float | None = None
         self._own: Mapping[str, float] = {}
-        self._note = ""
 
-    def show(
-        self, status: Status, interval_s: float | None, own: Mapping[str, float], note: str = ""
-    ) -> None:
-        """Show ``status`` of a Frame, its measured interval, and ``own``: ``Frame.host`` of HOST.
+    def show(self, status: Status, interval_s: float | None, own: Mapping[str, float]) -> None:
+        """Show ``status`` of a Frame, its measured interval, and ``own``: ``Frame.host`` of HOST."""
+        self._status, self._interval_s, self._own = status, interval_s, own
+        self.redraw()
 
-        ``note`` stands first: what the rows are when they are not those of one interval.
-        """
-        self._status, self._interval_s, self._own, self._note = status, interval_s, own, note
-        self.refresh()
-
-    def render(self) -> Content:
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
         """Return the line."""
-        width = self.size.width
-        right = Content.assemble(*self._cost())
-        trust = Content.assemble(*self._trust())
-        hooks = self._hooks()
-        room = width - right.cell_length - trust.cell_length - 4
+        del height  # it is one
+        right, left = self._cost(), self._trust()
+        room = width - cells(right) - cells(left) - 4
         # The names of the hooks are the first to go: they are in the help, too.
-        if hooks.cell_length > room:
-            hooks = self._kinds()
-        if hooks.cell_length > room:
-            hooks = Content.empty()
-        left = Content.assemble(trust, "  " if hooks else "", hooks)
-        return spread(left, right, width)
+        hooks = next((text for text in (self._hooks(), self._kinds()) if len(text) <= room), "")
+        left += [("  " + hooks, "muted")] if hooks else []
+        return [ends(look.parts(left), look.parts(right), width)]
 
-    def _trust(self) -> list[Part]:
-        """Return note, interval, losses and the share that is not attributed."""
-        parts: list[Part] = [(self._note + "  ", "")] if self._note else []
-        interval = self._interval_s
-        if interval is None or math.isnan(interval):
-            return [*parts, ("measured ", "$muted"), NOT_MEASURED, ("  lost ", "$muted"), NOT_MEASURED]
-        lost = self._status.lost
-        parts += [("measured ", "$muted"), f"{interval:.2f} s", ("  lost ", "$muted")]
-        parts.append((count(lost), "bold $hot" if lost else ""))
+    def _trust(self) -> list[tuple[str, str]]:
+        """Return interval, losses and the share that is not attributed."""
+        interval, lost = self._interval_s, self._status.lost
+        known = interval is not None and not math.isnan(interval)
+        words = [
+            ("measured ", "muted"),
+            (f"{interval:.2f} s" if known else NOT_MEASURED, ""),
+            ("  lost ", "muted"),
+            (count(lost) if known else NOT_MEASURED, "hot bold" if known and lost else ""),
+        ]
         ratio = self._status.unattributed_ratio
         if ratio is not None and not math.isnan(ratio):
-            style = "$warn" if ratio >= MANY_UNATTRIBUTED else ""
-            parts += [("  unattributed ", "$muted"), (percent(ratio), style)]
-        return parts
+            style = "warn" if ratio >= MANY_UNATTRIBUTED else ""
+            words += [("  unattributed ", "muted"), (percent(ratio), style)]
+        return words
 
-    def _hooks(self) -> Content:
+    def _hooks(self) -> str:
         """Return the hooks by the variant that is live."""
         by_kind: dict[str, list[str]] = {}
         for group, variant in self._status.hooks.items():
@@ -85,19 +69,18 @@ class StatusLine(Widget):
             kind, _, hook = variant.partition("/")
             by_kind.setdefault(kind, []).append(hook or group)
         text = "  ".join(f"{kind} {' '.join(dict.fromkeys(hooks))}" for kind, hooks in by_kind.items())
-        return Content.styled(escape(text), "$muted")
+        return escape(text)
 
-    def _kinds(self) -> Content:
+    def _kinds(self) -> str:
         """Return how many hooks there are, and of which kinds."""
         kinds = dict.fromkeys(variant.partition("/")[0] for variant in self._status.hooks.values())
-        return Content.styled(f"{len(self._status.hooks)} hooks: {escape(', '.join(kinds))}", "$muted")
+        return f"{len(self._status.hooks)} hooks: {escape(', '.join(kinds))}"
 
-    def _cost(self) -> list[Part]:
+    def _cost(self) -> Words:
         """Return ktop's own CPU and memory, and its programs' while they are measured."""
-        parts: list[Part] = [("ktop", "$muted")]
         cpu, memory = self._own.get("self_cpu_ratio"), self._own.get("self_rss_bytes")
-        parts += [" ", NOT_MEASURED if cpu is None else percent(cpu)]
-        parts += [" ", NOT_MEASURED if memory is None else size(memory)]
+        words = [("ktop ", "muted"), (NOT_MEASURED if cpu is None else percent(cpu), "")]
+        words.append((" " + (NOT_MEASURED if memory is None else size(memory)), ""))
         if "bpf_ratio" in self._own:
-            parts += [("  BPF ", "$muted"), percent(self._own["bpf_ratio"])]
-        return parts
+            words += [("  BPF ", "muted"), (percent(self._own["bpf_ratio"]), "")]
+        return words

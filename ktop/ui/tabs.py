@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
-from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
+from textual.strip import Strip
+
+from ktop.ui.blocks import cells, line
+from ktop.ui.drawn import Drawn
+from ktop.ui.palette import Palette, Words
 
 GAP = 1
 MORE_LEFT = "‹"
 MORE_RIGHT = "›"
 
 
-class PaneTabs(Widget):
+class PaneTabs(Drawn):
     """The names of all panes in one line; the current one stands out, dim ones have no figures."""
 
-    DEFAULT_CSS = """
-    PaneTabs {
-        height: 1;
-        text-wrap: nowrap;
-    }
-    """
+    DEFAULT_CSS = "PaneTabs { height: 1; }"
 
     class Clicked(Message):
         """A tab was clicked."""
@@ -44,48 +42,44 @@ class PaneTabs(Widget):
         """Mark the tab at ``current``, and draw those in ``dim`` as unavailable."""
         if (current, dim) != (self._current, self._dim):
             self._current, self._dim = current, dim
-            self.refresh()
+            self.redraw()
 
-    def render(self) -> Content:
+    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
         """Return the line: spaced where there is room, tight where not, scrolled at last."""
-        width = self.size.width
+        del height  # it is one
         labels = self._labels(width)
-        first, last = self._visible(labels, width)
-        parts: list[Content] = []
+        sizes = [cells(label) for label in labels]
+        first, last = self._visible(sizes, width)
+        words = [(MORE_LEFT, "muted")] if first > 0 else []
         self._spans = []
-        x = 0
-        if first > 0:
-            parts.append(Content.styled(MORE_LEFT, "$muted"))
-            x = 1
+        x = len(words)
         for index in range(first, last):
-            label = labels[index]
-            self._spans.append((x, x + label.cell_length, index))
-            parts += [label, Content(" " * GAP)]
-            x += label.cell_length + GAP
+            self._spans.append((x, x + sizes[index], index))
+            words += [*labels[index], (" " * GAP, "")]
+            x += sizes[index] + GAP
         if last < len(labels):
-            parts.append(Content.styled(MORE_RIGHT, "$muted"))
-        return Content.assemble(*parts)
+            words.append((MORE_RIGHT, "muted"))
+        return [line(look.parts(words), width)]
 
-    def _labels(self, width: int) -> list[Content]:
+    def _labels(self, width: int) -> list[Words]:
         """Return the labels: spaced if they fit so, else tight."""
         numbers = range(len(self._names))
         spaced = [self._label(index, " ") for index in numbers]
-        if sum(label.cell_length + GAP for label in spaced) - GAP <= width:
+        if sum(cells(label) + GAP for label in spaced) - GAP <= width:
             return spaced
         return [self._label(index, "") for index in numbers]
 
-    def _label(self, index: int, space: str) -> Content:
+    def _label(self, index: int, space: str) -> Words:
         """Return one tab: its digit (the key) quiet, its name in the style of its state."""
         digit = str(index + 1) if index < 9 else ""
-        edge = " " if space else ""
         if index == self._current:
-            return Content.styled(f"{edge}{digit}{space}{self._names[index]}{edge}", "bold reverse")
-        style = "$muted" if index in self._dim else ""
-        return Content.assemble(edge, (digit + space, "$muted"), (self._names[index], style), edge)
+            return [(f"{space}{digit}{space}{self._names[index]}{space}", "foreground bold reverse")]
+        style = "muted" if index in self._dim else ""
+        return [(space + digit + space, "muted"), (self._names[index], style), (space, "")]
 
-    def _visible(self, labels: list[Content], width: int) -> tuple[int, int]:
-        """Return the range of tabs to draw such that the current one is in sight."""
-        sizes = [label.cell_length + GAP for label in labels]
+    def _visible(self, labels: Sequence[int], width: int) -> tuple[int, int]:
+        """Return the range of tabs, as wide as ``labels``, to draw such that the current one is in sight."""
+        sizes = [label + GAP for label in labels]
         if sum(sizes) - GAP <= width:
             return 0, len(labels)
         room = width - 2
@@ -101,7 +95,8 @@ class PaneTabs(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Say which tab was clicked."""
+        place = event.get_content_offset(self)
         for start, end, index in self._spans:
-            if start <= event.x < end:
+            if place is not None and start <= place.x < end:
                 self.post_message(self.Clicked(index))
                 return

@@ -8,6 +8,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widget import Widget
 
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
@@ -17,6 +18,11 @@ from tests.ui.synthetic import PANES, Synthetic
 
 NAMES = [pane.name for pane in PANES]
 XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
+def plain(widget: Widget) -> str:
+    """What stands in a widget that draws its own lines."""
+    return "\n".join(widget.render_line(y).text for y in range(widget.outer_size.height))
 
 
 class Driven:

@@ -7,7 +7,7 @@ import pytest
 from ktop.ui.app import KtopApp
 from ktop.ui.pane_view import PaneView
 from ktop.ui.tabs import PaneTabs
-from tests.ui.driven import NAMES, XTERM, running
+from tests.ui.driven import NAMES, XTERM, plain, running
 from tests.ui.synthetic import PANES, Synthetic
 
 # -- opening -----------------------------------------------------------------
@@ -77,7 +77,7 @@ async def test_tab_goes_round_both_ways():
 async def test_a_click_on_a_tab_shows_its_pane():
     async with running() as k:
         tabs = k.main.query_one(PaneTabs)
-        place = tabs.render().plain.index("cachestat") + 2
+        place = plain(tabs).index("cachestat")
         await k.pilot.click(PaneTabs, offset=(place, 0))
         assert k.view.pane.name == "cachestat"
 
@@ -101,7 +101,7 @@ async def test_an_unavailable_pane_says_why_and_shows_no_zero():
         row = k.table.cursor_row()
         assert row is not None
         assert "–" in k.text
-        assert "llcstat" in k.main.query_one(PaneTabs).render().plain
+        assert "llcstat" in plain(k.main.query_one(PaneTabs))
         assert 4 in k.main.query_one(PaneTabs)._dim
 
 
@@ -110,4 +110,4 @@ async def test_an_unavailable_pane_says_why_and_shows_no_zero():
 async def test_the_current_tab_is_in_sight_at_any_width(width, current):
     async with running(size=(width, 24)) as k:
         await k.press(str(current + 1))
-        assert NAMES[current] in k.main.query_one(PaneTabs).render().plain[:width]
+        assert NAMES[current] in plain(k.main.query_one(PaneTabs))[:width]

@@ -8,7 +8,7 @@ from ktop.ui.footer import KeyLine
 from ktop.ui.help_screen import HelpScreen
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
-from tests.ui.driven import running
+from tests.ui.driven import plain, running
 from tests.ui.synthetic import PANES, Synthetic
 
 # -- the process -------------------------------------------------------------
@@ -149,7 +149,7 @@ async def test_the_cost_is_measured_on_demand():
     async with running() as k:
         await k.press("b")
         assert k.source.measured == [3.0]
-        assert "ktop 0.60%" in k.main.query_one(StatusLine).render().plain
+        assert "ktop 0.60%" in plain(k.main.query_one(StatusLine))
 
 
 async def test_a_recording_measures_no_cost():
@@ -169,7 +169,7 @@ async def test_the_palette_goes_to_a_pane():
 async def test_a_click_on_the_key_line_does_what_the_key_does():
     async with running() as k:
         line = k.main.query_one(KeyLine)
-        await k.pilot.click(KeyLine, offset=(line.render().plain.index("Space") + 2, 0))
+        await k.pilot.click(KeyLine, offset=(plain(line).index("Space"), 0))
         assert not k.app.view.live
 
 

@@ -10,7 +10,7 @@ from ktop.ui.chart_area import ChartArea
 from ktop.ui.header import Header
 from ktop.ui.line import Line
 from ktop.ui.process_screen import ProcessScreen
-from tests.ui.driven import running
+from tests.ui.driven import plain, running
 from tests.ui.synthetic import HOSTILE, PANES, Synthetic
 
 
@@ -89,7 +89,7 @@ async def test_frames_from_a_thread_arrive():
         thread = threading.Thread(target=k.source.tick, args=(20,))
         thread.start()
         thread.join()
-        await k.until(lambda: "14:13:40" in k.main.query_one(Header).render().plain)
+        await k.until(lambda: "14:13:40" in plain(k.main.query_one(Header)))
 
 
 async def test_ten_thousand_rows():

@@ -6,13 +6,13 @@ import pytest
 
 from ktop.ui.footer import KeyLine
 from ktop.ui.keys import has_totals, idle
-from tests.ui.driven import running
+from tests.ui.driven import plain, running
 from tests.ui.synthetic import BIOTOP, EXECSNOOP, HARDIRQS, PROFILE, RUNQLAT
 
 
 async def _line(pane: str, width: int = 120, height: int = 40) -> str:
     async with running(size=(width, height), pane=pane) as k:
-        return k.main.query_one(KeyLine).render().plain.rstrip()
+        return plain(k.main.query_one(KeyLine)).strip()
 
 
 async def test_the_line_is_without_keys_that_do_nothing_in_the_pane():
@@ -36,9 +36,9 @@ async def test_the_line_follows_the_pane():
     async with running(pane="profile") as k:
         line = k.main.query_one(KeyLine)
         await k.press("1")
-        assert "S sort" in line.render().plain
+        assert "S sort" in plain(line)
         await k.press("7")
-        assert "S sort" not in line.render().plain
+        assert "S sort" not in plain(line)
 
 
 @pytest.mark.parametrize("pane", ["runqlat", "biotop", "execsnoop"])
@@ -53,7 +53,7 @@ async def test_the_way_out_and_the_help_are_there_at_any_width(pane, width):
 async def test_the_process_screen_keeps_the_way_back_too():
     async with running(size=(40, 12)) as k:
         await k.press("enter")
-        line = k.screen.query_one(KeyLine).render().plain
+        line = plain(k.screen.query_one(KeyLine))
         for key in ("Esc back", "q quit", "? help"):
             assert key in line
 

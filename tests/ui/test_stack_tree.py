@@ -130,6 +130,6 @@ async def test_fits_any_size(size, environ):
         app.view.focus()
         await pilot.press("e")
         await pilot.pause()
-        width = app.view.scrollable_content_region.width
+        width = app.view.outer_size.width
         assert {app.view.render_line(y).cell_length for y in range(size[1])} == {width}
         assert "\x1b" not in app.text()
