@@ -19,25 +19,34 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     read, and tells of the others what they had then.
     """
     before = previous.maps["connections"]
-    now = np.concatenate([current.maps["connections"], current.maps["closed"]])
+    parts = current.maps["connections"], current.maps["closed"]
+
+    def column(name: str, of: str | None = None) -> Array:
+        # By columns: numpy copies whole records field by field, ten times as slow.
+        return np.concatenate([part[of][name] if of else part[name] for part in parts])
+
+    now = {name: column(name, "now") for name in COUNTERS}
+    cookie = column("cookie")
     # One that was closed while it was read is here twice: the later record goes on from the earlier.
-    now = now[np.lexsort((now["now"]["tx_bytes"] + now["now"]["rx_bytes"], now["cookie"]))]
-    place = match(before["cookie"], now["cookie"])
-    again = np.flatnonzero(now["cookie"][1:] == now["cookie"][:-1]) + 1
+    order = np.lexsort((now["tx_bytes"] + now["rx_bytes"], cookie))
+    cookie = cookie[order]
+    place = match(before["cookie"], cookie)
+    again = np.flatnonzero(cookie[1:] == cookie[:-1]) + 1
     grew: dict[str, Array] = {}
     for name in COUNTERS:
-        had = now["seen"][name].copy()
+        has, had = now[name][order], column(name, "seen")[order]
         if len(before):
             had = np.where(place >= 0, np.maximum(had, before["now"][name][place]), had)
-        had[again] = np.maximum(had[again], now["now"][name][again - 1])
-        grew[name] = now["now"][name] - np.minimum(had, now["now"][name])
+        had[again] = np.maximum(had[again], has[again - 1])
+        grew[name] = has - np.minimum(had, has)
     active = (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
-    now = now[active]
-    grew = {name: column[active] for name, column in grew.items()}
-    rows = {name: now[name] for name in ("pid", "start_ns", "comm", "cookie", "lport", "rport")}
-    rows["laddr"], rows["raddr"] = _address(now["laddr"]), _address(now["raddr"])
+    order = order[active]
+    grew = {name: growth[active] for name, growth in grew.items()}
+    rows = {name: column(name)[order] for name in ("pid", "start_ns", "comm", "cookie", "lport", "rport")}
+    rows["laddr"], rows["raddr"] = _address(column("laddr")[order]), _address(column("raddr")[order])
     rows["family"] = _family(rows["raddr"])
-    rows["srtt_us"] = np.where(now["srtt_us"] > 0, now["srtt_us"].astype(np.float64), np.nan)
+    srtt_us = column("srtt_us")[order]
+    rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
     host = {name: float(column.sum()) for name, column in grew.items()}
     return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
 
