@@ -73,6 +73,35 @@ static const u64 nothing[32];
 /* Tells the loader which struct the records of a ring buffer or an iterator begin with. */
 #define RECORD(name, T) T *__record_##name __attribute__((unused))
 
+/* What the iterator `name` yields, so many records at a time.  Not through bpf_seq_write: after
+ * each 32 KiB of that the kernel looks for its place in socket storage from the head of the list,
+ * and there are only as many lists as CPUs.  next_record(name) is where a record goes, and once
+ * record_done(name) it counts.  NULL: there is no room.  The program then returns 1, the reader
+ * empties the batch, and the kernel comes again with the same object. */
+#define BATCH(name, T, records)                                                                    \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, records);                                                      \
+		__type(key, u32);                                                                  \
+		__type(value, T);                                                                  \
+	} name##_batch SEC(".maps");                                                               \
+	volatile u32 name##_filled;                                                                \
+	_Static_assert(sizeof(T) % 8 == 0, "the kernel would put gaps between them");              \
+	RECORD(name, T)
+
+#define next_record(name)                                                                          \
+	({                                                                                         \
+		u32 __next = name##_filled;                                                        \
+		bpf_map_lookup_elem(&name##_batch, &__next);                                       \
+	})
+
+#define record_done(name)                                                                          \
+	do {                                                                                       \
+		barrier();                                                                         \
+		name##_filled++;                                                                   \
+	} while (0)
+
 #define RING_BUFFER(map, T, bytes)                                                                 \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                \

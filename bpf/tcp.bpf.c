@@ -272,23 +272,32 @@ int BPF_PROG(destroy__tp_btf, struct sock *sk)
 	return 0;
 }
 
-RECORD(connections, struct connection_record);
+/* 2 MiB.  With half as many it takes a fifth longer to read 100,000 sockets that sent. */
+BATCH(connections, struct connection_record, 16384);
+
+/* Returns what the iterator has to. */
+static __always_inline int store(struct sock *sk, struct connection *connection, u64 cookie)
+{
+	struct connection_record *record = next_record(connections);
+
+	if (!record)
+		return 1;
+	record->cookie = cookie;
+	fill_record(record, sk, connection);
+	record_done(connections);
+	connection->seen = record->now;
+	return 0;
+}
 
 SEC("iter/bpf_sk_storage_map")
 int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct connection *connection = ctx->value;
-	struct connection_record record;
 	struct sock *sk = ctx->sk;
 
 	if (!sk || !connection || is_seen(connection))
 		return 0;
-	record.cookie = bpf_get_socket_cookie(sk);
-	fill_record(&record, sk, connection);
-	/* When the buffer is full, the kernel comes again with the same socket. */
-	if (!bpf_seq_write(ctx->meta->seq, &record, sizeof(record)))
-		connection->seen = record.now;
-	return 0;
+	return store(sk, connection, bpf_get_socket_cookie(sk));
 }
 
 /* Of the hash that stands in for socket storage. */
@@ -296,16 +305,11 @@ SEC("iter/bpf_map_elem")
 int connections__substitute(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct connection *connection = ctx->value;
-	struct connection_record record;
 	u64 *key = ctx->key;
 
 	if (!key || !connection || is_seen(connection))
 		return 0;
-	record.cookie = connection->cookie;
-	fill_record(&record, (struct sock *)*key, connection);
-	if (!bpf_seq_write(ctx->meta->seq, &record, sizeof(record)))
-		connection->seen = record.now;
-	return 0;
+	return store((struct sock *)*key, connection, connection->cookie);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -10,7 +10,8 @@ What an object says by its names:
   where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
   the one whose counters are all losses.
-- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields.
+- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields; ``NAME_batch`` is where
+  it puts it, and ``NAME_filled`` a global that counts it (``BATCH``).
 - ``epoch``: a global that grows just before each read (``update_max``).
 - ``const volatile`` variables are set from what the caller passes.
 """
@@ -30,7 +31,7 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
 from ktop.kernel.choice import Choice
-from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.maps import BATCH, BatchedIterator, CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf, prepare
 from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
@@ -83,7 +84,7 @@ class Family:
         self._info_size = ctypes.c_uint32(ctypes.sizeof(self._info))
         self._info_place, self._info_length = ctypes.byref(self._info), ctypes.byref(self._info_size)
         self._btf = object_btf(handle)
-        self._arrays: dict[str, CpuArray | KeyedMap | Iterator] = {}
+        self._arrays: dict[str, CpuArray | KeyedMap | Iterator | BatchedIterator] = {}
         self._rings: dict[str, Ring] = {}
         self._bss: mmap.mmap | None = None
         self._epoch = self._global("epoch")
@@ -273,7 +274,7 @@ class Family:
         lib = self._lib
         for name, bpf_map in self._maps.items():
             kind, fd = lib.bpf_map__type(bpf_map), lib.bpf_map__fd(bpf_map)
-            if lib.bpf_map__is_internal(bpf_map) or fd < 0:
+            if lib.bpf_map__is_internal(bpf_map) or fd < 0 or name.endswith(BATCH):
                 continue
             entries = lib.bpf_map__max_entries(bpf_map)
             if kind == libbpf.MAP_TYPE_RINGBUF:
@@ -289,7 +290,14 @@ class Family:
             if self._is_iterator(program):
                 link = self._attach_iterator(program)
                 self._iterator_links.append(link)
-                self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
+                self._arrays[group] = self._iterator(lib.bpf_link__fd(link), group)
+
+    def _iterator(self, link_fd: int, group: str) -> Iterator | BatchedIterator:
+        record, batch, filled = self._record(group), f"{group}{BATCH}", self._global(f"{group}_filled")
+        if filled is None:
+            return Iterator(link_fd, record)
+        entries = self._lib.bpf_map__max_entries(self._maps[batch])
+        return BatchedIterator(link_fd, self.map_fd(batch), record, entries, filled)
 
     def _attach_iterator(self, program: str) -> int:
         """Return the link of an iterator; one over socket storage, or its substitute, needs the map."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -13,7 +14,12 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel.libbpf import SAMPLE, library
 
-_PAGE = mmap.PAGESIZE
+BATCH = "_batch"
+"""Ends the name of the array that an iterator fills."""
+
+
+def _whole_pages(size: int) -> int:
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 class CpuArray:
@@ -25,8 +31,7 @@ class CpuArray:
         stride = (dtype.itemsize + 7) & ~7
         if stride != dtype.itemsize:
             dtype = np.dtype({"names": ["value"], "formats": [dtype], "itemsize": stride})
-        size = (stride * entries + _PAGE - 1) // _PAGE * _PAGE
-        self._memory = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._memory = mmap.mmap(fd, _whole_pages(stride * entries), mmap.MAP_SHARED, mmap.PROT_READ)
         self._array = np.frombuffer(self._memory, dtype, count=entries)
 
     def read(self) -> Array:
@@ -117,6 +122,56 @@ class Iterator:
 
     def close(self) -> None:
         """Nothing to release: the loader owns the link."""
+
+
+class BatchedIterator:
+    """An iterator program that fills an mmapable array, and has the kernel wait whenever that is full.
+
+    The count goes back to 0 only once the records are here, and stays what it is when a read
+    begins: what a read that failed half-way had found comes with the next one, at worst twice.
+    """
+
+    def __init__(
+        self, link_fd: int, map_fd: int, dtype: np.dtype[Any], entries: int, filled: ctypes.c_uint32
+    ) -> None:
+        """``entries`` is the array's max_entries, ``filled`` in place the number of those in use."""
+        self._link_fd, self._map_fd = link_fd, map_fd
+        self._dtype = dtype
+        self._bytes = _whole_pages(dtype.itemsize * entries)
+        self._filled = filled
+        self._taken = bytearray()
+        # To map a page makes it ours in the kernel's books, touched or not.
+        self._memory = self._map(min(self._bytes, 1 << 16))
+
+    def _map(self, size: int) -> mmap.mmap:
+        return mmap.mmap(self._map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+
+    def read(self) -> Array:
+        """Return the records: structured, shape (records,)."""
+        fd = library().bpf_iter_create(self._link_fd)
+        try:
+            ended = False
+            while not ended:
+                # Full; or bpf_seq_read gives way after a million objects without output.
+                with contextlib.suppress(BlockingIOError):
+                    ended = not os.read(fd, 1)
+                self._take()
+        finally:
+            os.close(fd)
+        taken, self._taken = self._taken, bytearray()
+        return np.frombuffer(taken, self._dtype)
+
+    def _take(self) -> None:
+        size = self._filled.value * self._dtype.itemsize
+        if size > len(self._memory):
+            small, self._memory = self._memory, self._map(self._bytes)
+            small.close()
+        self._taken += memoryview(self._memory)[:size]
+        self._filled.value = 0
+
+    def close(self) -> None:
+        """Unmap; the loader owns the link."""
+        self._memory.close()
 
 
 class Ring:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import json
 import os
 import shutil
@@ -10,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import numpy as np
 import pytest
 
 from ktop.format import address
+from ktop.kernel.maps import BatchedIterator
 
 MAPPED = "::ffff:127.0.0.1"
 COOKIE = 37
@@ -282,9 +287,18 @@ def test_connection_requests_are_retransmitted(observe):
     assert np.isnan(rows["srtt_us"]).all()
 
 
-def test_many_connections_are_all_read(observe):
-    """More than one buffer of the iterator holds; each comes once."""
-    tcptop = observe("tcptop")
+PORTION = 64
+"""Records that the iterator yields at a time, in the tests of what happens in between."""
+
+
+@pytest.fixture
+def in_portions(observe):
+    return observe("tcptop", sizes={"connections_batch": PORTION})
+
+
+def test_many_connections_are_all_read(in_portions):
+    """Several portions, the last of them not full; each comes once."""
+    tcptop = in_portions
     with contextlib.ExitStack() as stack:
         ends = [stack.enter_context(connected()) for _ in range(400)]
         for client, _server in ends:
@@ -294,5 +308,77 @@ def test_many_connections_are_all_read(observe):
         assert (rows["tx_bytes"] == 3).all()
         for _client, server in ends:
             receive(server, 3)
-    rows = tcptop.rows(pid=os.getpid())
-    assert rows["rx_bytes"].sum() == 1200
+        rows = tcptop.rows(pid=os.getpid())
+        assert sorted(rows["lport"].tolist()) == sorted(server.getsockname()[1] for _, server in ends)
+        assert (rows["rx_bytes"] == 3).all()
+        assert (rows["tx_bytes"] == 0).all()
+    assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+
+
+def during(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have ``act`` called while an iterator is read: each time before a portion is taken out."""
+    take = BatchedIterator._take
+
+    def act_and_take(self: BatchedIterator) -> None:
+        act()
+        take(self)
+
+    monkeypatch.setattr(BatchedIterator, "_take", act_and_take)
+
+
+def test_connections_that_come_and_go_while_they_are_read_count_once(in_portions, monkeypatch):
+    """Where the kernel goes on is a matter of how many came before: what it skips comes the next time."""
+    sent: Counter[tuple[int, int]] = Counter()
+    received: Counter[tuple[int, int]] = Counter()
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(connected()) for _ in range(300)]
+
+        def talk(client: socket.socket, server: socket.socket) -> None:
+            exchange(client, server, 5, 7)
+            near, far = client.getsockname()[1], server.getsockname()[1]
+            sent.update({(near, far): 5, (far, near): 7})
+            received.update({(near, far): 7, (far, near): 5})
+
+        def stir() -> None:
+            pairs.append(stack.enter_context(connected()))
+            for pair in (*pairs[:30], *pairs[-100:]):
+                talk(*pair)
+            for pair in pairs[:30]:
+                for end in pair:
+                    end.close()
+            del pairs[:30]
+
+        for pair in pairs:
+            talk(*pair)
+        with monkeypatch.context() as patch:
+            during(patch, stir)
+            both = [in_portions.rows(pid=os.getpid())]
+        assert len(pairs) < 300 - 3 * 29  # there were several portions
+        both.append(in_portions.rows(pid=os.getpid()))
+    for name, expected in (("tx_bytes", sent), ("rx_bytes", received)):
+        found: Counter[tuple[int, int]] = Counter()
+        for rows in both:
+            ports = zip(rows["lport"].tolist(), rows["rport"].tolist(), strict=True)
+            for connection, size in zip(ports, rows[name].tolist(), strict=True):
+                found[connection] += size
+        assert found == expected
+
+
+def test_a_reading_that_fails_loses_nothing(in_portions, monkeypatch):
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(connected()) for _ in range(200)]
+        for client, server in pairs:
+            exchange(client, server, 5, 7)
+        portions = itertools.count()
+
+        def fail() -> None:
+            if next(portions) == 2:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as patch:
+            during(patch, fail)
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                in_portions.reading()
+        rows = in_portions.rows(pid=os.getpid())
+    assert len(rows["pid"]) == 400
+    assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 200 * 12
