@@ -130,9 +130,10 @@ def match(previous: Array, current: Array) -> Array:
 
 def _comparable(key: Array) -> Array:
     """Return ``key`` as a one-dimensional array that sorts fast."""
+    # A field of records is read several times, each time over the whole of the records.
+    key = np.ascontiguousarray(key)
     if key.dtype.kind in "iu":
         return key
-    key = np.ascontiguousarray(key)
     size = key.dtype.itemsize
     if size in {1, 2, 4, 8}:
         return key.view(f"u{size}").reshape(len(key))

@@ -9,7 +9,7 @@ from ktop.pane import Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
-_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", "u1")
+_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", "u4")
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
@@ -47,7 +47,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["family"] = _family(rows["raddr"])
     srtt_us = column("srtt_us")[order]
     rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
-    host = {name: float(column.sum()) for name, column in grew.items()}
+    host = {name: float(growth.sum()) for name, growth in grew.items()}
     return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
 
 
@@ -58,8 +58,9 @@ def _address(words: Array) -> Array:
 
 def _family(addresses: Array) -> Array:
     """Return 4 for IPv4, mapped into IPv6 or not, and 6 for the rest."""
-    prefix = addresses.view("u1").reshape(len(addresses), 16)[:, :12]
-    return np.where((prefix == _V4_MAPPED).all(axis=1), 4, 6).astype(np.uint8)
+    words = addresses.view("u4").reshape(len(addresses), 4).T
+    first, second, third = (word == mapped for word, mapped in zip(words, _V4_MAPPED, strict=False))
+    return np.where(first & second & third, 4, 6).astype(np.uint8)
 
 
 def _unattributed(pids: Array, grew: dict[str, Array]) -> float | None:
