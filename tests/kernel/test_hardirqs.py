@@ -17,11 +17,12 @@ import pytest
 
 from ktop.frame import Facts
 from ktop.kernel import facts
+from tests.excuses import EMULATED
 
 MEMBARRIER = {"x86_64": 324, "aarch64": 283}[os.uname().machine]
 PRIVATE_EXPEDITED, REGISTER_PRIVATE_EXPEDITED = 8, 16
 ONE, TWO = (sorted(os.sched_getaffinity(0)) * 2)[:2]
-EVENTS = 3000
+EVENTS = 1000 if EMULATED else 3000
 RESCHEDULES = EVENTS / 10 if facts.kernel_version() < (7, 0) and os.uname().machine == "x86_64" else 1
 """That ping-pong makes at least: newer kernels let the hog give way at its next tick, arm64's at times."""
 
