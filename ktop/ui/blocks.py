@@ -7,9 +7,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from ktop.frame import Array
 from ktop.text import fit
@@ -55,19 +53,13 @@ def runs(codes: Array) -> Iterator[tuple[int, int]]:
     yield from zip(codes[starts].tolist(), lengths.tolist(), strict=True)
 
 
-def painted(codes: Array, look: Callable[[int], tuple[str, Style]], cell_width: int = 1) -> list[Segment]:
-    """Return segments for a row of cells, each ``cell_width`` wide, drawn as ``look(code)`` says."""
-    segments = []
+def painted(codes: Array, look: Callable[[int], tuple[str, Style]], cell_width: int = 1) -> Parts:
+    """Return a row of cells, each ``cell_width`` wide, drawn as ``look(code)`` says."""
+    parts: Parts = []
     for code, length in runs(codes):
         glyph, style = look(code)
-        segments.append(Segment(glyph * (length * cell_width), style))
-    return segments
-
-
-def line(parts: Iterable[tuple[str, Style | None]], width: int) -> Strip:
-    """Return one line of ``parts`` (text, style), cut or padded to ``width``."""
-    segments = [Segment(text, style) for text, style in parts if text]
-    return Strip(segments).adjust_cell_length(width)
+        parts.append((glyph * (length * cell_width), style))
+    return parts
 
 
 def cells(parts: Iterable[tuple[str, object]]) -> int:
@@ -90,7 +82,7 @@ def cut(parts: Sequence[tuple[str, S]], width: int) -> list[tuple[str, S]]:
     return out
 
 
-def ends(left: Parts, right: Parts, width: int) -> Strip:
+def ends(left: Parts, right: Parts, width: int) -> Parts:
     """Return one line with ``left`` and ``right`` at its ends.
 
     ``left`` is cut when there is no room for both: the right end names states
@@ -100,13 +92,13 @@ def ends(left: Parts, right: Parts, width: int) -> Strip:
     room = width - cells(right)
     # One blank at least between the two.
     left = cut(left, max(room - 1, 0) if right else room)
-    return line([*left, (" " * (room - cells(left)), None), *right], width)
+    return [*left, (" " * (room - cells(left)), None), *right]
 
 
-def spread(left: Parts, rights: Sequence[Parts], width: int) -> Strip:
+def spread(left: Parts, rights: Sequence[Parts], width: int) -> Parts:
     """Return one line with ``left`` and, at its end, the first of ``rights`` that still fits."""
     for right in rights:
         gap = width - cells(left) - cells(right)
         if gap >= 2:
-            return line([*left, (" " * gap, None), *right], width)
-    return line(left, width)
+            return [*left, (" " * gap, None), *right]
+    return left

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -39,6 +41,9 @@ class Bridge:
         self.now = 0.0
         """Unix time of the newest Frame: what "now" means to live data and recordings alike."""
         self._watchers: dict[str, tuple[Widget, ...]] = defaultdict(tuple)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._host_waits = False
+        """Whether a Frame of the host has come of which nobody was told yet."""
         self._open = True
 
     @property
@@ -55,6 +60,7 @@ class Bridge:
 
     def watch(self, pane: str, widget: Widget) -> None:
         """Post Arrived to ``widget`` for each Frame of ``pane`` from now on."""
+        self._loop = asyncio.get_running_loop()
         # Tuples are replaced, never changed: the source's thread may be walking the old one.
         if widget not in self._watchers[pane]:
             self._watchers[pane] = (*self._watchers[pane], widget)
@@ -88,10 +94,24 @@ class Bridge:
             self.now = frame.ts
         else:
             self.now = max(self.now, frame.ts)
-        for widget in self._watchers.get(frame.pane, ()):
-            if widget.is_attached:
-                try:
-                    widget.post_message(Arrived())
-                except RuntimeError:
-                    # The event loop closed between the check and the call.
-                    return
+        widgets = self._watchers.get(frame.pane, ())
+        if frame.pane == HOST and not self._host_waits:
+            # The pane in sight follows at once: the screen is drawn once for both.
+            self._host_waits = True
+            return
+        later = self._watchers.get(HOST, ()) if self._host_waits and frame.pane != HOST else ()
+        self._host_waits = False
+        if (widgets or later) and self._loop is not None:
+            # RuntimeError: the event loop was closed meanwhile.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_wake, widgets, later)
+
+
+def _wake(widgets: Sequence[Widget], later: Sequence[Widget] = ()) -> None:
+    """Tell ``widgets``, and then those which draw themselves: the others have children that do."""
+    for widget in widgets:
+        if widget.is_attached:
+            widget.post_message(Arrived())
+    if later:
+        # Both are a round of the event loop apart from the screen then, which so hears of all at once.
+        asyncio.get_running_loop().call_soon(_wake, later)

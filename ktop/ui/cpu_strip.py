@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.style import Style
-from textual.strip import Strip
 
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
 from ktop.stats import percentile
-from ktop.ui.blocks import RISING, Parts, line, painted
+from ktop.ui.blocks import RISING, Parts, painted
 from ktop.ui.drawn import Drawn
 from ktop.ui.heatmap import GUTTER
 from ktop.ui.palette import Palette
@@ -123,17 +122,17 @@ class CpuStrip(Drawn):
         self._frames = frames
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title and a line for each CPU or group."""
-        head = [line([(self.title, look.style("strong"))], width)] if self.title and height > 1 else []
+        head: list[Parts] = [[(self.title, look.style("strong"))]] if self.title and height > 1 else []
         rows = height - len(head)
         frames = self._frames[-width:]
         if not frames:
-            return [*head, *[line([], width)] * rows]
+            return head
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
         history = self._history.update(frames, rows * most)
         if not history.labels:
-            return [*head, line([("no CPU has anything to show", look.style("muted"))], width)]
+            return [*head, [("no CPU has anything to show", look.style("muted"))]]
         across = -(-len(history.labels) // rows)
         down = -(-len(history.labels) // across)
         each = (width - _GAP * (across - 1)) // across
@@ -147,7 +146,7 @@ class CpuStrip(Drawn):
                 parts += self._one(
                     look, history.labels[number].ljust(label), history.values[number], each, wide
                 )
-            lines.append(line(parts, width))
+            lines.append(parts)
         return head + lines
 
     def _one(self, look: Palette, label: str, values: Array, width: int, wide: int) -> Parts:
@@ -171,5 +170,5 @@ class CpuStrip(Drawn):
         return [
             (label, look.style("muted")),
             (written(Unit.US, last).rjust(_VALUE) + " ", look.style(color)),
-            *((segment.text, segment.style) for segment in painted(bars, bar_of)),
+            *painted(bars, bar_of),
         ]

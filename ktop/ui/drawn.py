@@ -10,7 +10,16 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ktop.ui.blocks import Parts, cells, cut
 from ktop.ui.palette import Palette, palette
+
+
+def filtered(widget: Widget, strips: list[Strip]) -> list[Strip]:
+    """Return ``strips`` of ``widget`` as its application has lines changed: without colours, for one."""
+    for line_filter in widget.get_line_filters():
+        ground = widget.background_colors[1]
+        strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+    return strips
 
 
 class Bare(Widget):
@@ -21,10 +30,7 @@ class Bare(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of ``crop`` as ``render_line`` has them; those must be as wide as the widget."""
-        strips = [self.render_line(y) for y in crop.line_range]
-        for line_filter in self.get_line_filters():
-            ground = self.background_colors[1]
-            strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+        strips = filtered(self, [self.render_line(y) for y in crop.line_range])
         start, end = crop.column_span
         whole = (start, end) == (0, self.outer_size.width)
         return strips if whole else [strip.crop(start, end) for strip in strips]
@@ -35,10 +41,7 @@ class Ground(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return one blank line as often as it takes."""
-        strip = Strip.blank(crop.width, self.visual_style.rich_style)
-        for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, self.background_colors[1])
-        return [strip] * crop.height
+        return filtered(self, [Strip.blank(crop.width, self.visual_style.rich_style)]) * crop.height
 
 
 class Drawn(Bare):
@@ -50,7 +53,7 @@ class Drawn(Bare):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         """Draw nothing yet."""
         super().__init__(id=id)
-        self._drawn: list[Strip] = []
+        self._drawn: list[Parts] = []
         self._lines: list[Strip] = []
         """As ``_drawn``, on the widget's ground and as wide and high as it is."""
         self._ground = Style.null()
@@ -59,8 +62,8 @@ class Drawn(Bare):
         self._edges = ("", "")
         self._on_ground: dict[Style | None, Style] = {}
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
-        """Return the lines of the content; each at most ``width`` wide.
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+        """Return the lines of the content, at most ``height``; they are cut or padded to ``width``.
 
         Where they leave the colours open, they get the widget's own.
         """
@@ -85,7 +88,7 @@ class Drawn(Bare):
         inner = width - sum(map(len, self._edges))
         drawn = self.draw(palette(self.app), inner, height)[:height]
         # What is missing below is blank.
-        drawn += [Strip([], 0)] * (height - len(drawn))
+        drawn += [[]] * (height - len(drawn))
         before, old = self._drawn, self._lines
         same = [y < len(before) and (line is before[y] or line == before[y]) for y, line in enumerate(drawn)]
         # Finished here, not when the screen asks: the style is dear to ask for, line by line.
@@ -93,17 +96,21 @@ class Drawn(Bare):
         self._drawn = drawn
         return [Region(0, y, inner, number) for y, number in _runs(same)]
 
-    def _finished(self, strip: Strip, inner: int) -> Strip:
-        """Return ``strip`` on the widget's ground, as wide as the widget."""
+    def _finished(self, parts: Parts, inner: int) -> Strip:
+        """Return ``parts`` on the widget's ground, as wide as the widget."""
         left, right = self._edges
+        size = cells(parts)
+        if size > inner:
+            parts = cut(parts, inner)
+            size = cells(parts)
         segments = [Segment(left, self._ground)] if left else []
-        for text, style, _control in strip.adjust_cell_length(inner):
+        for text, style in parts:
             whole = self._on_ground.get(style)
             if whole is None:
                 whole = self._on_ground[style] = self._ground + style
             segments.append(Segment(text, whole))
-        if right:
-            segments.append(Segment(right, self._ground))
+        if right or size < inner:
+            segments.append(Segment(" " * (inner - size) + right, self._ground))
         return Strip(segments, len(left) + inner + len(right))
 
     def notify_style_update(self) -> None:

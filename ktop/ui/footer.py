@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.strip import Strip
 
-from ktop.ui.blocks import line
+from ktop.ui.blocks import Parts
 from ktop.ui.drawn import Drawn
 from ktop.ui.keys import declared, shown_key
 from ktop.ui.palette import Palette
@@ -38,10 +37,10 @@ class KeyLine(Drawn):
             self._left_out = frozenset(idents)
             self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the line."""
         del height  # it is one
-        words = []
+        words: list[tuple[str, str]] = []
         shown = self._fitting(width)
         gap = 2 if _width(shown, 2) <= width else 1
         self._spans = []
@@ -50,9 +49,10 @@ class KeyLine(Drawn):
             key, label = shown_key(binding), binding.description
             size = len(key) + len(label) + 1
             self._spans.append((x, x + size, binding))
-            words += [(key, "foreground bold"), (" " + label + " " * gap, "muted")]
+            words += [(" " * gap, "")] if words else []
+            words += [(key, "foreground bold"), (" " + label, "muted")]
             x += size + gap
-        return [line(look.parts(words), width)]
+        return [look.parts(words)]
 
     def _fitting(self, width: int) -> list[Binding]:
         """Return what there is room for: keys of the pane go before the application's, from the right."""

@@ -6,11 +6,9 @@ import math
 import time
 from collections.abc import Mapping
 
-from textual.strip import Strip
-
 from ktop.source import HOST, Identity
 from ktop.text import escape
-from ktop.ui.blocks import cells, cut, ends, line
+from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette, Words
@@ -48,7 +46,7 @@ class Header(Drawn):
         """Draw the newest figures."""
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return both lines."""
         del height  # it is two
         # Before the first Frame there is no history, and none must be made for the first paint.
@@ -66,7 +64,7 @@ class Header(Drawn):
             load = _load(figures, min(width, WIDE - 1))
         return [
             ends(look.parts(self._who(figures, width)), look.parts(when), width),
-            line(look.parts(cut(load, width)), width),
+            look.parts(load),
         ]
 
     def _who(self, figures: Mapping[str, float], width: int) -> Words:

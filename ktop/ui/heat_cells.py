@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rich.segment import Segment
 from rich.style import Style
 
 from ktop.frame import Array
-from ktop.ui.blocks import DENSITY, UPPER_HALF, painted
+from ktop.ui.blocks import DENSITY, UPPER_HALF, Parts, painted
 from ktop.ui.heat_grid import HEAT_STEPS, MARKS
 from ktop.ui.palette import Palette
 
@@ -35,8 +34,8 @@ class HeatCells:
         self.palette = palette
         self._looks: dict[int, tuple[str, Style]] = {}
 
-    def row(self, codes: Array, cell_width: int) -> list[Segment]:
-        """Return the segments of a row of cells."""
+    def row(self, codes: Array, cell_width: int) -> Parts:
+        """Return a row of cells."""
         return painted(codes, self._look, cell_width)
 
     def _look(self, cell: int) -> tuple[str, Style]:

@@ -9,13 +9,12 @@ import numpy as np
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.strip import Strip
 
 from ktop import format as fmt
 from ktop.frame import Array, Frame
 from ktop.pane import Heatmap, Unit
 from ktop.ui import time_axis
-from ktop.ui.blocks import Parts, cells, line, spread
+from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.drawn import Drawn
 from ktop.ui.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
@@ -71,7 +70,7 @@ class HeatmapView(Drawn, can_focus=True):
         self._art: HeatCells | None = None
         self._stale = True
         self._fitted = (0, 0)
-        self._drawn_rows: dict[tuple[bytes, str, bool, int], Strip] = {}
+        self._drawn_rows: dict[tuple[bytes, str, bool, int], Parts] = {}
         """The rows of the last drawing by what is in them."""
         # The cursor is a time and a value, so it stays on them while the map
         # moves.  Time None is the newest column, whichever that is.
@@ -105,7 +104,7 @@ class HeatmapView(Drawn, can_focus=True):
 
     # Drawing
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
@@ -121,7 +120,7 @@ class HeatmapView(Drawn, can_focus=True):
         body = self._body(art, at) if self.grid else self._empty(art)
         return [self._title(art, at), *body, self._times(art) if at is None else self._reading(art, at)]
 
-    def _body(self, art: HeatCells, at: Cell | None) -> list[Strip]:
+    def _body(self, art: HeatCells, at: Cell | None) -> list[Parts]:
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
         labels = self.grid.ticks()
         blank = np.zeros(self.map_columns - len(self.grid.columns), np.intp)
@@ -137,32 +136,28 @@ class HeatmapView(Drawn, can_focus=True):
             label = tick(self.chart.unit, labels[row]) if row in labels else ""
             # Most rows far from the percentiles are empty, now as before.
             key = (codes.tobytes(), label, here, width)
-            strip = before.get(key)
-            if strip is None:
-                parts: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
-                parts += [(segment.text, segment.style) for segment in art.row(codes, cell_width)]
-                strip = line(parts, width)
-            self._drawn_rows[key] = strip
-            lines.append(strip)
+            parts = before.get(key)
+            if parts is None:
+                parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
+                parts += art.row(codes, cell_width)
+            self._drawn_rows[key] = parts
+            lines.append(parts)
         return lines
 
-    def _empty(self, art: HeatCells) -> list[Strip]:
+    def _empty(self, art: HeatCells) -> list[Parts]:
         ground = art.palette.style("muted", "chart")
         width = self.map_columns * self.cell_width
         text = (self.quiet if self._frames else "waiting for the first sample")[:width]
         lines = [""] * self.map_rows
         if lines:
             lines[(self.map_rows - 1) // 2] = text
-        return [
-            line([(" " * GUTTER, None), (content.center(width), ground)], self.outer_size.width)
-            for content in lines
-        ]
+        return [[(" " * GUTTER, None), (content.center(width), ground)] for content in lines]
 
-    def _title(self, art: HeatCells, at: Cell | None) -> Strip:
+    def _title(self, art: HeatCells, at: Cell | None) -> Parts:
         look = art.palette
         parts: Parts = [(self.chart.title, look.style("strong"))]
         if not self.grid:
-            return line(parts, self.outer_size.width)
+            return parts
         legend: list[Parts] = [
             [
                 (f"  {mark.glyph}{mark.glyph} ", look.style(mark.color)),
@@ -182,17 +177,16 @@ class HeatmapView(Drawn, can_focus=True):
         """Return the legend of the colours: from one to the most."""
         muted = art.palette.style("muted")
         swatch = art.row(code(steps, steps, np.zeros_like(steps)), 1)
-        colors: Parts = [(segment.text, segment.style) for segment in swatch]
-        return [("1 ", muted), *colors, (f" {tick(Unit.COUNT, self.grid.top)}", muted)]
+        return [("1 ", muted), *swatch, (f" {tick(Unit.COUNT, self.grid.top)}", muted)]
 
-    def _times(self, art: HeatCells) -> Strip:
+    def _times(self, art: HeatCells) -> Parts:
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
         text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
         zoom = f"×{ZOOMS[self._zoom]}" if self._zoom else ""
         axis = zoom.rjust(GUTTER - 1) + " " + text
-        return line([(axis, art.palette.style("muted"))], self.outer_size.width)
+        return [(axis, art.palette.style("muted"))]
 
-    def _reading(self, art: HeatCells, at: Cell) -> Strip:
+    def _reading(self, art: HeatCells, at: Cell) -> Parts:
         low, high, number = self.grid.band(at)
         total = self.grid.total(at.column)
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
@@ -205,7 +199,7 @@ class HeatmapView(Drawn, can_focus=True):
         ]
         if total:
             parts.append((f", {fmt.percent(number / total)}", muted))
-        return line(parts, self.outer_size.width)
+        return parts
 
     # The cursor
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from textual.strip import Strip
 
 from ktop import format as fmt
 from ktop.frame import Array
 from ktop.pane import Unit
 from ktop.stats import percentile
 from ktop.ui import bins
-from ktop.ui.blocks import Parts, bar, line, spread
+from ktop.ui.blocks import Parts, bar, spread
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
 from ktop.ui.units import band, written
@@ -65,12 +64,12 @@ class HistogramView(Drawn):
         self._bounds, self._counts, self.title, self._longest = bounds, counts, title, longest
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title line and the bars, short values at the top."""
         bounds, counts = trimmed(self._counts, self._bounds, height - 1)
         title: Parts = [(self.title, look.style("strong"))]
         if not len(counts):
-            return [line(title, width), line([(self.quiet, look.style("muted"))], width)]
+            return [title, [(self.quiet, look.style("muted"))]]
         marks = [
             (name, min(float(percentile(self._counts, self._bounds, q)), self._longest), color)
             for name, q, color in _MARKS
@@ -102,5 +101,5 @@ class HistogramView(Drawn):
                 ("  " * (not index) + "◂", look.style(marks[mark][2]))
                 for index, mark in enumerate(np.flatnonzero(np.equal(rows, row)).tolist())
             ]
-            lines.append(line(parts, width))
+            lines.append(parts)
         return lines

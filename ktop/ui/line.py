@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from textual.geometry import Size
-from textual.strip import Strip
 
-from ktop.ui.blocks import cells, ends
+from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette, Words
 
@@ -26,7 +25,7 @@ class Line(Drawn):
         self._left, self._right = left, right
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the line."""
         del height  # it is one
         return [ends(look.parts(self._left), look.parts(self._right), width)]

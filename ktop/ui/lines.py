@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.style import Style
-from textual.strip import Strip
 
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Lines, Unit
 from ktop.text import ELLIPSIS
 from ktop.ui import braille, time_axis
-from ktop.ui.blocks import Parts, line, painted
+from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
 from ktop.ui.units import tick, written
@@ -44,7 +43,7 @@ class LinesView(Drawn):
         self._names = {column.name: column.title.lower() for column in columns}
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
-        self._kept: dict[tuple[bytes, str, int, Palette], Strip] = {}
+        self._kept: dict[tuple[bytes, str, int, Palette], Parts] = {}
         """The rows of the charts as last drawn, by what is in them."""
         self._rows_before = self._kept
 
@@ -53,19 +52,19 @@ class LinesView(Drawn):
         self._frames, self._now = frames, now
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title, the charts row by row, and the time axis."""
         self._rows_before, self._kept = self._kept, {}
         number = len(self.chart.groups)
         across = min(number, max((width + _GAP) // (_NARROWEST + _GAP), 1))
-        head = [line([(self.chart.title, look.style("strong"))], width)] if height >= 6 else []
+        head: list[Parts] = [[(self.chart.title, look.style("strong"))]] if height >= 6 else []
         room = height - len(head) - 1
         while across < number and room // -(-number // across) < 2:
             across += 1
         down = -(-number // across)
         each = (width - _GAP * (across - 1)) // across
         tall = [(room + extra) // down for extra in range(down)][::-1]
-        times = line([(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))], each)
+        times: Parts = [(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))]
         lines = head
         for row in range(down):
             groups = self.chart.groups[row * across : (row + 1) * across]
@@ -73,14 +72,18 @@ class LinesView(Drawn):
             # The time axis stands below the last chart of each column.
             if row == down - 1:
                 charts = [[*chart, times] for chart in charts]
-                charts += [[times] + [Strip.blank(each)] * tall[row]] * (across - len(groups))
-            lines += [self._beside(strips, each) for strips in zip(*charts, strict=True)]
+                charts += [[times, *[[]] * tall[row]]] * (across - len(groups))
+            lines += [self._beside(parts, each) for parts in zip(*charts, strict=True)]
         return lines
 
     @staticmethod
-    def _beside(strips: Sequence[Strip], width: int) -> Strip:
-        gap = Strip.blank(_GAP)
-        return Strip.join([part for strip in strips for part in (strip.adjust_cell_length(width), gap)][:-1])
+    def _beside(lines: Sequence[Parts], width: int) -> Parts:
+        beside: Parts = []
+        for number, parts in enumerate(lines):
+            fitting = cut(parts, width)
+            gap = " " * (_GAP if number else 0)
+            beside += [(gap, None), *fitting, (" " * (width - cells(fitting)), None)]
+        return beside
 
     def _times(self, columns: int) -> str:
         recent = self._frames[-columns * braille.DOTS_ACROSS :]
@@ -93,7 +96,7 @@ class LinesView(Drawn):
         recent = self._frames[-number:] if number > 0 else ()
         return np.array([frame.host.get(name, np.nan) for frame in recent], dtype=np.float64)
 
-    def _chart(self, look: Palette, group: tuple[str, ...], width: int, height: int) -> list[Strip]:
+    def _chart(self, look: Palette, group: tuple[str, ...], width: int, height: int) -> list[Parts]:
         """Return ``height`` lines: the last values, then the lines with the ends of their axis."""
         if height < 1:
             return []
@@ -101,9 +104,9 @@ class LinesView(Drawn):
         unit = self._units.get(group[0], Unit.COUNT)
         values = [self._values(name, columns * braille.DOTS_ACROSS) for name in group]
         legend = self._legend(look, group, values, unit, width)
-        lines = [line(legend, width)]
+        lines = [legend]
         if not rows or not columns:
-            return lines + [Strip.blank(width)] * rows
+            return lines + [[]] * rows
         low, high = braille.axis(np.concatenate(values), 1024.0 if unit is Unit.BYTES else 10.0)
         if unit is Unit.RATIO:
             high = min(high, 1.0) if high > 0.5 else high
@@ -126,13 +129,11 @@ class LinesView(Drawn):
             codes = np.where(cells[row] > 0, owner[row] * 256 + cells[row], 0)
             # Where little happens most rows are empty, now as before.
             key = (codes.tobytes(), text, width, look)
-            strip = self._kept.get(key) or self._rows_before.get(key)
-            if strip is None:
-                parts: Parts = [(text.rjust(GUTTER - 1) + " ", look.style("muted"))]
-                parts += [(segment.text, segment.style) for segment in painted(codes, dot)]
-                strip = line(parts, width)
-            self._kept[key] = strip
-            lines.append(strip)
+            parts = self._kept.get(key) or self._rows_before.get(key)
+            if parts is None:
+                parts = [(text.rjust(GUTTER - 1) + " ", look.style("muted")), *painted(codes, dot)]
+            self._kept[key] = parts
+            lines.append(parts)
         return lines
 
     def _legend(

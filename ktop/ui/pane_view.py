@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from ktop.format import NOT_MEASURED
 from ktop.frame import Array, Frame, Rows, Status, length, take
-from ktop.pane import Fold, Pane, Shape, Unit, fold
+from ktop.pane import Fold, Pane, RowHistogram, Shape, Unit, fold
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
@@ -63,7 +63,11 @@ class PaneView(Vertical, Ground):
         self._bridge = bridge
         self._view = view
         self._trail = Trail(bridge.history, pane.name)
+        self._question = Line(id="question")
+        self._chart = ChartArea(pane, self._trail, view) if pane.chart is not None else None
+        self._reason = Static(id="unavailable", markup=False)
         self._table: Any = None
+        self._status = StatusLine()
         self._shown_pane = pane
         self._per_process = False
         self._older = 0
@@ -72,13 +76,13 @@ class PaneView(Vertical, Ground):
 
     def compose(self) -> ComposeResult:
         """Compose question, chart, rows and status."""
-        yield Line(id="question")
-        if self.pane.chart is not None:
-            yield ChartArea(self.pane, self._trail, self._view)
-        yield Static(id="unavailable", markup=False)
+        yield self._question
+        if self._chart is not None:
+            yield self._chart
+        yield self._reason
         self._table = self._make_table()
         yield self._table
-        yield StatusLine()
+        yield self._status
 
     def _make_table(self) -> Any:
         if self.pane.shape is Shape.STACKS:
@@ -130,12 +134,12 @@ class PaneView(Vertical, Ground):
         frame = self._frame()
         reason = frame.status.unavailable if frame is not None else None
         self._draw_reason(reason)
-        for chart in self.query(ChartArea):
+        if self._chart is not None:
             # Not in on_resize alone: on a host that starves, Frames came before the first size was known,
             # and the chart was left without room for good.
-            if chart.room != self.size:
-                chart.fit(self.size.width, self.size.height)
-            chart.draw(self._bridge.now, available=reason is None)
+            if self._chart.room != self.size:
+                self._chart.fit(self.size.width, self.size.height)
+            self._chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)
         self._draw_question(frame)
         self._draw_status(frame)
@@ -158,17 +162,16 @@ class PaneView(Vertical, Ground):
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
         if self._older:
             notes.append(f"{self._older} older ones are no longer kept")
-        self.query_one("#question", Line).set([(self.pane.question, "muted")], [("  ".join(notes), "strong")])
+        self._question.set([(self.pane.question, "muted")], [("  ".join(notes), "strong")])
 
     def _draw_reason(self, reason: str | None) -> None:
-        place = self.query_one("#unavailable", Static)
-        if place.display != (reason is not None):
-            place.display = reason is not None
+        if self._reason.display != (reason is not None):
+            self._reason.display = reason is not None
         if reason is not None:
             title = Content.styled(f"{self.pane.name} has no figures on this host", "bold $strong")
             # The reason quotes the kernel, so it is made harmless line by line.
             text = "\n".join(escape(line) for line in reason.splitlines())
-            place.update(Content("\n\n").join([title, Content(text[:1].upper() + text[1:])]))
+            self._reason.update(Content("\n\n").join([title, Content(text[:1].upper() + text[1:])]))
 
     def _draw_rows(self, frame: Frame | None) -> None:
         rows = self._rows(frame)
@@ -216,17 +219,15 @@ class PaneView(Vertical, Ground):
     def _draw_status(self, frame: Frame | None) -> None:
         at = self._view.at
         host = self._bridge.history.latest(HOST, None if at is None else at + SLACK_S)
-        self.query_one(StatusLine).show(
+        self._status.show(
             frame.status if frame is not None else Status(),
             frame.interval_s if frame is not None else None,
             host.host if host is not None else {},
         )
 
     def _draw_row_chart(self) -> None:
-        if self.pane.shape is Shape.STACKS:
-            return
-        for chart in self.query(ChartArea):
-            chart.draw_row(self._table.cursor_row())
+        if self._chart is not None and isinstance(self.pane.chart, RowHistogram):
+            self._chart.draw_row(self._table.cursor_row())
 
     # -- what the screen asks for --------------------------------------------
 
@@ -281,9 +282,9 @@ class PaneView(Vertical, Ground):
 
     def switch_focus(self) -> None:
         """Give the chart the keyboard, or the table again."""
-        charts = [chart.focusable for chart in self.query(ChartArea) if chart.focusable is not None]
-        if charts and not charts[0].has_focus:
-            charts[0].focus()
+        chart = self._chart.focusable if self._chart is not None else None
+        if chart is not None and not chart.has_focus:
+            chart.focus()
         else:
             self.focus_table()
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ktop.ui.drawn import Bare
+from ktop.ui.drawn import Bare, filtered
+
+
+class SlimBar(ScrollBar):
+    """A scroll bar without border and padding: it moves whenever the number of rows changes."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return its cells, one below the other."""
+        if self.parent is None:
+            # Removed, and still on the screen until that is laid out again.
+            return [Strip.blank(crop.width)] * crop.height
+        bar: Any = self.render()
+        segments = bar.render_bar(
+            self.outer_size.height,
+            bar.virtual_size,
+            bar.window_size,
+            bar.position,
+            bar.thickness,
+            back_color=bar.style.bgcolor,
+            bar_color=bar.style.color,
+        ).segments
+        return filtered(self, [Strip([segment], bar.thickness) for segment in segments[crop.y : crop.bottom]])
 
 
 class Scrolled(Bare, ScrollView):
@@ -23,6 +47,15 @@ class Scrolled(Bare, ScrollView):
         self._strips: dict[int, Strip] = {}
         """Finished lines by their place in the whole, the first below the header."""
         self._header: Strip | None = None
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """The scroll bar, made when it is first asked for, as Textual makes its own."""
+        if self._vertical_scrollbar is None:
+            bar = self._vertical_scrollbar = SlimBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            bar.display = False
+            self.app._start_widget(self, bar)  # noqa: SLF001 - not a child, so it cannot be mounted
+        return self._vertical_scrollbar
 
     def header_strip(self) -> Strip:
         """Return the line that stays."""
@@ -50,10 +83,11 @@ class Scrolled(Bare, ScrollView):
     def refresh_changed(self, before: list[Strip | None]) -> None:
         """Have only those lines drawn that differ from ``before``: the terminal may be far away."""
         regions = []
+        top, width = self.scroll_offset.y, self.outer_size.width
         for y, old in enumerate(before):
-            new = self.kept_header() if y == 0 else self.kept_strip(self.scroll_offset.y + y - 1)
+            new = self.kept_header() if y == 0 else self.kept_strip(top + y - 1)
             if old is None or old != new:
-                regions.append(Region(0, y, self.outer_size.width, 1))
+                regions.append(Region(0, y, width, 1))
         if regions:
             self.refresh(*regions)
 

@@ -17,7 +17,7 @@ from ktop import stacks
 from ktop.frame import Rows
 from ktop.stacks import Node, Path
 from ktop.text import fit
-from ktop.ui.blocks import Parts, bar, line
+from ktop.ui.blocks import Parts, bar, cells, cut
 from ktop.ui.palette import Palette, palette
 from ktop.ui.scrolled import Scrolled
 
@@ -156,12 +156,11 @@ class StackTree(Scrolled, can_focus=True):
         """Return ``parts``, cut where the scroll bar begins, as a line as wide as the widget."""
         if self._base is None:
             self._base = self.rich_style  # dear to ask for
+        base, over, width = self._base, over or Style.null(), self.outer_size.width
         # The scroll bar lies over the last cell.
-        width = self.outer_size.width
-        strip = line(parts, self._width).adjust_cell_length(width).apply_style(self._base)
-        if over is None:
-            return strip
-        return Strip([Segment(text, (style or self._base) + over) for text, style, _ in strip], width)
+        parts = cut(parts, self._width)
+        parts.append((" " * (width - cells(parts)), None))
+        return Strip([Segment(text, base + style + over) for text, style in parts], width)
 
     def on_resize(self) -> None:
         """Draw for the new width."""

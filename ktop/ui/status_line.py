@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from textual.strip import Strip
-
 from ktop.format import NOT_MEASURED, count, percent, size
 from ktop.frame import Status
 from ktop.text import escape
-from ktop.ui.blocks import cells, ends
+from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette, Words
 
@@ -35,7 +33,7 @@ class StatusLine(Drawn):
         self._status, self._interval_s, self._own = status, interval_s, own
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the line."""
         del height  # it is one
         right, left = self._cost(), self._trust()

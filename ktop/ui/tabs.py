@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from textual import events
 from textual.message import Message
-from textual.strip import Strip
 
-from ktop.ui.blocks import cells, line
+from ktop.ui.blocks import Parts, cells
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette, Words
 
@@ -44,7 +43,7 @@ class PaneTabs(Drawn):
             self._current, self._dim = current, dim
             self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Strip]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the line: spaced where there is room, tight where not, scrolled at last."""
         del height  # it is one
         labels = self._labels(width)
@@ -55,11 +54,12 @@ class PaneTabs(Drawn):
         x = len(words)
         for index in range(first, last):
             self._spans.append((x, x + sizes[index], index))
-            words += [*labels[index], (" " * GAP, "")]
+            words += [*labels[index]]
+            words += [(" " * GAP, "")] if index + 1 < len(labels) else []
             x += sizes[index] + GAP
         if last < len(labels):
             words.append((MORE_RIGHT, "muted"))
-        return [line(look.parts(words), width)]
+        return [look.parts(words)]
 
     def _labels(self, width: int) -> list[Words]:
         """Return the labels: spaced if they fit so, else tight."""

@@ -1,0 +1,75 @@
+"""Who is told of new Frames, and when."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.message import Message
+from textual.widget import Widget
+
+from ktop.frame import Frame
+from ktop.source import HOST
+from ktop.ui.bridge import Bridge
+from tests.ui.synthetic import PANES
+
+
+class Told(Widget):
+    """Remembers that it was told."""
+
+    is_attached = True
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        super().__init__(name=name)
+        self._log = log
+
+    def post_message(self, message: Message) -> bool:
+        del message
+        self._log.append(self.name or "")
+        return True
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def _frame(pane: str, ts: float) -> Frame:
+    return Frame(pane, ts, 1.0, {})
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+async def test_the_host_and_the_pane_in_sight_are_told_together(log):
+    bridge = Bridge(PANES)
+    bridge.watch(HOST, Told("header", log))
+    bridge.watch("runqlat", Told("pane", log))
+    bridge.publish(_frame(HOST, 1.0))
+    await _settle()
+    assert log == []
+    bridge.publish(_frame("runqlat", 1.0))
+    bridge.publish(_frame("biotop", 1.0))
+    await _settle()
+    assert log == ["pane", "header"]
+    assert bridge.now == 1.0
+
+
+async def test_the_host_is_told_of_where_no_pane_has_anything(log):
+    bridge = Bridge(PANES)
+    bridge.watch(HOST, Told("header", log))
+    bridge.publish(_frame(HOST, 1.0))
+    bridge.publish(_frame(HOST, 2.0))
+    await _settle()
+    assert log == ["header"]
+
+
+async def test_nobody_is_told_after_the_end(log):
+    bridge = Bridge(PANES)
+    bridge.watch("runqlat", Told("pane", log))
+    bridge.close()
+    bridge.publish(_frame("runqlat", 1.0))
+    await _settle()
+    assert log == []
