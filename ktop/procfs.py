@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+
+_NUMBER = re.compile(r"^([^:\s]+):?[ \t]+(\d+)( kB)?", re.MULTILINE)
 
 
 def numbers(name: str) -> dict[str, int]:
@@ -10,10 +12,6 @@ def numbers(name: str) -> dict[str, int]:
 
     For files such as meminfo and vmstat.  OSError when there is no such file.
     """
-    found: dict[str, int] = {}
-    for line in Path("/proc", name).read_text(encoding="ascii", errors="replace").splitlines():
-        label, _, rest = line.replace(":", " ", 1).partition(" ")
-        words = rest.split()
-        if words and words[0].isdigit():
-            found[label] = int(words[0]) * (1024 if words[-1] == "kB" else 1)
-    return found
+    with open(f"/proc/{name}", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - at every tick
+        found = _NUMBER.findall(file.read())
+    return {label: int(number) * 1024 if unit else int(number) for label, number, unit in found}
