@@ -16,7 +16,8 @@ SONAME = "libbpf.so.1"
 
 MAP_TYPE_HASH, MAP_TYPE_ARRAY, MAP_TYPE_PERF_EVENT_ARRAY, MAP_TYPE_LRU_HASH = 1, 2, 4, 9
 MAP_TYPE_STACK_TRACE, MAP_TYPE_RINGBUF, MAP_TYPE_TASK_STORAGE, MAP_TYPE_SK_STORAGE = 7, 27, 29, 24
-F_MMAPABLE = 1 << 10
+MAP_TYPE_ARRAY_OF_MAPS = 12
+F_MMAPABLE, F_INNER_MAP = 1 << 10, 1 << 12
 
 PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_void_p, c_void_p)
 SAMPLE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
@@ -71,6 +72,12 @@ class IterOptions(ctypes.Structure):
     _fields_ = (("sz", c_size_t), ("map_fd", ctypes.POINTER(c_uint32)), ("size", c_uint32))
 
 
+class MapOptions(ctypes.Structure):
+    """The head of struct bpf_map_create_opts."""
+
+    _fields_ = (("sz", c_size_t), ("btf", c_uint32 * 4), ("inner_map_fd", c_uint32), ("map_flags", c_uint32))
+
+
 def _pointer(result: int | None, function: Any, _arguments: object) -> int:
     """NULL is an error: libbpf 1.x leaves its errno."""
     if not result:
@@ -106,6 +113,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "bpf_program__attach": (_P, (_P,), _pointer),
     "bpf_program__attach_iter": (_P, (_P, _P), _pointer),
     "bpf_program__attach_perf_event": (_P, (_P, c_int), _pointer),
+    "bpf_map_create": (c_int, (c_int, _S, c_uint32, c_uint32, c_uint32, _P), _status),
     "bpf_map__name": (_S, (_P,), None),
     "bpf_map__fd": (c_int, (_P,), None),
     "bpf_map__type": (c_int, (_P,), None),

@@ -10,8 +10,8 @@ What an object says by its names:
   where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
   the one whose counters are all losses.
-- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields; ``NAME_batch`` is where
-  it puts it, and ``NAME_filled`` a global that counts it (``BATCH``).
+- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields; ``NAME_batch``,
+  ``NAME_portion`` and ``NAME_filled`` are where an iterator leaves it (``BATCH``).
 - ``epoch``: a global that grows just before each read (``update_max``).
 - ``const volatile`` variables are set from what the caller passes.
 """
@@ -31,7 +31,7 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
 from ktop.kernel.choice import Choice
-from ktop.kernel.maps import BATCH, BatchedIterator, CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.maps import BatchedIterator, CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf, prepare
 from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
@@ -274,7 +274,7 @@ class Family:
         lib = self._lib
         for name, bpf_map in self._maps.items():
             kind, fd = lib.bpf_map__type(bpf_map), lib.bpf_map__fd(bpf_map)
-            if lib.bpf_map__is_internal(bpf_map) or fd < 0 or name.endswith(BATCH):
+            if lib.bpf_map__is_internal(bpf_map) or fd < 0:
                 continue
             entries = lib.bpf_map__max_entries(bpf_map)
             if kind == libbpf.MAP_TYPE_RINGBUF:
@@ -293,11 +293,11 @@ class Family:
                 self._arrays[group] = self._iterator(lib.bpf_link__fd(link), group)
 
     def _iterator(self, link_fd: int, group: str) -> Iterator | BatchedIterator:
-        record, batch, filled = self._record(group), f"{group}{BATCH}", self._global(f"{group}_filled")
-        if filled is None:
+        record = self._record(group)
+        portion, filled = self._global(f"{group}_portion"), self._global(f"{group}_filled")
+        if portion is None or filled is None:
             return Iterator(link_fd, record)
-        entries = self._lib.bpf_map__max_entries(self._maps[batch])
-        return BatchedIterator(link_fd, self.map_fd(batch), record, entries, filled)
+        return BatchedIterator(link_fd, self.map_fd(f"{group}_batch"), record, portion, filled)
 
     def _attach_iterator(self, program: str) -> int:
         """Return the link of an iterator; one over socket storage, or its substitute, needs the map."""

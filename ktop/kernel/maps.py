@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from ktop.frame import Array
+from ktop.kernel import libbpf
 from ktop.kernel.libbpf import SAMPLE, library
 
-BATCH = "_batch"
-"""Ends the name of the array that an iterator fills."""
+PORTION = 2_048
+"""Records in each array that an iterator fills."""
+MOST_PORTIONS = 32
+"""Arrays there are at most; there is one until more are needed."""
 
 
 def _whole_pages(size: int) -> int:
@@ -125,26 +128,28 @@ class Iterator:
 
 
 class BatchedIterator:
-    """An iterator program that fills an mmapable array, and has the kernel wait whenever that is full.
+    """An iterator program that fills mmapable arrays, and has the kernel wait when the last is full.
 
-    The count goes back to 0 only once the records are here, and stays what it is when a read
-    begins: what a read that failed half-way had found comes with the next one, at worst twice.
+    The places go back to the first only once the records are here, and stay when a read begins:
+    what a read that failed half-way had found comes with the next one, at worst twice.
     """
 
     def __init__(
-        self, link_fd: int, map_fd: int, dtype: np.dtype[Any], entries: int, filled: ctypes.c_uint32
+        self,
+        link_fd: int,
+        batch_fd: int,
+        dtype: np.dtype[Any],
+        portion: ctypes.c_uint32,
+        filled: ctypes.c_uint32,
     ) -> None:
-        """``entries`` is the array's max_entries, ``filled`` in place the number of those in use."""
-        self._link_fd, self._map_fd = link_fd, map_fd
+        """``portion``: which array is in use; ``filled``: how much of it; both in place."""
+        self._link_fd, self._batch_fd = link_fd, batch_fd
         self._dtype = dtype
-        self._bytes = _whole_pages(dtype.itemsize * entries)
-        self._filled = filled
+        self._portion, self._filled = portion, filled
+        self._portions: list[mmap.mmap] = []
+        self._most = MOST_PORTIONS
         self._taken = bytearray()
-        # To map a page makes it ours in the kernel's books, touched or not.
-        self._memory = self._map(min(self._bytes, 1 << 16))
-
-    def _map(self, size: int) -> mmap.mmap:
-        return mmap.mmap(self._map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._add_portion()
 
     def read(self) -> Array:
         """Return the records: structured, shape (records,)."""
@@ -162,16 +167,41 @@ class BatchedIterator:
         return np.frombuffer(taken, self._dtype)
 
     def _take(self) -> None:
-        size = self._filled.value * self._dtype.itemsize
-        if size > len(self._memory):
-            small, self._memory = self._memory, self._map(self._bytes)
-            small.close()
-        self._taken += memoryview(self._memory)[:size]
-        self._filled.value = 0
+        size, full = self._dtype.itemsize, self._portion.value
+        for memory in self._portions[:full]:
+            self._taken += memoryview(memory)[: PORTION * size]
+        if filled := self._filled.value:
+            self._taken += memoryview(self._portions[full])[: filled * size]
+        self._portion.value = self._filled.value = 0
+        if full == len(self._portions):
+            self._grow()
+
+    def _grow(self) -> None:
+        """Make twice as many arrays; without them it only takes longer."""
+        try:
+            for _ in range(min(full := len(self._portions), self._most - full)):
+                self._add_portion()
+        except OSError:
+            self._most = len(self._portions)
+
+    def _add_portion(self) -> None:
+        # 5.10, 4a8f87e60f6d: with F_INNER_MAP they need not be as long as the one declared.
+        size, flags = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP
+        options = libbpf.MapOptions(ctypes.sizeof(libbpf.MapOptions), map_flags=flags)
+        by = ctypes.byref
+        fd = library().bpf_map_create(libbpf.MAP_TYPE_ARRAY, b"portion", 4, size, PORTION, by(options))
+        try:
+            key, value = ctypes.c_uint32(len(self._portions)), ctypes.c_uint32(fd)
+            memory = mmap.mmap(fd, _whole_pages(size * PORTION), mmap.MAP_SHARED, mmap.PROT_READ)
+            library().bpf_map_update_elem(self._batch_fd, by(key), by(value), 0)
+            self._portions.append(memory)
+        finally:
+            os.close(fd)  # the array of arrays and the mapping keep it
 
     def close(self) -> None:
         """Unmap; the loader owns the link."""
-        self._memory.close()
+        for memory in self._portions:
+            memory.close()
 
 
 class Ring:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ktop.kernel import libbpf
 from ktop.kernel.btf import Btf
 from ktop.kernel.choice import Choice
-from ktop.kernel.maps import BATCH
+from ktop.kernel.maps import MOST_PORTIONS
 
 
 def object_btf(handle: int) -> Btf:
@@ -42,12 +42,13 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
     kept = storages(handle)
     for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
         name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
-        mmapable = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE
-        by_cpu = mmapable and not internal and not name.endswith(BATCH)
+        by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
         if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
             lib.bpf_map__set_max_entries(bpf_map, cpus)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
             lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
+        if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
+            lib.bpf_map__set_max_entries(bpf_map, MOST_PORTIONS)
         if name in kept or name.removeprefix("_") in kept:
             lib.bpf_map__set_autocreate(bpf_map, (name in kept) == choice.storage)
         if name in sizes:

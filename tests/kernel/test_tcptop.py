@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from ktop.format import address
+from ktop.kernel import libbpf, maps
 from ktop.kernel.maps import BatchedIterator
 
 MAPPED = "::ffff:127.0.0.1"
@@ -287,18 +288,24 @@ def test_connection_requests_are_retransmitted(observe):
     assert np.isnan(rows["srtt_us"]).all()
 
 
-PORTION = 64
-"""Records that the iterator yields at a time, in the tests of what happens in between."""
+def refuse_memory(*_arguments: object) -> int:
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
 
 @pytest.fixture
-def in_portions(observe):
-    return observe("tcptop", sizes={"connections_batch": PORTION})
+def in_portions(observe, monkeypatch):
+    """Return a pane whose iterator begins with room for 32 records, and has room for 128 at most."""
+    monkeypatch.setattr(maps, "PORTION", 32)
+    monkeypatch.setattr(maps, "MOST_PORTIONS", 4)
+    return observe("tcptop")
 
 
-def test_many_connections_are_all_read(in_portions):
-    """Several portions, the last of them not full; each comes once."""
+@pytest.mark.parametrize("memory", [True, False], ids=["", "no more memory"])
+def test_many_connections_are_all_read(in_portions, monkeypatch, memory):
+    """More than there is room for, so that the kernel waits several times; each comes once."""
     tcptop = in_portions
+    if not memory:
+        monkeypatch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
     with contextlib.ExitStack() as stack:
         ends = [stack.enter_context(connected()) for _ in range(400)]
         for client, _server in ends:
@@ -316,7 +323,7 @@ def test_many_connections_are_all_read(in_portions):
 
 
 def during(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Have ``act`` called while an iterator is read: each time before a portion is taken out."""
+    """Have ``act`` called while an iterator is read: each time before what there is is taken out."""
     take = BatchedIterator._take
 
     def act_and_take(self: BatchedIterator) -> None:
@@ -353,7 +360,7 @@ def test_connections_that_come_and_go_while_they_are_read_count_once(in_portions
         with monkeypatch.context() as patch:
             during(patch, stir)
             both = [in_portions.rows(pid=os.getpid())]
-        assert len(pairs) < 300 - 3 * 29  # there were several portions
+        assert len(pairs) < 300 - 3 * 29  # it was read in several steps
         both.append(in_portions.rows(pid=os.getpid()))
     for name, expected in (("tx_bytes", sent), ("rx_bytes", received)):
         found: Counter[tuple[int, int]] = Counter()
@@ -369,10 +376,10 @@ def test_a_reading_that_fails_loses_nothing(in_portions, monkeypatch):
         pairs = [stack.enter_context(connected()) for _ in range(200)]
         for client, server in pairs:
             exchange(client, server, 5, 7)
-        portions = itertools.count()
+        steps = itertools.count()
 
         def fail() -> None:
-            if next(portions) == 2:
+            if next(steps) == 2:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with monkeypatch.context() as patch:
