@@ -69,15 +69,16 @@ class LivePane:
                 self.family.detach((group,))
 
     def _attach(self, groups: Iterable[str]) -> None:
+        from ktop.kernel.perf import EventRefusedError
         from ktop.kernel.reasons import explain
 
         if self.family is not None:
             taken = self.family.choice.taken()
             for group, error in self.family.attach(groups, self._perf_events).items():
                 hook = taken.get(group, group)
-                # What is refused of perf events is told by name already.
-                what = error.strerror if hook in self._perf_events else hook
-                self._refused[group] = explain(error.errno or 0, what or hook)
+                # An errno of perf events means other things than one of BPF.
+                in_words = error.strerror if isinstance(error, EventRefusedError) else ""
+                self._refused[group] = in_words or explain(error.errno or 0, hook)
 
     def read(self, proc: Iterable[str]) -> Reading:
         """Read the family's maps and these files of /proc; OSError when the kernel refuses."""

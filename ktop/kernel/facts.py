@@ -137,15 +137,14 @@ def _tracefs() -> Check:
 
 def _pmu() -> Check:
     from ktop.kernel import perf
-    from ktop.kernel.reasons import explain
     from ktop.pane import PerfEvent
 
     event = PerfEvent(perf.TYPE_HARDWARE, perf.HW_CACHE_REFERENCES, label="cache-references")
     try:
         os.close(perf.open_on_cpu(event, perf.online_cpus()[0]))
     except OSError as error:
-        remedy = "llcstat needs bare metal, or a virtual machine with a virtual PMU (KVM: -cpu host,pmu=on)"
-        return Check("hardware counters", False, explain(error.errno or 0, "cache-references"), remedy)
+        why, remedy = perf.refusal(event, error.errno or 0)
+        return Check("hardware counters", False, f"{why}; llcstat needs them", remedy)
     return Check("hardware counters", True, "cache-references can be counted")
 
 

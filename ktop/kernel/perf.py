@@ -9,6 +9,7 @@ import platform
 import struct
 from pathlib import Path
 
+from ktop.kernel.reasons import explain
 from ktop.pane import PerfEvent
 
 TYPE_HARDWARE, TYPE_SOFTWARE = 0, 1
@@ -19,6 +20,10 @@ _SYSCALL = {"x86_64": 298, "aarch64": 241}
 _ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5, 4.1
 _FLAG_EXCLUDE_IDLE, _FLAG_FREQ = 1 << 8, 1 << 10
 _FD_CLOEXEC = 8
+
+
+class EventRefusedError(OSError):
+    """The host has no such perf event for us; ``strerror`` is in words for the operator."""
 
 
 def open_on_cpu(event: PerfEvent, cpu: int) -> int:
@@ -57,23 +62,32 @@ def parse_cpu_list(text: str) -> list[int]:
     return cpus
 
 
-def _in_words(event: PerfEvent, error: OSError) -> str:
-    """Return what was refused, and of the most frequent refusal what to do."""
+def refusal(event: PerfEvent, code: int) -> tuple[str, str]:
+    """Return why the kernel refused ``event`` with this errno, and what mends it (empty when not known)."""
     label = event.label or "perf event"
-    if event.kind == TYPE_HARDWARE and error.errno in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
+    said = f"({label}: {errno.errorcode.get(code, code)})"
+    if event.kind == TYPE_HARDWARE and code in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
         return (
-            f"{label}: no hardware counters (PMU), as in most virtual machines; run ktop on bare metal, "
-            "or give the machine a virtual PMU (QEMU and KVM: -cpu host,pmu=on)"
+            f"this machine has no hardware counters (PMU), like most virtual machines {said}",
+            "run ktop on bare metal, or give the machine a virtual PMU (QEMU and KVM: -cpu host,pmu=on)",
         )
-    return f"{label}: {error.strerror}"
+    # perf_event_paranoid answers EACCES, where BPF would mean the verifier.
+    if code in {errno.EACCES, errno.EPERM}:
+        if os.geteuid():
+            return (
+                f"this user may not watch the whole host with perf events {said}",
+                "run it as root: sudo ktop",
+            )
+        return f"perf events are refused even to root: by lockdown, a container, a security module {said}", ""
+    return explain(code, label), ""
 
 
 def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dict[int, int]]:
     """Open the first alternative the host has: (which, file descriptor by CPU).
 
-    OSError of the last one when it has none, with words for the operator.
+    EventRefusedError of the last one when it has none.
     """
-    refusal: OSError | None = None
+    refused: OSError | None = None
     for event in alternatives:
         opened: dict[int, int] = {}
         try:
@@ -82,7 +96,8 @@ def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dic
         except OSError as error:
             for fd in opened.values():
                 os.close(fd)
-            refusal = OSError(error.errno, _in_words(event, error))
+            words = "; ".join(filter(None, refusal(event, error.errno or 0)))
+            refused = EventRefusedError(error.errno, words)
         else:
             return event, opened
-    raise refusal or OSError(22, "no perf event was asked for")
+    raise refused or OSError(22, "no perf event was asked for")
