@@ -30,12 +30,6 @@ STRAIGHT = 0.25
 """A line is called straight when no point is further from it than that share of the point."""
 IDLE_MS, CROWD_MS = 10.0, 60.0
 
-BEND = (
-    "for every 32 KiB of output the kernel looks for its place in the list of sockets from the head "
-    "(`bpf_sk_storage_map_seq_find_next`, two thirds of the time at 40,000), and there are as many lists as "
-    "CPUs"
-)
-
 Points = dict[int, list[float]]
 """ms by number."""
 
@@ -101,7 +95,7 @@ def crowd_of_both(made: Ticker, ticks: int) -> list[float]:
         return made.ticks(ticks, lambda: crowd.talk(helpers))[TICK]
 
 
-def add(section: Section, what: str, lines: dict[str, Points], reasons: dict[str, str] | None = None) -> None:
+def add(section: Section, what: str, lines: dict[str, Points]) -> None:
     """Add some curves over the same numbers of ``what``, and hold them against straight lines."""
     numbers = list(next(iter(lines.values())))
     cells = [
@@ -112,8 +106,7 @@ def add(section: Section, what: str, lines: dict[str, Points], reasons: dict[str
         slope, base, far = fit(points)
         section.raw[f"{title}, {what}"] = points
         found = f"{slope:.2f} us each and {base:.1f} ms, at most {100 * far:.0f} % off that"
-        reason = (reasons or {}).get(title, "")
-        section.goals.append(Goal(f"{what}, {title}: a straight line", found, far <= STRAIGHT, reason))
+        section.goals.append(Goal(f"{what}, {title}: a straight line", found, far <= STRAIGHT))
 
 
 def run(*, quick: bool = False) -> Section:
@@ -136,12 +129,7 @@ def run(*, quick: bool = False) -> Section:
         silent, talking = connections(made, CONNECTIONS[: 3 if quick else None], ticks)
         both = [] if quick else crowd_of_both(made, ticks)
     add(section, "processes", {"asleep": asleep, "all have run": awake})
-    add(
-        section,
-        "connections",
-        {"silent": silent, "all send both ways": talking},
-        {"all send both ways": BEND},
-    )
+    add(section, "connections", {"silent": silent, "all send both ways": talking})
     cpus = synthetic.by_cpus(CPUS)
     lines = {name: {number: cpus[number][name] for number in CPUS} for name in synthetic.PANES}
     add(section, "simulated CPUs", lines)
