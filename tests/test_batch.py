@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -85,7 +86,7 @@ class Script:
     def look_at(self, panes: tuple[str, ...]) -> None: ...
     def demand(self, pane: str, group: str, on: bool) -> None: ...
     def set_interval(self, seconds: float) -> None: ...
-    def measure_cost(self, seconds: float) -> None: ...
+    def measure_cost(self, seconds: float) -> str | None: ...
 
 
 @pytest.fixture
@@ -250,6 +251,25 @@ def test_a_pipe_that_somebody_made_non_blocking(pipe: tuple[int, int]) -> None:
     os.close(pipe[1])
     reader.join()
     assert found == [data]
+
+
+def test_what_was_wanted_is_written_whatever_came_after_it(pipe: tuple[int, int]) -> None:
+    """A reader slower than the source, which is an interval ahead."""
+    big = b"b" * 300_000  # more than a pipe holds
+    found: list[bytes] = []
+    source = Script([each for ts in range(4) for each in tick(float(ts), frame(A, float(ts)))])
+
+    def read() -> None:
+        assert source.stopped.wait(20)
+        time.sleep(0.5)  # until after its first look for what came meanwhile
+        found.append(read_all(pipe[0]))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert batch.run(source, [A], lambda *_frame: big, pipe[1], 3) == 0
+    os.close(pipe[1])
+    reader.join()
+    assert len(found[0]) == 3 * len(big)
 
 
 def test_one_process_alone() -> None:

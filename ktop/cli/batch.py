@@ -128,7 +128,7 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
         # All is measured: what is written is the reader's pace alone, unless a signal comes.
         interrupted = not progress.is_over
         while not output.finish(0.2) and output.error is None:
-            if interrupted or not frames.empty():
+            if interrupted or _is_over(frames):
                 break
     if output.error is not None and not isinstance(output.error, BrokenPipeError):
         raise output.error
@@ -155,6 +155,14 @@ def _next(frames: Frames) -> Frame | None:
         # A signal between Python's look for signals and its sleep wakes nobody: look again soon.
         with suppress(Empty):
             return frames.get(timeout=0.2)
+
+
+def _is_over(frames: Frames) -> bool:
+    """Return whether the end is among ``frames``, which nobody wants any more."""
+    while not frames.empty():
+        if frames.get() is None:
+            return True
+    return False
 
 
 def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
