@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ktop.kernel.loader import Family
+    from ktop.kernel.run_time import RunTime
     from ktop.kernel.symbols import Symbols
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
@@ -64,8 +65,10 @@ class Sampler:
         self._facts = Facts(cpus=1)
         self._deadline = 0.0
         self._header: Frame | None = None
-        self._figures: dict[str, float] = {}
-        """ktop's own cost, as far as measured, for the HOST Frame."""
+        self._run_time: RunTime | None = None
+        """While the kernel times the programs."""
+        self._bpf_ratio: float | None = None
+        """What they took, where that is not in a Frame yet."""
 
     # -- Source --------------------------------------------------------------
 
@@ -100,9 +103,16 @@ class Sampler:
 
         self._do(sooner)
 
-    def measure_cost(self, seconds: float) -> None:
-        """Have the kernel time the programs that long (58 ns dearer a run meanwhile)."""
-        self._do(lambda: self._measure_cost(seconds))
+    def measure_cost(self, seconds: float) -> str | None:
+        """Have the kernel time the programs that long; return why it does not."""
+        from ktop.kernel.run_time import RunTime
+
+        try:
+            run_time = RunTime(seconds)
+        except OSError as error:
+            return f"The kernel does not time BPF programs for this user ({error.strerror}): it takes root."
+        self._do(lambda: self._time_programs(run_time))
+        return None
 
     # -- for those who look closer (doctor, list, tests) ---------------------
 
@@ -137,6 +147,8 @@ class Sampler:
                     self._families[name] = loading.result()
             if self._symbols is not None:
                 self._symbols.stop()
+            if self._run_time is not None:
+                self._run_time.close()
             # Detach all before the first is freed: the kernel waits once, not once a family.
             for family in self._families.values():
                 family.detach()
@@ -199,6 +211,8 @@ class Sampler:
                 live.bring_up(self._family(name))
             except LoadError as error:
                 live.unavailable, live.log = str(error), error.log
+            except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
+                live.unavailable = f"loading failed: {type(error).__name__}: {error}"
         if live.unavailable is not None:
             self._publish(live.without_figures())
             return
@@ -222,12 +236,15 @@ class Sampler:
 
         host = HostSampler()
         while True:
-            self._wake.wait(min(max(0.0, self._deadline - time.monotonic()), DRAIN_S))
+            ends = self._run_time.until if self._run_time is not None else self._deadline
+            self._wake.wait(min(max(0.0, min(self._deadline, ends) - time.monotonic()), DRAIN_S))
             self._wake.clear()
             while self._commands:
                 self._commands.pop(0)()
             if self._stopping.is_set():
                 return
+            if self._run_time is not None and time.monotonic() >= self._run_time.until:
+                self._time_programs(None)
             if time.monotonic() < self._deadline:
                 for family in self._families.values():
                     with contextlib.suppress(OSError):  # the next read says it
@@ -239,7 +256,11 @@ class Sampler:
             self._deadline = max(self._deadline + self.interval_s, soonest)
 
     def _tick(self, host: Mapping[str, float]) -> None:
-        self._header = Frame(HOST, time.time(), self.interval_s, {}, {**host, **self._figures})
+        if self._run_time is not None:
+            self._bpf_ratio = self._run_time.take(self._run_time_ns())
+        figures = {**host} if self._bpf_ratio is None else {**host, "bpf_ratio": self._bpf_ratio}
+        self._bpf_ratio = None
+        self._header = Frame(HOST, time.time(), self.interval_s, {}, figures)
         readings: dict[str, Reading] = {}
         for live in self._in_order():
             if live.attached:
@@ -279,14 +300,15 @@ class Sampler:
             self._symbols = Symbols(lambda named: self._do(lambda: self._publish(named)))
         self._symbols.name(frame)
 
-    def _measure_cost(self, seconds: float) -> None:
-        """Set ``bpf_ratio``: run time of all programs as a share of one core."""
-        from ktop.kernel.facts import runtime_statistics
+    def _time_programs(self, run_time: RunTime | None) -> None:
+        """Have ``run_time`` measure from now on, nothing for None; end what does."""
+        if self._run_time is not None:
+            if not self._run_time.measured:  # the interval is longer: it is for the next Frame
+                self._bpf_ratio = self._run_time.take(self._run_time_ns())
+            self._run_time.close()
+        self._run_time = run_time
+        if run_time is not None:
+            run_time.take(self._run_time_ns())
 
-        def total() -> int:
-            return sum(info.run_time_ns for f in self._families.values() for info in f.programs().values())
-
-        with contextlib.suppress(OSError), runtime_statistics():
-            before, started = total(), time.monotonic_ns()
-            self._stopping.wait(min(seconds, 5.0))
-            self._figures["bpf_ratio"] = (total() - before) / (time.monotonic_ns() - started)
+    def _run_time_ns(self) -> int:
+        return sum(info.run_time_ns for f in self._families.values() for info in f.programs().values())

@@ -52,5 +52,8 @@ class Source(Protocol):
     def set_interval(self, seconds: float) -> None:
         """Sample each ``seconds`` from now on."""
 
-    def measure_cost(self, seconds: float) -> None:
-        """Switch the kernel's BPF statistics on for that long; the result is in HOST Frames."""
+    def measure_cost(self, seconds: float) -> str | None:
+        """Switch the kernel's BPF statistics on for that long; return why not, as a sentence.
+
+        The figures are in the HOST Frames of that time.
+        """

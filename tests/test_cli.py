@@ -247,6 +247,19 @@ def test_the_list() -> None:
     assert any("not live: no\\x1b PMU; buy one" in line for line in lines)
 
 
+def test_what_was_not_loaded_in_time_is_not_live() -> None:
+    class Slow(Probe):
+        def wait_ready(self, timeout: float) -> bool:
+            return timeout < 0
+
+        def statuses(self) -> dict[str, Status]:
+            return {**super().statuses(), "biotop": Status()}
+
+    found = {each.pane.name: each.status.unavailable for each in survey(Slow(), panes())}
+    assert found["biotop"] == "not loaded within 30 s"
+    assert found["runqlat"] is None
+
+
 CHECKS = [
     Check("privileges", ok=True, detail="may load BPF programs"),
     Check("hardware counters", ok=False, detail="no PMU", remedy="use a machine that has one"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ktop.frame import Status
@@ -47,10 +47,13 @@ def survey(sampler: Prober, panes: Sequence[Pane]) -> list[Found]:
     """Load and attach every pane for a moment and return what became of each."""
     sampler.start(lambda _frame: None)
     try:
-        sampler.wait_ready(_LOADED_WITHIN_S)
-        statuses, logs = sampler.statuses(), sampler.logs()
+        ready = sampler.wait_ready(_LOADED_WITHIN_S)
+        statuses, logs = dict(sampler.statuses()), sampler.logs()
     finally:
         sampler.stop()
+    for name, status in statuses.items():
+        if not (ready or status.hooks or status.unavailable):
+            statuses[name] = replace(status, unavailable=f"not loaded within {_LOADED_WITHIN_S:g} s")
     return [Found(pane, statuses[pane.name], tuple(logs.get(pane.name, ()))) for pane in panes]
 
 

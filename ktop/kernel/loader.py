@@ -364,7 +364,11 @@ def load(
         if choice is None:
             programs = libbpf.each(lib.bpf_object__next_program, handle)
             choice = Choice.among(lib.bpf_program__name(program).decode() for program in programs)
-        prepare(handle, choice, constants or {}, sizes or {})
+        try:
+            prepare(handle, choice, constants or {}, sizes or {})
+        except BaseException:
+            lib.bpf_object__close(handle)
+            raise
         try:
             if log:  # the second time on, to know who is to blame
                 with libbpf.messages() as lines:

@@ -89,8 +89,10 @@ class Replay:
         self.interval_s = seconds
         self._speed = self._recorded_s / seconds
 
-    def measure_cost(self, seconds: float) -> None:
-        """Do nothing: there are no programs to measure."""
+    def measure_cost(self, seconds: float) -> str | None:
+        """Return that there are no programs to measure."""
+        del seconds
+        return "This is a recording: there is nothing to measure."
 
     # -- the thread ----------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ktop.ui.view import View, next_interval
 
 SETTLED_S = 3.0
 """When everything that is there to stay has been made."""
-COST_S = 3.0
+COST_S = 10.0
 """How long ``b`` has the kernel time the programs."""
 
 
@@ -126,13 +126,13 @@ class KtopApp(ThemedApp):
 
     def action_measure_cost(self) -> None:
         """Have the kernel time the BPF programs for a moment."""
-        if self.source.identity.recorded:
-            self.notify("This is a recording: there is nothing to measure.", markup=False)
+        text = self.source.measure_cost(COST_S)
+        if text is not None:
+            self.notify(text, markup=False)
             return
-        self.source.measure_cost(COST_S)
-        # No longer than that: it stands over the end of the status line.
-        text = f"The BPF programs are timed for {COST_S:g} seconds; see the status line."
-        self.notify(text, markup=False, timeout=COST_S)
+        text = f"The BPF programs are timed for {COST_S:g} seconds; see the end of the status line."
+        # Soon gone: it stands over that end.
+        self.notify(text, markup=False, timeout=2)
 
     def action_help(self) -> None:
         """Explain the keys, and the numbers of the pane in sight."""

@@ -82,8 +82,10 @@ class Arithmetic:
     def set_interval(self, seconds: float) -> None:
         """Change nothing."""
 
-    def measure_cost(self, seconds: float) -> None:
+    def measure_cost(self, seconds: float) -> str | None:
         """Change nothing."""
+        del seconds
+        return None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import platform
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -119,18 +120,54 @@ def test_a_pane_nobody_looks_at_is_detached(sampler):
         time.sleep(0.05)
 
 
-def test_cost_is_measured_on_demand(sampler):
+def headers(arrived: queue.Queue[Frame], wanted: Callable[[Frame], bool]) -> list[Frame]:
+    """Return the HOST Frames up to the first that is ``wanted``."""
+    found: list[Frame] = []
+    deadline = time.monotonic() + 30
+    while not found or not wanted(found[-1]):
+        frame = arrived.get(timeout=10)
+        assert time.monotonic() < deadline
+        if frame.pane == HOST:
+            found.append(frame)
+    return found
+
+
+def test_cost_is_measured_on_demand_and_no_longer(sampler):
     one = sampler([registry.get("runqlat")], 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()
     one.start(arrived.put)
-    one.measure_cost(0.3)
-    deadline = time.monotonic() + 30
-    while True:
-        frame = arrived.get(timeout=10)
-        if frame.pane == HOST and "bpf_ratio" in frame.host:
-            break
-        assert time.monotonic() < deadline
-    assert 0 < frame.host["bpf_ratio"] < 1
+    assert one.measure_cost(1.0) is None
+    first = headers(arrived, lambda frame: "bpf_ratio" in frame.host)[-1]
+    found = headers(arrived, lambda frame: "bpf_ratio" not in frame.host)
+    while_on = [first, *found[:-1]]
+    assert all(0 < frame.host["bpf_ratio"] < 1 for frame in while_on)
+    assert len(while_on) > 1, "nothing was sampled meanwhile"
+
+
+def test_cost_is_told_where_the_interval_is_longer(sampler):
+    one = sampler([registry.get("runqlat")], 1.0, hurry=False)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    assert one.wait_ready(30)
+    assert one.measure_cost(0.01) is None
+    found = headers(arrived, lambda frame: "bpf_ratio" in frame.host)
+    found += headers(arrived, lambda frame: True)
+    assert "bpf_ratio" not in found[-1].host
+
+
+def test_a_defect_while_loading_takes_one_pane_only(sampler, monkeypatch):
+    """Whatever it is: the others are sampled, and this one says it."""
+    from ktop.kernel.prepare import prepare as real
+
+    def prepare(handle, choice, constants, sizes):
+        if "start" in choice.variants:  # biotop's
+            raise ZeroDivisionError("of a test")
+        real(handle, choice, constants, sizes)
+
+    monkeypatch.setattr("ktop.kernel.loader.prepare", prepare)
+    found = frames_of(sampler([registry.get("biotop"), registry.get("runqlat")], 0.2), {"biotop", "runqlat"})
+    assert found["biotop"].status.unavailable == "loading failed: ZeroDivisionError: of a test"
+    assert found["runqlat"].status.unavailable is None
 
 
 def test_perf_events_can_be_replaced(sampler):

@@ -274,9 +274,10 @@ class Synthetic:
         """Note the interval."""
         self.interval_s = seconds
 
-    def measure_cost(self, seconds: float) -> None:
+    def measure_cost(self, seconds: float) -> str | None:
         """Note the request."""
         self.measured.append(seconds)
+        return None
 
     def tick(self, count: int = 1) -> None:
         """Publish ``count`` ticks of all panes."""
