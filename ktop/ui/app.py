@@ -149,7 +149,7 @@ class KtopApp(ThemedApp):
             status = latest.status if latest is not None else None
             moving = main.pane_view.moving_keys
         groups: list[tuple[str, list[BindingType]]] = [
-            ("Table", [*moving, *keys.VIEW]),
+            ("Table", [*keys.VIEW, *moving]),
             ("Time", keys.TIME),
             ("Panes", keys.PANES),
             ("ktop", keys.APP),

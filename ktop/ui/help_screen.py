@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from textwrap import wrap
 
 from textual.app import ComposeResult
@@ -19,6 +20,10 @@ from ktop.ui import keys
 from ktop.ui.footer import KeyLine
 
 MAX_WIDTH = 110
+TWO_COLUMNS = 90
+"""From so many cells of text on the keys stand in two columns."""
+GAP = 3
+KEY_CELLS = 14
 MARGIN = 2
 FILTER_HELP = (
     ("text", "rows with that text in any column"),
@@ -99,22 +104,42 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def _lines(self, width: int) -> list[Content]:
-        out: list[Content] = []
+        below = f"; what every number of {self._pane.name} means stands below" if self._pane else ""
+        out = [Content.styled(f"All keys{below}.", "$muted")]
+        wide = width >= TWO_COLUMNS
+        room = (width - GAP) // 2 if wide else width
+        (first, moving), *rest = self._groups
+        table = self._keys(first, moving, room)
+        others = [line for title, bindings in rest for line in self._keys(title, bindings, room)]
+        others += _group("Filter", FILTER_HELP, room)
+        # The first group, of the table, is as long as all the others.
+        out += _beside(table, others, room) if wide else [*table, *others]
+        note = "– was not measured; it is never shown as 0.  Nothing in ktop ends a process."
+        out += [Content(), *(Content.styled(line, "$muted") for line in wrap(note, width))]
         if self._pane is not None:
-            out += pane_help(self._pane, self._status, width)
-        for title, bindings in self._groups:
-            out += [Content(), Content.styled(title, "bold $strong")]
-            for binding in _first(keys.declared(bindings)):
-                out += _entry(_keys(binding), binding.tooltip, 14, width)
-        out += [Content(), Content.styled("Filter", "bold $strong")]
-        out += [line for text, meaning in FILTER_HELP for line in _entry(text, meaning, 14, width)]
-        out += [
-            Content(),
-            Content.styled(
-                "– was not measured; it is never shown as 0.  Nothing in ktop ends a process.", "$muted"
-            ),
-        ]
+            out += [Content(), *pane_help(self._pane, self._status, width)]
         return out
+
+    def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:
+        """Return a group of keys: Enter and those of the line at the bottom first."""
+        order = sorted(
+            _first(keys.declared(bindings)), key=lambda each: (each.action != "select", not each.show)
+        )
+        return _group(title, [(_keys(binding), binding.tooltip) for binding in order], width)
+
+
+def _group(title: str, entries: Iterable[tuple[str, str]], width: int) -> list[Content]:
+    """Return ``entries`` (name, meaning) under a title, with a blank line above."""
+    lines = [line for name, meaning in entries for line in _entry(name, meaning, KEY_CELLS, width)]
+    return [Content(), Content.styled(title, "bold $strong"), *lines]
+
+
+def _beside(left: list[Content], right: list[Content], width: int) -> list[Content]:
+    """Return two columns, the left one ``width`` wide."""
+    return [
+        Content.assemble(one, " " * (width + GAP - one.cell_length), other)
+        for one, other in zip_longest(left, right, fillvalue=Content())
+    ]
 
 
 def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:

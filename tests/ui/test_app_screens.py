@@ -92,8 +92,17 @@ async def test_a_stack_leads_to_its_process():
 # -- help, commands, cost ----------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_help_begins_with_the_keys(size):
+    async with running(size=size) as k:
+        await k.press("question_mark")
+        await k.until(lambda: "Open the process of this row" in k.text)
+        assert "Show only rows that match" in k.text
+        assert PANES[0].columns[0].help not in k.text.partition("Show only rows that match")[0]
+
+
 async def test_help_has_every_key_and_every_column():
-    async with running(size=(120, 200)) as k:
+    async with running(size=(94, 250)) as k:
         await k.press("question_mark")
         assert k.shows(HelpScreen)
         await k.until(lambda: "WAITS" in k.text)
