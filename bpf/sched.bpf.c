@@ -110,7 +110,8 @@ SEC("?tp_btf/sched_switch")
 int BPF_PROG(switch__tp_btf_state, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	return handle_switch(prev, next, prev_state == 0);
+	/* Preempted on its way to sleep, a task stays on the run queue, whatever its state says. */
+	return handle_switch(prev, next, preempt || prev_state == 0);
 }
 
 SEC("?tp_btf/sched_switch")

@@ -257,15 +257,15 @@ int BPF_PROG(destroy__tp_btf, struct sock *sk)
 		return 0;
 	if (!is_seen(connection)) {
 		record = bpf_ringbuf_reserve(&closed, sizeof(*record), 0);
-		if (!record) {
+		if (record) {
+			record->cookie =
+				has_task_storage() ? bpf_get_socket_cookie(sk) : connection->cookie;
+			fill_record(record, sk, connection);
+			connection->seen = record->now;
+			bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+		} else {
 			count_lost(ring_full);
-			return 0;
 		}
-		record->cookie =
-			has_task_storage() ? bpf_get_socket_cookie(sk) : connection->cookie;
-		fill_record(record, sk, connection);
-		connection->seen = record->now;
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	}
 	if (!has_task_storage())
 		drop_socket_value(sockets, sk);
