@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ktop.pane import Column, Unit
-from ktop.text import escape
+from ktop.text import escape, visible
 
 if TYPE_CHECKING:
     from ktop.frame import Array
@@ -309,7 +309,7 @@ def _padded(write: Callable[[float], str], letters: int) -> Callable[[float], st
 
 
 _CELLS: Mapping[Unit, tuple[Callable[[Any], str], str]] = {
-    Unit.TEXT: (escape, ""),
+    Unit.TEXT: (visible, ""),
     Unit.ARGS: (args, ""),
     Unit.STACK: (_never, ""),
     Unit.NUMBER: (number, ""),

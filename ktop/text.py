@@ -52,6 +52,16 @@ def escape(raw: bytes | str) -> str:
     return _short(raw) if len(raw) <= _CACHED_BYTES else _escape(raw)
 
 
+def visible(raw: bytes | str) -> str:
+    r"""Return ``raw`` as ``escape`` does, but never as nothing to be seen: for names.
+
+    Of a blank one each space is ``\x20``, and an empty one, which no other name
+    looks like, is ``\0``: in a table such a cell would seem to be missing.
+    """
+    text = escape(raw)
+    return text if text.strip(" ") else r"\x20" * len(text) or r"\0"
+
+
 def for_json(raw: bytes | str) -> str:
     """Return ``raw`` as a string for JSON: what ``escape`` shows on the screen.
 

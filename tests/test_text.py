@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ktop.text import cells, escape, fit, for_json
+from ktop.text import cells, escape, fit, for_json, visible
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None))
 """Every character, lone surrogates included."""
@@ -142,3 +142,18 @@ def test_what_fits_is_not_cut(text):
 )
 def test_a_cut_is_marked(text, width, fitted):
     assert fit(text, width) == fitted
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"), [(b"", r"\0"), (b"  ", r"\x20\x20"), (b" a", " a"), (b"\t", r"\t")]
+)
+def test_a_blank_name_is_seen(raw, shown):
+    assert visible(raw) == shown
+
+
+@given(st.binary(max_size=16))
+def test_names_that_are_seen_are_never_blank_and_never_alike(raw):
+    shown = visible(raw)
+    assert shown.strip()
+    assert shown == escape(raw) or not escape(raw).strip()
+    assert raw == b"" or unescape(shown) == raw

@@ -18,7 +18,7 @@ from ktop.history.process import ProcessHistory
 from ktop.pane import Pane, Shape
 from ktop.process import Process, read
 from ktop.source import HOST, Source
-from ktop.text import ELLIPSIS, escape
+from ktop.text import ELLIPSIS, escape, visible
 from ktop.ui import keys
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
@@ -227,7 +227,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
         self.query_one("#title", Line).set(
             [
-                (escape(comm), "strong bold"),
+                (visible(comm), "strong bold"),
                 ("  process ", "muted"),
                 (str(self.pid), ""),
                 *([("   ended ", "warn bold reverse")] if self._ended else []),
@@ -260,9 +260,12 @@ class ProcessScreen(TimeKeys, LaidOut):
                 ]
             return [Content.styled("It ended before it could be looked at.", "$muted")]
         age = self.bridge.now - process.started
-        parent = f"{process.ppid} {escape(process.parent)}" if process.ppid else "none"
+        parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
-            ("command", args(process.argv) if process.argv else f"[{escape(process.comm)}], a kernel thread"),
+            (
+                "command",
+                args(process.argv) if process.argv else f"[{visible(process.comm)}], a kernel thread",
+            ),
             ("user", f"{escape(process.user)} ({process.uid})"),
             ("parent", parent),
             ("cgroup", escape(process.cgroup)),
