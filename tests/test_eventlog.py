@@ -121,11 +121,28 @@ def test_the_newest_are_kept_and_the_rest_counted(batches: list[int]) -> None:
         assert len(log) == min(number, 10)
 
 
-def test_the_end_of_a_dropped_event_is_a_row_of_its_own_at_most_once() -> None:
+def test_an_end_of_the_last_event_finds_it_where_others_were_dropped() -> None:
     log = EventLog(PANE, kept=2)
     log.add(rows(*((float(i), i, b"x", nan) for i in range(9))), 1.0)
     log.add(rows((8.0, 8, None, 1.0)), 2.0)
     assert log.rows()["pid"].tolist() == [7, 8]
+
+
+def test_the_end_of_a_dropped_event_is_no_event() -> None:
+    """A daemon ends whose start has long gone: it must not stand as the newest, nor push out a real one."""
+    log = EventLog(PANE, kept=3)
+    for number in range(1, 11):
+        log.add(rows((float(number), number, b"x", nan)), float(number))
+    log.add(rows((1.0, 1, None, 0.0), (11.0, 11, None, nan)), 11.0)
+    assert log.rows()["pid"].tolist() == [9, 10, 11]
+    assert log.dropped == 8
+
+
+def test_a_clock_set_back_drops_no_event() -> None:
+    log = EventLog(PANE, kept=2)
+    log.add(rows(*((float(i), i, b"x", nan) for i in range(10, 20))), 20.0)
+    log.add(rows((5.0, 20, b"x", nan)), 5.0)
+    assert log.rows()["pid"].tolist() == [19, 20]
 
 
 def test_an_end_can_be_told_with_what_it_ends() -> None:

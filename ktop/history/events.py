@@ -37,6 +37,7 @@ class EventLog:
         self._place: dict[tuple[Any, ...], int] = {}
         self._rows: dict[str, Array] | None = None
         self._time = next((column.name for column in pane.columns if column.unit is Unit.TIME), None)
+        self._args = next((column.name for column in pane.columns if column.unit is Unit.ARGS), None)
 
     def __len__(self) -> int:
         """Return the number of events kept."""
@@ -53,10 +54,11 @@ class EventLog:
         new: list[int] = []
         later: list[int] = []
         fresh: set[tuple[Any, ...]] = set()
+        oldest = self._oldest()
         for index, key in enumerate(keys):
             if key in self._place or key in fresh:
                 later.append(index)
-            else:
+            elif not self._is_late(rows, index, oldest):
                 fresh.add(key)
                 new.append(index)
         self._append(rows, new, keys)
@@ -93,6 +95,21 @@ class EventLog:
             out[name] = out[name].copy()
             out[name][open_then] = np.nan if out[name].dtype.kind == "f" else None
         return out
+
+    def _oldest(self) -> float:
+        """Return the time of the oldest event kept; -inf when none has been dropped."""
+        if self._time is None or not self.dropped:
+            return -math.inf
+        return float(self._columns[self._time][self._count - len(self)])
+
+    def _is_late(self, rows: Rows, index: int, oldest: float) -> bool:
+        """Return whether a row of unknown key only ends an event that was dropped: it tells of no new one.
+
+        The time alone does not say so, for the clock can be set back.
+        """
+        if self._time is None or self._args is None:
+            return False
+        return bool(rows[self._time][index] < oldest and rows[self._args][index] is None)
 
     def _append(self, rows: Rows, index: list[int], keys: list[tuple[Any, ...]]) -> None:
         surplus = max(len(index) - self._kept, 0)
