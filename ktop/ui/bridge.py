@@ -50,13 +50,19 @@ class Bridge:
     def history(self) -> History:
         """The Frames kept; made when it is first asked for, which is after the first paint."""
         if self._history is None:
-            from ktop.history.events import EventLog
-            from ktop.history.history import History
-
-            events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
-            self._logs = {pane.name: EventLog(pane) for pane in events}
-            self._history = History(self._panes)
+            # The source's thread and the screen's can both be first.
+            with self._lock:
+                if self._history is None:
+                    self._history = self._make_history()
         return self._history
+
+    def _make_history(self) -> History:
+        from ktop.history.events import EventLog
+        from ktop.history.history import History
+
+        events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
+        self._logs = {pane.name: EventLog(pane) for pane in events}
+        return History(self._panes)
 
     def watch(self, pane: str, widget: Widget) -> None:
         """Post Arrived to ``widget`` for each Frame of ``pane`` from now on."""

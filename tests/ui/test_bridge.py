@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from textual.message import Message
 from textual.widget import Widget
 
 from ktop.frame import Frame
+from ktop.history import history
 from ktop.source import HOST
 from ktop.ui.bridge import Bridge
 from tests.ui.synthetic import PANES
@@ -73,3 +75,27 @@ async def test_nobody_is_told_after_the_end(log):
     bridge.publish(_frame("runqlat", 1.0))
     await _settle()
     assert log == []
+
+
+def test_two_threads_make_one_history(monkeypatch):
+    bridge = Bridge(PANES)
+    asked = threading.Event()
+    seen = []
+
+    class Interrupted(history.History):
+        """While the first is made, another thread asks for one."""
+
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args)  # type: ignore[arg-type]
+            if not asked.is_set():
+                asked.set()
+                other.start()
+                # Time for its mistake: it ends here only if it got, or made, one of its own.
+                other.join(0.2)
+
+    other = threading.Thread(target=lambda: seen.append(bridge.history))
+    monkeypatch.setattr(history, "History", Interrupted)
+    first = bridge.history
+    other.join()
+    assert seen == [first]
+    assert bridge.history is first
