@@ -20,7 +20,7 @@ from textual.strip import Strip
 from ktop.columns import ALARM, QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
-from ktop.pane import Column, Pane
+from ktop.pane import Column, Pane, Shape
 from ktop.text import fit
 from ktop.ui.row_cursor import RowCursor
 from ktop.ui.scrolled import Scrolled
@@ -179,8 +179,9 @@ class FrameTable(Scrolled, can_focus=True):
         self._go(start + step * max(1, self.lines - 1))
 
     def action_first(self) -> None:
-        """Move the cursor to the first row."""
+        """Move the cursor to the first row; among events it is then on the newest, whichever comes."""
         self._go(0)
+        self._chosen = self.pane.shape is not Shape.EVENTS
 
     def action_last(self) -> None:
         """Move the cursor to the last row."""
@@ -196,6 +197,7 @@ class FrameTable(Scrolled, can_focus=True):
         if row is None:
             return
         if self._in_sight():
+            self._chosen = True
             self.post_message(self.Selected(self, row))
         else:
             self._reveal()
@@ -319,8 +321,10 @@ class FrameTable(Scrolled, can_focus=True):
         self._arrange()
         self.forget()
         self._cursor.locate(self._rows, self._order, wait=self._follow)
-        if not self._chosen and not self._in_sight() and self.row_count:
-            # Nobody chose that row; a cursor that is out of sight from the start only puzzles.
+        # Nobody chose that row: where events come, the newest is looked at, and a cursor that is out of
+        # sight from the start only puzzles.
+        at_top = self.pane.shape is Shape.EVENTS and not self.scroll_offset.y
+        if not self._chosen and self.row_count and (at_top or not self._in_sight()):
             self._cursor.put(self._rows, self._order, self.scroll_offset.y)
         if anchored:
             self._scroll(self._cursor.position - line)

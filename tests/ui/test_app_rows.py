@@ -181,6 +181,24 @@ async def test_what_runs_on_demand_is_said_as_long_as_it_runs():
         assert "failed too" not in k.main_text
 
 
+async def test_among_events_the_cursor_is_on_the_newest_until_it_is_moved():
+    async with running(pane="execsnoop") as k:
+        seen = []
+        for _ in range(3):
+            await k.tick()
+            assert k.table._cursor.position == 0
+            seen.append(k.table.cursor_key)
+        assert seen[0] != seen[1] != seen[2]
+        await k.press("down")
+        key = k.table.cursor_key
+        await k.tick(3)
+        assert k.table.cursor_key == key
+        assert k.table._cursor.position > 1
+        await k.press("g")
+        await k.tick(3)
+        assert k.table._cursor.position == 0
+
+
 async def test_a_later_event_completes_an_earlier_one_and_the_newest_is_first():
     async with running(pane="execsnoop", ticks=3) as k:
         assert k.table.row_count == 6
