@@ -25,7 +25,6 @@ enum req_op {
 struct totals {
 	u64 flushes;
 	u64 discards;
-	u64 unstamped;	  /* no device time: the queue keeps no statistics */
 	u64 issuers_made; /* entries of `issuers`: those it has no more were evicted */
 	u64 unplaced;	  /* no room among them */
 	u64 pad[3];
@@ -320,16 +319,11 @@ static __noinline struct issuer *make_issuer(const struct issuer_key *key, struc
  * queues without them only have the time of submission.  A program on
  * block_rq_issue would be exact, and cost as much as one of these two.
  */
-static __always_inline u64 device_ns(struct request *rq, struct totals *host)
+static __always_inline u64 device_ns(struct request *rq)
 {
-	u64 since = rq->io_start_time_ns;
-	s64 spent;
+	u64 since = rq->io_start_time_ns ?: rq->start_time_ns;
+	s64 spent = bpf_ktime_get_ns() - since;
 
-	if (!since) {
-		since = rq->start_time_ns;
-		__sync_fetch_and_add(&host->unstamped, 1);
-	}
-	spent = bpf_ktime_get_ns() - since;
 	return since && spent > 0 ? spent : 0;
 }
 
@@ -380,7 +374,7 @@ static __always_inline int handle_complete(struct request *rq, u32 bytes)
 		return 0;
 	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
 	if (whole) {
-		ns = device_ns(rq, host);
+		ns = device_ns(rq);
 		slot = log_linear_slot(ns, SLOTS);
 		if (slot < SLOTS)
 			__sync_fetch_and_add(&host->slots[slot], 1);

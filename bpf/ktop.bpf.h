@@ -170,20 +170,6 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 			read_comm(to, task);                                                       \
 	} while (0)
 
-/* The value of `key`, made from `init` when there is none; NULL when the map is full. */
-static __always_inline void *look_up_or_insert(void *map, const void *key, const void *init)
-{
-	void *value = bpf_map_lookup_elem(map, key);
-	if (value)
-		return value;
-	/* Another CPU may be first: -EEXIST, and its element is as good. */
-	bpf_map_update_elem(map, key, init, BPF_NOEXIST);
-	value = bpf_map_lookup_elem(map, key);
-	if (!value)
-		count_lost(map_full);
-	return value;
-}
-
 static __always_inline void fill_task_key(struct task_key *key, struct task_struct *task)
 {
 	key->start_ns = read_field(task, start_boottime);

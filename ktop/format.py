@@ -190,13 +190,8 @@ def formatter(column: Column) -> Callable[[Any], str]:
     return written
 
 
-def is_quiet(unit: Unit, value: Any) -> bool:
-    """Return whether a cell says nothing happened or nothing was measured: written faintly."""
-    return quiet(unit)(value)
-
-
 def quiet(unit: Unit) -> Callable[[Any], bool]:
-    """Return the test that ``is_quiet`` makes for ``unit``: for many values."""
+    """Return a test of whether a cell says nothing happened or nothing was measured: written faintly."""
     if unit is Unit.BY_CPU:
         return _is_absent
     return _is_nothing if unit in _QUANTITIES else _is_missing

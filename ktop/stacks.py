@@ -1,4 +1,4 @@
-"""Sampled stacks as a tree, process by process, and as folded lines.  Pure."""
+"""Sampled stacks as a tree, process by process.  Pure."""
 
 from __future__ import annotations
 
@@ -112,22 +112,3 @@ def hot_path(root: Node, share: float = 0.6) -> list[Node]:
             break
         nodes.append(children[0])
     return nodes
-
-
-def folded(rows: Rows) -> Iterator[str]:
-    """Yield ``comm;outermost;...;innermost COUNT`` for each stack, as flame graph tools read them.
-
-    Kernel frames end in ``_[k]``.  Text is escaped; a semicolon in a name is
-    written ``:``.
-    """
-    counts: dict[str, int] = {}
-    names = ("comm", "samples", "user_stack", "kernel_stack")
-    for comm, samples, user, kernel in zip(*(rows[name].tolist() for name in names), strict=True):
-        frames = [comm, *(user or ()), *(kernel or ())]
-        texts = [escape(frame).replace(";", ":") for frame in frames]
-        first_of_kernel = len(frames) - len(kernel or ())
-        texts[first_of_kernel:] = [text + "_[k]" for text in texts[first_of_kernel:]]
-        stack = ";".join(texts)
-        counts[stack] = counts.get(stack, 0) + int(samples)
-    for stack, number in counts.items():
-        yield f"{stack} {number}"

@@ -145,6 +145,16 @@ def _comparable(key: Array) -> Array:
     return raw.view(f"S{size + 1}").reshape(len(key))
 
 
+def highest(counts: Array) -> Array:
+    """Return the highest slot in use of each histogram, 0 where none is: intp, shape (rows,).
+
+    ``counts``: shape (rows, slots).
+    """
+    places = np.arange(counts.shape[-1])
+    slots: Array = np.where(counts > 0, places, 0).max(axis=-1, initial=0)
+    return slots
+
+
 def grown(previous: Array, current: Array, place: Array) -> Array:
     """Return ``current`` minus the matching ``previous`` (``place`` from match), new ones whole.
 

@@ -62,15 +62,6 @@ def visible(raw: bytes | str) -> str:
     return text if text.strip(" ") else r"\x20" * len(text) or r"\0"
 
 
-def for_json(raw: bytes | str) -> str:
-    """Return ``raw`` as a string for JSON: what ``escape`` shows on the screen.
-
-    JSON could carry more characters as they are, but not the bytes that are no
-    UTF-8; and what reads it (``jq -r``) often writes to a terminal.
-    """
-    return escape(raw)
-
-
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """Return ``text`` cut or padded to exactly ``width`` terminal cells, by Rich's ``cell_len``.
 

@@ -26,8 +26,7 @@ VALUE = np.dtype(
     ]
 )
 TOTALS = np.dtype(
-    [(name, "u8") for name in ("flushes", "discards", "unstamped", "issuers_made", "unplaced")]
-    + [("slots", "u8", 264)]
+    [(name, "u8") for name in ("flushes", "discards", "issuers_made", "unplaced")] + [("slots", "u8", 264)]
 )
 FACTS = Facts(cpus=2)
 
@@ -132,7 +131,7 @@ def test_dropped_entries_are_lost_and_a_late_row_is_not():
 
 def test_host_counts_are_apart():
     sample = compute(reading([]), reading([], totals(flushes=4, discards=2)), FACTS)
-    assert sample.host == {"flush_ops": 4, "discard_ops": 2, "unstamped_ops": 0}
+    assert sample.host == {"flush_ops": 4, "discard_ops": 2}
     assert sample.histograms[0].counts.sum() == 0
 
 

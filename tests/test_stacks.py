@@ -29,20 +29,6 @@ def test_no_sample_is_lost(rows):
     assert len({node.path for node in nodes}) == len(nodes)
 
 
-@given(st.lists(a_row, max_size=20))
-def test_folded_lines_hold_every_sample_and_nothing_else(rows):
-    lines = list(stacks.folded(stack_rows(*rows)))
-    assert sum(int(line.rsplit(" ", 1)[1]) for line in lines) == sum(row[2] for row in rows)
-    assert all(line.isprintable() for line in lines)
-
-
-def test_folded_line():
-    rows = stack_rows(
-        (1, b"sh", 3, ["main", "a;b"], ["do_syscall_64"]), (2, b"sh", 4, ["main", "a:b"], ["do_syscall_64"])
-    )
-    assert list(stacks.folded(rows)) == ["sh;main;a:b;do_syscall_64_[k] 7"]
-
-
 def test_names_are_escaped_and_kernel_is_told_from_user():
     root = stacks.tree(stack_rows((7, b"\x1b[31mred", 1, ["read\x07"], ["read\x07"])))
     process = next(iter(root.children.values()))

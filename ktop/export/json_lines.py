@@ -29,7 +29,7 @@ import numpy as np
 from ktop.export.values import column_texts, number, string
 from ktop.frame import Frame, Histogram, Status
 from ktop.pane import Column, Pane, Shape, Unit
-from ktop.text import for_json
+from ktop.text import escape
 
 
 def lines(pane: Pane, frame: Frame, *, also_lost: int = 0, whole: bool = True) -> list[str]:
@@ -102,7 +102,7 @@ def _histogram(histogram: Histogram) -> str:
 
 def _status(status: Status, also_lost: int) -> str:
     hooks = ",".join(f"{string(group)}:{string(variant)}" for group, variant in status.hooks.items())
-    unavailable = "null" if status.unavailable is None else json.dumps(for_json(status.unavailable))
+    unavailable = "null" if status.unavailable is None else json.dumps(escape(status.unavailable))
     return (
         f'"hooks":{{{hooks}}},"unavailable":{unavailable},"lost":{int(status.lost) + also_lost},'
         f'"unattributed_ratio":{number(status.unattributed_ratio, 6)}}}'

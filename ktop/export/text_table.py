@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, length, take
+from ktop.order import order
 from ktop.pane import Column, Pane, Shape, Unit
 from ktop.text import cells, escape, fit
 
@@ -21,7 +20,9 @@ def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[
     title = [_title(pane, frame)]
     if frame.status.unavailable is not None:
         return [*title, f"  unavailable: {escape(frame.status.unavailable)}"]
-    rows = _ordered(pane, frame.rows)
+    rows = frame.rows
+    if pane.shape is not Shape.EVENTS:
+        rows = take(rows, order(pane, rows, pane.sort))
     room = max(height - 4, 1) if height else length(rows)
     shown = take(
         rows, slice(0, room) if pane.shape is not Shape.EVENTS else slice(max(length(rows) - room, 0), None)
@@ -46,16 +47,6 @@ def _title(pane: Pane, frame: Frame) -> str:
         if pane.host_row and column.name in frame.host
     ]
     return "  ".join(parts)
-
-
-def _ordered(pane: Pane, rows: Rows) -> Rows:
-    if pane.shape is Shape.EVENTS or pane.sort not in rows or not length(rows):
-        return rows
-    column: Array = rows[pane.sort]
-    if pane.column(pane.sort).is_text:
-        return take(rows, np.argsort(column, kind="stable"))
-    # Highest first; what was not measured last.
-    return take(rows, np.argsort(-column.astype(np.float64), kind="stable"))
 
 
 def _body(pane: Pane, rows: Rows, width: int) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from ktop.format import address
 from ktop.frame import Array
 from ktop.pane import Column, Unit
-from ktop.text import for_json
+from ktop.text import escape
 
 _WHOLE = frozenset({Unit.COUNT, Unit.BYTES, Unit.NUMBER})
 _DIGITS = {Unit.US: 3, Unit.SECONDS: 9, Unit.RATIO: 6, Unit.TIME: 9}
@@ -28,7 +28,7 @@ def number(value: float | None, digits: int) -> str:
 
 def string(raw: bytes | str | None) -> str:
     """Return text of others as a JSON string, escaped; null for None."""
-    return "null" if raw is None else json.dumps(for_json(raw))
+    return "null" if raw is None else json.dumps(escape(raw))
 
 
 def column_texts(column: Column, values: Array) -> list[str]:

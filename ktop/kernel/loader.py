@@ -249,13 +249,6 @@ class Family:
         fd: int = self._lib.bpf_map__fd(self._maps[name])
         return fd
 
-    def set_global(self, name: str, value: int) -> None:
-        """Write a 32-bit global variable while the programs run; KeyError when there is none."""
-        variable = self._global(name)
-        if variable is None:
-            raise KeyError(name)
-        variable.value = value
-
     def close(self) -> None:
         """Detach everything and unload."""
         self.detach()

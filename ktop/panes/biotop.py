@@ -7,7 +7,7 @@ import numpy as np
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
 from ktop.pane import Column, Fold, Heatmap, Pane, Unit
 from ktop.records import keyed_deltas
-from ktop.stats import log2_bounds, log_linear_bounds, percentile, ratio
+from ktop.stats import highest, log2_bounds, log_linear_bounds, percentile, ratio
 
 BOUNDS_US = log_linear_bounds(264, unit=1000)
 PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
@@ -29,7 +29,6 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
         {
             "flush_ops": float((new["flushes"] - old["flushes"]).sum()),
             "discard_ops": float((new["discards"] - old["discards"]).sum()),
-            "unstamped_ops": float((new["unstamped"] - old["unstamped"]).sum()),
         },
         (Histogram(BOUNDS_US, counts.sum(axis=0)),),
         _unattributed(rows),
@@ -63,8 +62,8 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
     """Add avg_us, p99_us and max_us from the folded sums, histogram and maximum."""
     slots = rows["slots"]
     whole = slots.sum(axis=1)
-    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1) if len(slots) else np.zeros(0, int)
-    longest = np.clip(rows["longest_us"], PROCESS_BOUNDS_US[highest], PROCESS_BOUNDS_US[highest + 1])
+    top = highest(slots)
+    longest = np.clip(rows["longest_us"], PROCESS_BOUNDS_US[top], PROCESS_BOUNDS_US[top + 1])
     rows["avg_us"] = ratio(rows["total_us"], whole)
     rows["max_us"] = np.where(whole > 0, np.fmax(longest, rows["avg_us"]), np.nan)
     # Interpolation within a slot must not go beyond what was seen.

@@ -7,7 +7,7 @@ import numpy as np
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import Column, Fold, Pane, RowHistogram, Unit
 from ktop.records import written_maximum
-from ktop.stats import log2_bounds, ratio
+from ktop.stats import highest, log2_bounds, ratio
 
 VECTORS = (
     (b"LOC", b"local timer"),
@@ -110,8 +110,8 @@ def _longest_us(old: Array, new: Array, slots: Array) -> Array:
     side keeps can be older than the Reading before.
     """
     longest = written_maximum(old["max"], new["max"], np.ones(len(new), bool)) / 1000
-    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1)
-    longest = np.clip(longest, BOUNDS_US[highest], BOUNDS_US[highest + 1])
+    top = highest(slots)
+    longest = np.clip(longest, BOUNDS_US[top], BOUNDS_US[top + 1])
     return np.where(slots.any(axis=1), longest, 0.0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
 from ktop.pane import Column, Fold, Heatmap, Pane, Unit
 from ktop.records import process_deltas
-from ktop.stats import log2_bounds, log_linear_bounds, percentile
+from ktop.stats import highest, log2_bounds, log_linear_bounds, percentile
 
 BOUNDS_US = log_linear_bounds(264, unit=1000)
 PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
@@ -29,9 +29,7 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
     rows["p99_us"] = percentile(rows["slots"], PROCESS_BOUNDS_US, 0.99)
     # Two CPUs that end a wait of one process at once may keep the smaller
     # maximum; the highest slot in use is a lower bound of the true one.
-    slots = rows["slots"]
-    highest = slots.shape[1] - 1 - np.argmax(slots[:, ::-1] > 0, axis=1) if len(slots) else np.zeros(0, int)
-    rows["max_us"] = np.maximum(rows["longest_us"], PROCESS_BOUNDS_US[highest])
+    rows["max_us"] = np.maximum(rows["longest_us"], PROCESS_BOUNDS_US[highest(rows["slots"])])
     # Interpolation within a slot must not go beyond what was seen.
     for name in ("p50_us", "p99_us"):
         rows[name] = np.minimum(rows[name], rows["max_us"])

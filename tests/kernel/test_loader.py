@@ -42,9 +42,12 @@ static __always_inline int hit(void)
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_NO_WAKEUP))
 		count_lost(ring_full);
 	key = mine->count % 1000;
-	value = look_up_or_insert(&keyed, &key, &zero);
+	bpf_map_update_elem(&keyed, &key, &zero, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(&keyed, &key);
 	if (value)
 		__sync_fetch_and_add(value, 1);
+	else
+		count_lost(map_full);
 	return 0;
 }
 SEC("?tp_btf/no_such_hook") int BPF_PROG(leave__absent) { return hit(); }
