@@ -17,8 +17,11 @@ from ktop.kernel.libbpf import SAMPLE, library
 
 PORTION = 2_048
 """Records in each array that an iterator fills."""
-MOST_PORTIONS = 32
-"""Arrays there are at most; there is one until more are needed."""
+MOST_PORTIONS = 16
+"""Arrays there are at most; there is one until more are needed.
+
+The kernel fills them without a break: more would keep a CPU from others for more than 15 ms or so.
+"""
 
 
 def _whole_pages(size: int) -> int:
