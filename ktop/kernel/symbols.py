@@ -249,6 +249,7 @@ class Symbols:
             except queue.Empty:
                 if namer:
                     namer.close()
+                    namer = None
                 continue
             if frame is None:
                 break

@@ -100,10 +100,7 @@ class ChartArea(Container, Ground):
         if isinstance(self._pane.chart, Heatmap | Lines):
             self._trail.update()
             frames: Sequence[Frame] = self._trail.frames(self._view)
-            if isinstance(self._pane.chart, Heatmap):
-                self._main.show(frames, now)
-            else:
-                self._main.show(frames, now)
+            self._main.show(frames, now)
             if self._strip is not None:
                 self._count_cpus(frames)
                 self._strip.cell_width = self._main.cell_width
