@@ -136,7 +136,12 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._process: Process | None = None
         self._ended = False
         self._start_ns: int | None = None
+        self._comm = b"?"
         self._busy = False
+        self._asked_again = False
+        """Whether another moment was asked for while one was being folded."""
+        self._failure = ""
+        """Why the sections are not up to date; empty when they are."""
         self._next = 0.0
 
     def compose(self) -> ComposeResult:
@@ -170,7 +175,7 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def on_arrived(self, _event: Arrived) -> None:
         """Fold anew, if the last time was not too long ago nor too dear."""
-        if self.view.live and time.monotonic() >= self._next:
+        if self.view.live and not self._busy and time.monotonic() >= self._next:
             self.redraw()
 
     def timeline(self) -> str:
@@ -180,7 +185,9 @@ class ProcessScreen(TimeKeys, LaidOut):
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
         self.query_one(Header).redraw()
-        if not self._busy and self.is_attached:
+        if self._busy:
+            self._asked_again = True
+        elif self.is_attached:
             self._busy = True
             self.run_worker(self._gather, thread=True, exit_on_error=False)
 
@@ -191,8 +198,21 @@ class ProcessScreen(TimeKeys, LaidOut):
     # -- gathering (a thread) ------------------------------------------------
 
     def _gather(self) -> None:
-        """Read who it is, fold every pane, and hand both over."""
-        began = time.monotonic()
+        """Fold, hand over what is known, and say that it is done, come what may."""
+        failure = ""
+        try:
+            began = time.monotonic()
+            try:
+                folded = self._fold()
+            finally:
+                self._next = time.monotonic() + REST * (time.monotonic() - began)
+            self.app.call_from_thread(self._show, *folded)
+        except Exception as error:  # noqa: BLE001 - one defect must not hold the screen for good
+            failure = f"{type(error).__name__}: {error}"
+        self.app.call_from_thread(self._gathered, failure)
+
+    def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
+        """Return who it is, and what each pane knows of it."""
         until = float("inf") if self.view.at is None else self.view.at + SLACK_S
         process = None if self.source.identity.recorded else read(self.pid)
         wide = self.size.width >= TWO_COLUMNS
@@ -205,13 +225,23 @@ class ProcessScreen(TimeKeys, LaidOut):
                 events = of_family(pane, self.bridge.events(pane.name, self.view.at)[0], self.pid)
             latest = self.bridge.history.latest(pane.name)
             known.append((section(pane, history, latest, events, width), history))
-        self._next = time.monotonic() + REST * (time.monotonic() - began)
-        self.app.call_from_thread(self._show, process, known)
+        return process, known
 
     # -- showing -------------------------------------------------------------
 
-    def _show(self, process: Process | None, known: list[tuple[Section, ProcessHistory]]) -> None:
+    def _gathered(self, failure: str) -> None:
+        """Go on: to the moment that was asked for meanwhile."""
         self._busy = False
+        if not self.is_attached:
+            return
+        if failure != self._failure:
+            self._failure = failure
+            self._draw_title()
+        if self._asked_again:
+            self._asked_again = False
+            self.redraw()
+
+    def _show(self, process: Process | None, known: list[tuple[Section, ProcessHistory]]) -> None:
         if not self.is_attached:
             return
         for _, history in known:
@@ -222,19 +252,24 @@ class ProcessScreen(TimeKeys, LaidOut):
             widget.show(content)
         silent = nothing([content for content, _ in known], self.size.width - MARGIN)
         self.query_one("#nothing", Static).update(Content("\n").join(silent))
-        comm = self._process.comm if self._process is not None else _comm(known)
+        self._comm = self._process.comm if self._process is not None else _comm(known)
+        self._draw_title()
+        self.query_one("#who", Static).update(Content("\n").join(self._who()))
+
+    def _draw_title(self) -> None:
+        """Draw which process it is, and how far the figures can be trusted."""
         span = self.bridge.history.span()
         kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
         self.query_one("#title", Line).set(
             [
-                (visible(comm), "strong bold"),
+                (visible(self._comm), "strong bold"),
                 ("  process ", "muted"),
                 (str(self.pid), ""),
                 *([("   ended ", "warn bold reverse")] if self._ended else []),
+                *([(f"   not updated: {escape(self._failure)}", "warn")] if self._failure else []),
             ],
             [(f"all figures over the last {kept}", "muted")] if kept else [],
         )
-        self.query_one("#who", Static).update(Content("\n").join(self._who()))
 
     def _take(self, process: Process | None) -> None:
         """Keep who it is; the process has ended when it is gone or its PID is another's."""
