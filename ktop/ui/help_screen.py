@@ -154,7 +154,7 @@ def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:
     if status is not None and (status.hooks or status.refused):
         out += [Content(), Content.styled("Hooks", "bold $strong")]
         for group, variant in status.hooks.items():
-            out += _entry(group, escape(variant), 14, width)
+            out += _entry(escape(group), escape(variant), 14, width)
         for program, why in status.refused.items():
             out += _entry(escape(program), "not taken: " + escape(why), 14, width)
     return out

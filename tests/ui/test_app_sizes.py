@@ -6,8 +6,10 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
+from ktop.frame import Status
 from ktop.ui.chart_area import ChartArea
 from ktop.ui.header import Header
+from ktop.ui.help_screen import pane_help
 from ktop.ui.line import Line
 from ktop.ui.process_screen import ProcessScreen
 from tests.ui.driven import plain, running
@@ -80,6 +82,14 @@ async def test_hostile_names_change_nothing_but_their_own_cell():
             await k.press("escape", "down")
         await k.press("slash", *"[bold]", "enter")
         assert k.table.row_count >= 1
+
+
+def test_a_strangers_recording_says_nothing_to_the_terminal_through_the_help():
+    hostile = "\x1b]0;pwned\x07\n[bold]\u202e"
+    status = Status(hooks={hostile: hostile, "switch": "tp_btf/switch"}, refused={hostile: hostile})
+    lines = pane_help(PANES[0], status, 100)
+    assert any("pwned" in line.plain for line in lines)
+    assert all(line.plain.isprintable() for line in lines)
 
 
 async def test_frames_from_a_thread_arrive():
