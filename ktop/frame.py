@@ -30,7 +30,6 @@ in a float column and None in an object column, never 0.
 class Facts:
     """What compute may know of the host: the same for every sample."""
 
-    cpus: int
     page_size: int = 4096
     boot_ns: int = 0
     """CLOCK_REALTIME minus CLOCK_BOOTTIME in ns: turns the kernel's boot-time stamps into dates."""

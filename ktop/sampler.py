@@ -62,7 +62,7 @@ class Sampler:
         self._loading: dict[str, Future[Family]] = {}
         self._symbols: Symbols | None = None
         self._commands: list[Callable[[], None]] = []
-        self._facts = Facts(cpus=1)
+        self._facts = Facts()
         self._deadline = 0.0
         self._header: Frame | None = None
         self._run_time: RunTime | None = None

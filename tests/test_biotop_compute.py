@@ -28,7 +28,7 @@ VALUE = np.dtype(
 TOTALS = np.dtype(
     [(name, "u8") for name in ("flushes", "discards", "issuers_made", "unplaced")] + [("slots", "u8", 264)]
 )
-FACTS = Facts(cpus=2)
+FACTS = Facts()
 
 
 def totals(**values: int) -> np.ndarray:

@@ -14,7 +14,7 @@ DTYPE = np.dtype(
         ("code", "i4"), ("kind", "u1"), ("truncated", "u1"), ("unread", "u1"), ("comm", "S16"),
     ]
 )  # fmt: skip
-FACTS = Facts(cpus=2, boot_ns=1_000_000_000_000_000_000)
+FACTS = Facts(boot_ns=1_000_000_000_000_000_000)
 
 
 def event(kind, pid, exec_ns, **rest):

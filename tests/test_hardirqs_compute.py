@@ -71,7 +71,7 @@ class Host:
 
 def figures(before: Reading, after: Reading) -> dict[bytes, dict[str, Any]]:
     """Return the row of each interrupt."""
-    rows = derive(dict(compute(before, after, Facts(2)).rows))
+    rows = derive(dict(compute(before, after, Facts()).rows))
     assert set(rows) == {column.name for column in PANE.columns}
     return {
         bytes(irq): {name: values[place] for name, values in rows.items()}
@@ -197,7 +197,7 @@ def test_figures_are_never_absurd(earlier, later):
     before = host.read()
     for cpu, place, ns, mine in later:
         host.run(cpu, place, ns, (place, 1) if place < LINES else (0, 0), mine=mine or place >= LINES)
-    rows = derive(dict(compute(before, host.read(), Facts(2)).rows))
+    rows = derive(dict(compute(before, host.read(), Facts()).rows))
     assert np.isclose(rows["total_us"].sum() * 1000, sum(ns for _cpu, _place, ns, _mine in later))
     some = rows["count"] > 0
     assert (rows["total_us"] > 0).all()
@@ -214,7 +214,7 @@ def test_over_several_intervals():
     second = host.read()
     host.run(1, LOC, 3000)
     third = host.read()
-    tables = [compute(first, second, Facts(2)).rows, compute(second, third, Facts(2)).rows]
+    tables = [compute(first, second, Facts()).rows, compute(second, third, Facts()).rows]
     both = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     row = fold(PANE, both, ("irq",))
     assert (row["count"][0], row["avg_us"][0], row["max_us"][0]) == (2, 2, 3)

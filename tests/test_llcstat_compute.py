@@ -11,7 +11,7 @@ from ktop.panes.llcstat import PANE, compute, derive
 USAGE = [(name, "u8") for name in ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")]
 PROCESS = np.dtype([("start_ns", "u8"), *USAGE, ("pid", "u4"), ("comm", "S16")])
 CPU = np.dtype([("all", USAGE), ("unattributed", "u8")])
-FACTS = Facts(cpus=2)
+FACTS = Facts()
 
 
 def reading(*processes, cpus=(), exits=()):

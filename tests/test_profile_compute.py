@@ -15,7 +15,7 @@ DTYPE = np.dtype(
         ("comm", "S16"),
     ]
 )  # fmt: skip
-FACTS = Facts(cpus=2)
+FACTS = Facts()
 
 
 def sample(pid, kernel, user, comm=b"comm", start_ns=5):

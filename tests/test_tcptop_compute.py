@@ -27,7 +27,7 @@ RECORD = np.dtype(
         ("comm", "S16"),
     ]
 )
-FACTS = Facts(cpus=2)
+FACTS = Facts()
 
 
 def record(cookie: int, now=(0, 0, 0), seen=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):

@@ -33,15 +33,7 @@ class Check:
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
     boot = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return Facts(libbpf_cpus(), os.sysconf("SC_PAGE_SIZE"), boot)
-
-
-def libbpf_cpus() -> int:
-    """Return the number of possible CPUs, which per-CPU arrays are long; 1 without libbpf."""
-    try:
-        return int(libbpf.library().libbpf_num_possible_cpus())
-    except OSError:
-        return os.cpu_count() or 1
+    return Facts(os.sysconf("SC_PAGE_SIZE"), boot)
 
 
 def capabilities() -> int:

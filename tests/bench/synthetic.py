@@ -52,13 +52,13 @@ def with_disks(reading: Reading, number: int) -> Reading:
     return replace(reading, maps={**reading.maps, "issuers": entries})
 
 
-def cost_ms(name: str, before: Reading, after: Reading, cpus: int) -> list[float]:
+def cost_ms(name: str, before: Reading, after: Reading) -> list[float]:
     """Return what copying the maps and computing the rows takes, in ms of CPU time, some times over."""
     pane, taken = registry.get(name), []
     for _ in range(REPEATS):
         start = time.thread_time()
         maps: dict[str, Array] = {key: array.copy() for key, array in after.maps.items()}
-        sample = pane.compute(before, replace(after, maps=maps), Facts(cpus=cpus))
+        sample = pane.compute(before, replace(after, maps=maps), Facts())
         pane.derive(dict(sample.rows))
         taken.append(1e3 * (time.thread_time() - start))
     return taken
@@ -69,7 +69,7 @@ def by_cpus(numbers: tuple[int, ...]) -> dict[int, dict[str, list[float]]]:
     taken = {name: readings(name) for name in PANES}
     return {
         number: {
-            name: cost_ms(name, with_cpus(before, number), with_cpus(after, number), number)
+            name: cost_ms(name, with_cpus(before, number), with_cpus(after, number))
             for name, (before, after) in taken.items()
         }
         for number in numbers
@@ -87,6 +87,5 @@ def by_disks(numbers: tuple[int, ...]) -> dict[int, list[float]]:
     before = replace(before, maps={**before.maps, "issuers": had})
     after = replace(after, maps={**after.maps, "issuers": grown})
     return {
-        number: cost_ms("biotop", with_disks(before, number), with_disks(after, number), 2)
-        for number in numbers
+        number: cost_ms("biotop", with_disks(before, number), with_disks(after, number)) for number in numbers
     }

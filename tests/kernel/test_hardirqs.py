@@ -58,7 +58,7 @@ def figures_during(hardirqs, work: Callable[[], None]):
     before = interrupts()
     work()
     now, after = hardirqs.reading(), interrupts()
-    sample = hardirqs.pane.compute(hardirqs.before, now, Facts(os.cpu_count() or 1))
+    sample = hardirqs.pane.compute(hardirqs.before, now, Facts())
     rows = hardirqs.pane.derive(dict(sample.rows))
     assert now.lost == hardirqs.before.lost
     grown = {label: np.subtract(counts, before[label][0]) for label, (counts, _rest) in after.items()}
@@ -214,5 +214,5 @@ def test_a_short_interval_counts_on(observe):
     for _ in range(20):
         time.sleep(0.02)
         counted += count(hardirqs.sample().rows, timer())
-    whole = hardirqs.pane.compute(first, hardirqs.before, Facts(os.cpu_count() or 1))
+    whole = hardirqs.pane.compute(first, hardirqs.before, Facts())
     assert counted == count(whole.rows, timer()) > 0
