@@ -64,7 +64,9 @@ class KtopDriver(LinuxDriver):
         timer.daemon = True
         timer.start()
         if not at_once:
-            self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
+            # A closed loop: the application has ended already, and only the kernel side is being taken down.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
 
     def _force(self, code: int) -> None:
         """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
@@ -85,6 +87,11 @@ class KtopDriver(LinuxDriver):
         os.write(self._wake_write, b"x")
         super().disable_input()
         os.read(self._wake_read, 1)
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back; from here on it is no longer ours to restore."""
+        super().stop_application_mode()
+        self.attrs_before = None
 
     def close(self) -> None:
         """Give back what the driver holds."""

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ app = KtopApp(Synthetic(), PANES)
 app.run()
 sys.exit(app.return_code or 0)
 """
+SIGNALLED_WHILE_STOPPING = """
+import os, signal
+from tests.ui.synthetic import Synthetic
+def stop(self):
+    os.kill(os.getpid(), signal.{})
+Synthetic.stop = stop
+"""
 DEADLINE_S = 60
 # Python 3.12 and later: other tests' threads may be there; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -34,13 +42,13 @@ RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l", b"\x1b[?2004l")
 class Terminal:
     """A process that has a terminal of its own, and us at its other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: str = "") -> None:
         self.pid, self.end = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             os.chdir(ROOT)
             environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
-            os.execve(sys.executable, [sys.executable, "-c", PROGRAM], environ)
+            os.execve(sys.executable, [sys.executable, "-c", before + PROGRAM], environ)
         self.modes = termios.tcgetattr(self.end)
         self.output = b""
 
@@ -56,6 +64,13 @@ class Terminal:
         while text not in self.output:
             assert time.monotonic() < deadline, self.output
             self.read()
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        if self.end >= 0:
+            os.close(self.end)
 
     def leaves(self, *, read: bool = True) -> int:
         """Wait for the end and return the exit code."""
@@ -77,16 +92,21 @@ class Terminal:
         raise AssertionError("it is still there")
 
 
+@contextmanager
+def running(before: str = "") -> Iterator[Terminal]:
+    """Start the application; ``before`` is run first."""
+    terminal = Terminal(before)
+    try:
+        terminal.until(b"waiting for the first sample")
+        yield terminal
+    finally:
+        terminal.close()
+
+
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    terminal.until(b"waiting for the first sample")
-    yield terminal
-    if terminal.pid:
-        os.kill(terminal.pid, signal.SIGKILL)
-        os.waitpid(terminal.pid, 0)
-    if terminal.end >= 0:
-        os.close(terminal.end)
+    with running() as terminal:
+        yield terminal
 
 
 @pytest.mark.parametrize("key", [b"q", b"\x03", b"\x11"], ids=["q", "ctrl+c", "ctrl+q"])
@@ -104,6 +124,14 @@ def test_by_signal_with_the_terminal_clean(terminal, number):
     assert all(each in terminal.output for each in RESTORED)
     assert b"Traceback" not in terminal.output
     assert termios.tcgetattr(terminal.end) == terminal.modes
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_while_the_kernel_side_is_taken_down_changes_nothing(name):
+    with running(SIGNALLED_WHILE_STOPPING.format(name)) as terminal:
+        os.write(terminal.end, b"q")
+        assert terminal.leaves() == 0
+        assert b"Traceback" not in terminal.output
 
 
 def test_when_the_terminal_dies(terminal):
