@@ -20,6 +20,8 @@ GUTTER = 6
 _GAP = 3
 _NARROWEST = 34
 """Cells of one chart; narrower ones are stacked."""
+_TALL = 6
+"""Lines of one chart; of a taller one half would say as much, and twice the width more."""
 SERIES = ("series-1", "series-2", "series-3", "series-4")
 
 
@@ -61,7 +63,8 @@ class LinesView(Drawn):
         room = height - len(head) - 1
         while across < number and room // -(-number // across) < 2:
             across += 1
-        down = -(-number // across)
+        down = max(-(-number // across), min(room // _TALL, number))
+        across = -(-number // down)
         each = (width - _GAP * (across - 1)) // across
         tall = [(room + extra) // down for extra in range(down)][::-1]
         times: Parts = [(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
+from ktop.pane import Pane
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.pane_view import PaneView
@@ -97,9 +98,10 @@ async def running(  # noqa: PLR0913 - what a test may choose
     environ: dict[str, str] = XTERM,
     pane: str | None = None,
     pid: int | None = None,
+    panes: Sequence[Pane] = PANES,
 ) -> AsyncIterator[Driven]:
     source = source if source is not None else Synthetic()
-    app = KtopApp(source, PANES, pane=pane, pid=pid, environ=environ)
+    app = KtopApp(source, panes, pane=pane, pid=pid, environ=environ)
     async with app.run_test(size=size) as pilot:
         driven = Driven(app, source, pilot)
         await driven.until(lambda: source.started and driven.main.pane_view is not None)

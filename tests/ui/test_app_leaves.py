@@ -42,9 +42,11 @@ RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l", b"\x1b[?2004l")
 class Terminal:
     """A process that has a terminal of its own, and us at its other end."""
 
-    def __init__(self, before: str = "") -> None:
+    def __init__(self, before: str = "", stderr: Path | None = None) -> None:
         self.pid, self.end = pty.fork()
         if self.pid == 0:
+            if stderr is not None:
+                os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT), 2)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             os.chdir(ROOT)
             environ = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
@@ -93,9 +95,9 @@ class Terminal:
 
 
 @contextmanager
-def running(before: str = "") -> Iterator[Terminal]:
-    """Start the application; ``before`` is run first."""
-    terminal = Terminal(before)
+def running(before: str = "", stderr: Path | None = None) -> Iterator[Terminal]:
+    """Start the application: ``before`` runs first, and ``stderr`` is the file for that."""
+    terminal = Terminal(before, stderr)
     try:
         terminal.until(b"waiting for the first sample")
         yield terminal
@@ -132,6 +134,15 @@ def test_a_signal_while_the_kernel_side_is_taken_down_changes_nothing(name):
         os.write(terminal.end, b"q")
         assert terminal.leaves() == 0
         assert b"Traceback" not in terminal.output
+
+
+def test_stderr_can_go_to_a_file(tmp_path):
+    with running(stderr=tmp_path / "log") as terminal:
+        os.write(terminal.end, b"q")
+        assert terminal.leaves() == 0
+        assert all(each in terminal.output for each in RESTORED)
+        assert termios.tcgetattr(terminal.end) == terminal.modes
+    assert (tmp_path / "log").read_bytes() == b""
 
 
 def test_when_the_terminal_dies(terminal):

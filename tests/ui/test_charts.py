@@ -155,6 +155,16 @@ async def test_last_values_are_never_cut():
         assert "… –" in text, "not measured"
 
 
+@pytest.mark.parametrize(("height", "beside"), [(10, 4), (16, 2)])
+async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside):
+    groups = (("one",), ("two",), ("three",), ("four",))
+    app = OneApp(LinesView(Lines("x", groups)))
+    async with app.run_test(size=(200, height)):
+        app.widget.show([Frame("p", 1, 1.0, {}, host={group[0]: 1.0 for group in groups})])
+        first = next(line for line in app.text() if "one" in line)
+        assert sum(group[0] in first for group in groups) == beside
+
+
 def test_ages_stand_below_their_columns():
     text = labels(1000.0 + np.arange(61), 1060.0, 61)
     assert text.endswith("now")

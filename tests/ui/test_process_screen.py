@@ -1,16 +1,41 @@
-"""The process screen keeps up: with the moment looked at, and with what goes wrong in a fold."""
+"""The process screen: of the right process, up to the moment looked at, whatever goes wrong in a fold."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ktop.format import count
+from ktop.frame import Frame
+from ktop.pane import START, Column, Fold, Unit
+from ktop.process import TICK_NS, read
 from ktop.ui import process_screen, sections
 from tests.ui.driven import running
-from tests.ui.synthetic import Synthetic
+from tests.ui.synthetic import PANES, Synthetic
+
+OLD, NEW = 1_000_000_000, 2_000_000_000
+STARTED = Column(START, "START", Unit.NUMBER, "Start of the process.", Fold.LAST, hidden=True)
+WITH_START = [replace(pane, columns=(*pane.columns, STARTED)) for pane in PANES]
+
+
+class Reused(Synthetic):
+    """After ten ticks all PIDs are those of other processes; biotop has not seen those yet."""
+
+    def frames(self, tick: int) -> list[Frame]:
+        """Return the Frames of one tick, with the start of each process."""
+        start = OLD if tick < 10 else NEW
+        return [
+            replace(frame, rows={**frame.rows, START: np.full(len(frame), start)})
+            if len(frame) and (frame.pane != "biotop" or start == OLD)
+            else replace(frame, rows={})
+            for frame in super().frames(tick)
+        ]
 
 
 def _each_section(monkeypatch: pytest.MonkeyPatch, before: Callable[[str, int], None]) -> None:
@@ -76,3 +101,48 @@ async def test_what_cannot_be_drawn_is_said_too(monkeypatch):
     async with running(Synthetic(recorded=True)) as k:
         await k.press("enter")
         await k.until(lambda: "not updated: ValueError: no line" in k.text)
+
+
+@pytest.mark.parametrize(("back", "start_ns"), [(0, NEW), (15, OLD)])
+@pytest.mark.parametrize("pane", ["runqlat", "cachestat", "profile"])
+async def test_enter_opens_the_process_of_the_row_not_another_of_its_pid(pane, back, start_ns):
+    async with running(Reused(recorded=True), ticks=20, pane=pane, panes=WITH_START) as k:
+        await k.press(*["left_square_bracket"] * back, "enter")
+        await k.until(lambda: k.shows(process_screen.ProcessScreen))
+        if back:
+            await k.press("space")
+        # All that is kept is shown, of that one process alone.
+        assert k.app.view.live
+        known = k.main.history.process(WITH_START[0], k.screen.pid, start_ns)
+        assert set(known.rows[START].tolist()) == {start_ns}
+        waits = f"waits {count(known.total['waits'][0]).strip()}  "
+        await k.until(lambda: waits in k.text)
+        assert ("read" in _section(k.text, "biotop")) == (start_ns == OLD)
+
+
+def _section(text: str, pane: str) -> str:
+    """Return the line of figures of ``pane``; empty without one."""
+    lines = text.split("\n")
+    return next((lines[at + 1] for at, line in enumerate(lines) if line.lstrip().startswith(f"{pane}  ")), "")
+
+
+async def test_totals_per_process_know_their_process_too():
+    async with running(Reused(recorded=True), ticks=5, pane="biotop", panes=WITH_START) as k:
+        await k.press("p")
+        await k.until(lambda: "per process" in k.text and k.table.row_count)
+        await k.press("enter")
+        assert k.screen._start_ns == OLD
+
+
+async def test_who_runs_under_the_pid_now_is_not_taken_for_the_one_of_the_row():
+    me = read(os.getpid())
+    assert me is not None
+    async with running() as k:
+        k.main.open_process(me.pid, me.start_ns - TICK_NS)
+        await k.until(lambda: "It ended before it could be looked at." in k.text)
+        assert " ended " in k.text
+        await k.press("escape")
+        # Panes know the start to the nanosecond.
+        k.main.open_process(me.pid, me.start_ns + 1)
+        await k.until(lambda: "command" in k.text)
+        assert " ended " not in k.text
