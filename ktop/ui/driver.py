@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
+STDOUT = 1
 GRACE_S = 1.0
 """How long a clean exit may take before the process is ended without one."""
 POLL_S = 0.1
@@ -42,6 +43,9 @@ class KtopDriver(LinuxDriver):
     ) -> None:
         """Take the signals that mean "leave"."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        # Textual writes to stderr, which may lead to a file.  What the locale's encoding lacks becomes an
+        # escape, as it does there.
+        self._file = open(STDOUT, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 - as long as we
         self._leaving = False
         self._wake_read, self._wake_write = os.pipe()
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -76,8 +80,8 @@ class KtopDriver(LinuxDriver):
             # Best effort: a terminal that still lives is left as it was found.
             try:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-                os.set_blocking(2, False)
-                os.write(2, b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
+                os.set_blocking(STDOUT, False)
+                os.write(STDOUT, b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
             except (OSError, termios.error):
                 pass
         os._exit(code)
