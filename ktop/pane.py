@@ -9,6 +9,9 @@ from typing import TypeAlias
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
 
+START = "start_ns"
+"""The column that tells two processes of the same PID apart: the start of the process, ns since boot."""
+
 
 class Unit(Enum):
     """The unit of a column, which decides how a value is written and sorted."""

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+"""In what steps /proc tells the start of a process."""
 _CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
 """The 64 hex digits with which docker, containerd, cri-o and podman name a container's cgroup."""
 
@@ -30,10 +32,16 @@ class Process:
     threads: int
     rss_bytes: int
     swap_bytes: int
+    start_ns: int
+    """Since boot, as the panes have it, but rounded down to TICK_NS: with the PID, which process it is."""
     started: float
     """Unix time in seconds."""
     state: str
     """The kernel's letter: R running, S sleeping, D waiting for a disk, Z ended but not reaped ..."""
+
+    def began_at(self, start_ns: int) -> bool:
+        """Return whether it is the process of its PID that started at ``start_ns`` (ns since boot)."""
+        return start_ns // TICK_NS * TICK_NS == self.start_ns
 
 
 def read(pid: int, root: Path = Path("/proc")) -> Process | None:
@@ -55,6 +63,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     rest = stat[stat.rindex(b")") + 2 :].split()
     uid = int(status.get(b"Uid", b"0").split()[0])
     ppid = int(rest[1])
+    start_ns = int(rest[19]) * TICK_NS
     path = _cgroup_path(cgroup)
     found = _CONTAINER.search(path.decode("latin-1"))
     return Process(
@@ -70,7 +79,8 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         threads=int(rest[17]),
         rss_bytes=_kib(status.get(b"VmRSS", b"")),
         swap_bytes=_kib(status.get(b"VmSwap", b"")),
-        started=_boot_time(root) + int(rest[19]) / os.sysconf("SC_CLK_TCK"),
+        start_ns=start_ns,
+        started=_boot_time(root) + start_ns / 1e9,
         state=rest[0].decode("ascii", "replace"),
     )
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ktop.frame import Array, Facts, Frame, Histogram, Reading, Sample, Status
+from ktop.history.across import across
 from ktop.history.history import History, frame_bytes
 from ktop.pane import Column, Fold, Pane, Shape, Unit
+from ktop.process import Process, read
 from ktop.stats import ratio
 
 
@@ -200,6 +205,40 @@ def test_a_pid_used_again_is_another_process() -> None:
         history.add(frame(float(ts), [7], start=1 if ts < 20 else 2))
     assert history.process(PANE, 7).total["waits"].tolist() == [60]
     assert history.process(PANE, 7, start_ns=1).total["waits"].tolist() == [40]
+
+
+def test_across_panes_it_is_the_same_process() -> None:
+    """Each pane saw another process of PID 7 last; 9 only one of them."""
+    history = History([PANE, BY_DISK])
+    history.add(frame(1.0, [7], PANE, start=1_000_000_000))
+    history.add(frame(1.0, [7, 9], BY_DISK, start=1_000_000_000))
+    history.add(frame(2.0, [7], PANE, start=2_000_000_003))
+
+    def starts(start_ns: int | None, running: Process | None = None, pid: int = 7, until: float = 9.0) -> Any:
+        start, found = across(history, [PANE, BY_DISK], pid, start_ns, running, until)
+        return start, [each.rows["start_ns"].tolist() if len(each) else [] for each in found]
+
+    old, new = 1_000_000_000, 2_000_000_003
+    assert starts(old) == (old, [[old], [old]])
+    assert starts(new) == (new, [[new], []])
+    assert starts(None) == (new, [[new], []])
+    assert starts(None, until=1.0) == (old, [[old], [old]])
+    assert starts(None, pid=9) == (old, [[], [old]])
+    assert starts(None, pid=8) == (None, [[], []])
+    me = read(os.getpid())
+    assert me is not None
+    # The one that runs, known to a clock tick: seen, or not seen yet by any pane.
+    assert starts(None, replace(me, start_ns=2_000_000_000)) == (new, [[new], []])
+    assert starts(None, replace(me, start_ns=3_000_000_000)) == (3_000_000_000, [[], []])
+
+
+def test_a_recording_older_than_the_start_of_processes_still_has_them() -> None:
+    history = History([PANE])
+    old = frame(1.0, [7])
+    history.add(replace(old, rows={**old.rows, "start_ns": np.array([np.nan])}))
+    found = history.process(PANE, 7)
+    assert found.total["waits"].tolist() == [2]
+    assert found.start_ns is None
 
 
 def test_several_rows_a_process() -> None:

@@ -10,10 +10,8 @@ import numpy as np
 
 from ktop.derived import restore
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
-from ktop.pane import Fold, Pane, Unit, fold
+from ktop.pane import START, Fold, Pane, Unit, fold
 
-_START = "start_ns"
-"""The column that tells two processes of the same PID apart."""
 _FRAME = "_frame"
 
 
@@ -87,9 +85,10 @@ class ProcessHistory:
             place = np.concatenate(places)
         wanted = (ts >= since) & (ts <= until)
         chosen = wanted[place]
-        if _START in rows and len(place):
-            newest = rows[_START][np.argmax(place)] if start_ns is None else start_ns
-            chosen &= rows[_START] == newest
+        if START in rows and len(place):
+            newest = rows[START][np.argmax(place)] if start_ns is None else start_ns
+            # A recording may be older than the column.
+            chosen &= (rows[START] == newest) | np.isnan(rows[START])
         order = np.flatnonzero(chosen)
         order = order[np.argsort(place[order], kind="stable")]
         number = np.cumsum(wanted) - 1
@@ -105,6 +104,13 @@ class ProcessHistory:
     def __len__(self) -> int:
         """Return the number of rows."""
         return length(self.rows)
+
+    @property
+    def start_ns(self) -> int | None:
+        """Return when the process started, ns since boot; None when no row says so."""
+        if START not in self.rows or not len(self) or np.isnan(self.rows[START][-1]):
+            return None
+        return int(self.rows[START][-1])
 
     @cached_property
     def total(self) -> dict[str, Array]:
@@ -127,7 +133,7 @@ class ProcessHistory:
         values = np.where((self.dropped == 0) & adds_up, 0.0, np.nan)
         if len(self):
             by_interval = self._by_interval
-            one_row = set(self.pane.key) <= {self.pane.process_key, _START}
+            one_row = set(self.pane.key) <= {self.pane.process_key, START}
             place = by_interval[_FRAME]
             known = one_row | (self.dropped[place] == 0)
             values[place] = np.where(known, by_interval[column].astype(np.float64), np.nan)

@@ -226,14 +226,14 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def on_pane_view_opened(self, event: PaneView.Opened) -> None:
         """Show the process of the row that was chosen."""
-        self.open_process(event.pid)
+        self.open_process(event.pid, event.start_ns)
 
-    def open_process(self, pid: int) -> None:
-        """Show the process ``pid`` on a screen of its own."""
+    def open_process(self, pid: int, start_ns: int | None = None) -> None:
+        """Show the process ``pid`` that started at ``start_ns`` on a screen of its own; without: the last."""
         from ktop.ui.process_screen import ProcessScreen
 
         self.app.push_screen(
-            ProcessScreen(pid, self.source, self.panes, self.bridge, self.view), self._returned
+            ProcessScreen(pid, self.source, self.panes, self.bridge, self.view, start_ns), self._returned
         )
 
     def _returned(self, _result: None) -> None:

@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from ktop.format import NOT_MEASURED
 from ktop.frame import Array, Frame, Rows, Status, length, take
-from ktop.pane import Fold, Pane, RowHistogram, Shape, Unit, fold
+from ktop.pane import START, Fold, Pane, RowHistogram, Shape, Unit, fold
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
@@ -43,10 +43,10 @@ class PaneView(Vertical, Ground):
     class Opened(Message):
         """A row's process is asked for."""
 
-        def __init__(self, pid: int) -> None:
-            """Keep its PID."""
+        def __init__(self, pid: int, start_ns: int | None) -> None:
+            """Keep its PID, and when it started (ns since boot), if the row says."""
             super().__init__()
-            self.pid = pid
+            self.pid, self.start_ns = pid, start_ns
 
     class Drawn(Message):
         """Rows were drawn."""
@@ -70,6 +70,7 @@ class PaneView(Vertical, Ground):
         self._status = StatusLine()
         self._shown_pane = pane
         self._per_process = False
+        self._rows_shown: Rows = {}
         self._older = 0
 
     # -- parts ---------------------------------------------------------------
@@ -184,6 +185,7 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is not Shape.STACKS:
             self._table.empty_text = _why_empty(frame, total)
         self._table.show(rows)
+        self._rows_shown = rows
         self._follow()
         self._draw_row_chart()
         ignored = self._view.filter.ignored(self.pane) if self._view.filter else ()
@@ -236,13 +238,7 @@ class PaneView(Vertical, Ground):
         """The process under the cursor; None where there is none."""
         if self.pane.shape is Shape.STACKS:
             return self._table.cursor.pid if self._table.cursor is not None else None
-        return self._pid_of(self._table.cursor_row())
-
-    def _pid_of(self, row: Mapping[str, Any] | None) -> int | None:
-        value = row.get(self.pane.process_key) if row is not None else None
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            return None
-        return int(value) or None  # 0: what no process can be charged with
+        return _number(self._table.cursor_row(), self.pane.process_key)
 
     @property
     def can_sort(self) -> bool:
@@ -308,14 +304,16 @@ class PaneView(Vertical, Ground):
     def on_frame_table_selected(self, event: FrameTable.Selected) -> None:
         """Open the process of the row."""
         event.stop()
-        pid = self._pid_of(event.row)
+        pid = _number(event.row, self.pane.process_key)
         if pid is not None:
-            self.post_message(self.Opened(pid))
+            self.post_message(self.Opened(pid, _number(event.row, START)))
 
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
-        """Open the process of the line."""
+        """Open the process of the line: where a PID was used again, the last one."""
         event.stop()
-        self.post_message(self.Opened(event.pid))
+        rows = self._rows_shown
+        starts = rows[START][rows[self.pane.process_key] == event.pid] if START in rows else ()
+        self.post_message(self.Opened(event.pid, int(max(starts)) if len(starts) else None))
 
     def on_frame_table_highlighted(self, event: FrameTable.Highlighted) -> None:
         """Draw the histogram of the row."""
@@ -327,6 +325,14 @@ class PaneView(Vertical, Ground):
         self.focus_table()
 
 
+def _number(row: Mapping[str, Any] | None, column: str) -> int | None:
+    """Return a PID or the start of a process; None where there is none, or 0: nobody can be charged."""
+    value = row.get(column) if row is not None else None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return int(value) or None
+
+
 def _why_empty(frame: Frame | None, total: int) -> str:
     """Return what is said where there are no rows."""
     if frame is None:
@@ -336,7 +342,7 @@ def _why_empty(frame: Frame | None, total: int) -> str:
 
 def per_process(pane: Pane) -> Pane:
     """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
-    keep = {pane.process_key, "comm"}
+    keep = {pane.process_key, "comm", START}
     parts = {name for name in pane.key if name not in keep}
     columns = tuple(
         column

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from ktop.format import args, clock, duration, number, size
 from ktop.frame import Rows, length
+from ktop.history.across import across
 from ktop.history.process import ProcessHistory
 from ktop.pane import Pane, Shape
 from ktop.process import Process, read
@@ -125,8 +126,20 @@ class ProcessScreen(TimeKeys, LaidOut):
     """
     BINDINGS = keys.PROCESS
 
-    def __init__(self, pid: int, source: Source, panes: Sequence[Pane], bridge: Bridge, view: View) -> None:
-        """Show process ``pid`` from the Frames of ``bridge``, up to the moment of ``view``."""
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is of, and what it is drawn from
+        self,
+        pid: int,
+        source: Source,
+        panes: Sequence[Pane],
+        bridge: Bridge,
+        view: View,
+        start_ns: int | None = None,
+    ) -> None:
+        """Show process ``pid`` from the Frames of ``bridge``, up to the moment of ``view``.
+
+        A PID is used again: ``start_ns`` (since boot) says which process of that
+        PID is meant; without, the one that runs, else the last that was seen.
+        """
         super().__init__()
         self.pid = pid
         self.source = source
@@ -135,7 +148,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         self.view = view
         self._process: Process | None = None
         self._ended = False
-        self._start_ns: int | None = None
+        self._start_ns = start_ns
         self._comm = b"?"
         self._busy = False
         self._asked_again = False
@@ -217,12 +230,15 @@ class ProcessScreen(TimeKeys, LaidOut):
         process = None if self.source.identity.recorded else read(self.pid)
         wide = self.size.width >= TWO_COLUMNS
         width = (self.size.width // 2 if wide else self.size.width) - MARGIN
+        start_ns, histories = across(
+            self.bridge.history, self.panes, self.pid, self._start_ns, self._process or process, until
+        )
         known: list[tuple[Section, ProcessHistory]] = []
-        for pane in self.panes:
-            history = self.bridge.history.process(pane, self.pid, self._start_ns, until=until)
+        for pane, history in zip(self.panes, histories, strict=True):
             events: Rows = {}
             if pane.shape is Shape.EVENTS:
-                events = of_family(pane, self.bridge.events(pane.name, self.view.at)[0], self.pid)
+                all_events, _ = self.bridge.events(pane.name, self.view.at)
+                events = of_family(pane, all_events, self.pid, start_ns)
             latest = self.bridge.history.latest(pane.name)
             known.append((section(pane, history, latest, events, width), history))
         return process, known
@@ -244,9 +260,8 @@ class ProcessScreen(TimeKeys, LaidOut):
     def _show(self, process: Process | None, known: list[tuple[Section, ProcessHistory]]) -> None:
         if not self.is_attached:
             return
-        for _, history in known:
-            if self._start_ns is None and "start_ns" in history.rows and len(history):
-                self._start_ns = int(history.rows["start_ns"][-1])
+        if self._start_ns is None:
+            self._start_ns = next(filter(None, (history.start_ns for _, history in known)), None)
         self._take(process)
         for widget, (content, _) in zip(self.query(PaneSection), known, strict=True):
             widget.show(content)
@@ -275,9 +290,10 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Keep who it is; the process has ended when it is gone or its PID is another's."""
         if self.source.identity.recorded:
             return
+        start_ns = self._process.start_ns if self._process is not None else self._start_ns
         if process is None or process.state in "ZX":
             self._ended = True
-        elif self._process is None or abs(process.started - self._process.started) < 1.0:
+        elif start_ns is None or process.began_at(start_ns):
             self._process = process
         else:
             self._ended = True

@@ -13,7 +13,8 @@ from ktop.columns import candidates
 from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
-from ktop.pane import Column, Pane, Shape, Unit
+from ktop.pane import START, Column, Pane, Shape, Unit
+from ktop.process import TICK_NS
 from ktop.text import ELLIPSIS, escape, fit
 
 Part = str | tuple[str, str]
@@ -57,7 +58,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
     lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
-    if set(pane.key) - {pane.process_key, "start_ns"}:
+    if set(pane.key) - {pane.process_key, START}:
         # Several rows a process (disks, connections): each by itself, without what is said above.
         rows = known.folded()
         order = np.argsort(-rows[pane.sort].astype(np.float64), kind="stable")
@@ -93,14 +94,20 @@ def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:
     ]
 
 
-def of_family(pane: Pane, events: Rows, pid: int) -> Rows:
-    """Return the ``events`` of the process ``pid``, and of its children where the pane names parents."""
+def of_family(pane: Pane, events: Rows, pid: int, start_ns: int | None = None) -> Rows:
+    """Return the ``events`` of the process ``pid``, and of its children where the pane names parents.
+
+    With ``start_ns`` (since boot; a clock tick may be missing): of the process of this PID that started then.
+    """
     if not length(events):
         return {}
-    chosen = events[pane.process_key] == pid
-    if "ppid" in events:
-        chosen = chosen | (events["ppid"] == pid)
-    return take(events, np.flatnonzero(chosen))
+    own = events[pane.process_key] == pid
+    children = events["ppid"] == pid if "ppid" in events else np.zeros_like(own)
+    if start_ns is not None and START in events:
+        ticks = events[START] // TICK_NS
+        own = own & (ticks == start_ns // TICK_NS)
+        children = children & (ticks >= start_ns // TICK_NS)
+    return take(events, np.flatnonzero(own | children))
 
 
 def _figures(pane: Pane, total: Rows, width: int) -> Content:

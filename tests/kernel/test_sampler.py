@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import queue
 import threading
@@ -14,6 +15,7 @@ from ktop import registry
 from ktop.frame import Frame, length
 from ktop.kernel import facts
 from ktop.pane import PerfEvent
+from ktop.process import read
 from ktop.sampler import Sampler
 from ktop.source import HOST
 from tests.excuses import excuse
@@ -78,6 +80,20 @@ def test_a_pane_that_fails_does_not_take_the_others(sampler):
     assert "a defect" in found["broken"].status.unavailable
     assert "no_such_family" in found["absent"].status.unavailable
     assert found["runqlat"].status.unavailable is None
+
+
+def test_kernel_and_proc_agree_on_when_a_process_started(sampler):
+    """By that the process screen knows whether a PID is still that of the same process."""
+    arrived: queue.Queue[Frame] = queue.Queue()
+    sampler([registry.get("runqlat")], 0.2).start(arrived.put)
+    me = read(os.getpid())
+    assert me is not None
+    deadline = time.monotonic() + 30
+    mine: list[int] = []
+    while not mine:
+        rows = arrived.get(timeout=max(0.01, deadline - time.monotonic())).rows
+        mine = rows["start_ns"][rows["pid"] == me.pid].tolist() if "start_ns" in rows else []
+    assert me.began_at(mine[0])
 
 
 def test_panes_on_one_family_share_a_reading(sampler):

@@ -25,17 +25,20 @@ WITH_START = [replace(pane, columns=(*pane.columns, STARTED)) for pane in PANES]
 
 
 class Reused(Synthetic):
-    """After ten ticks all PIDs are those of other processes; biotop has not seen those yet."""
+    """After ten ticks cachestat and profile see other processes under the same PIDs; the rest do not yet."""
 
     def frames(self, tick: int) -> list[Frame]:
         """Return the Frames of one tick, with the start of each process."""
-        start = OLD if tick < 10 else NEW
         return [
-            replace(frame, rows={**frame.rows, START: np.full(len(frame), start)})
-            if len(frame) and (frame.pane != "biotop" or start == OLD)
-            else replace(frame, rows={})
+            replace(frame, rows={**frame.rows, START: np.full(len(frame), self.began(frame.pane, tick))})
+            if len(frame)
+            else frame
             for frame in super().frames(tick)
         ]
+
+    def began(self, pane: str, tick: int) -> int:
+        """Return when the processes that ``pane`` sees started."""
+        return NEW if tick >= 10 and pane in {"cachestat", "profile"} else OLD
 
 
 def _each_section(monkeypatch: pytest.MonkeyPatch, before: Callable[[str, int], None]) -> None:
@@ -103,27 +106,18 @@ async def test_what_cannot_be_drawn_is_said_too(monkeypatch):
         await k.until(lambda: "not updated: ValueError: no line" in k.text)
 
 
-@pytest.mark.parametrize(("back", "start_ns"), [(0, NEW), (15, OLD)])
-@pytest.mark.parametrize("pane", ["runqlat", "cachestat", "profile"])
-async def test_enter_opens_the_process_of_the_row_not_another_of_its_pid(pane, back, start_ns):
+@pytest.mark.parametrize(
+    ("pane", "start_ns"), [("runqlat", OLD), ("biotop", OLD), ("cachestat", NEW), ("profile", NEW)]
+)
+async def test_enter_opens_the_process_of_the_row_not_another_of_its_pid(pane, start_ns):
     async with running(Reused(recorded=True), ticks=20, pane=pane, panes=WITH_START) as k:
-        await k.press(*["left_square_bracket"] * back, "enter")
-        await k.until(lambda: k.shows(process_screen.ProcessScreen))
-        if back:
-            await k.press("space")
-        # All that is kept is shown, of that one process alone.
-        assert k.app.view.live
-        known = k.main.history.process(WITH_START[0], k.screen.pid, start_ns)
-        assert set(known.rows[START].tolist()) == {start_ns}
-        waits = f"waits {count(known.total['waits'][0]).strip()}  "
-        await k.until(lambda: waits in k.text)
-        assert ("read" in _section(k.text, "biotop")) == (start_ns == OLD)
-
-
-def _section(text: str, pane: str) -> str:
-    """Return the line of figures of ``pane``; empty without one."""
-    lines = text.split("\n")
-    return next((lines[at + 1] for at, line in enumerate(lines) if line.lstrip().startswith(f"{pane}  ")), "")
+        await k.until(lambda: k.view.pid)
+        await k.press("enter")
+        known = k.main.history.process(WITH_START[2], k.screen.pid, start_ns)
+        assert len(known) == 10
+        accesses = f"accesses {count(known.total['accesses'][0]).strip()}  "
+        await k.until(lambda: accesses in k.text)
+        assert ("waits by length" in k.text) == (start_ns == OLD)
 
 
 async def test_totals_per_process_know_their_process_too():
