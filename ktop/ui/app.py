@@ -135,26 +135,28 @@ class KtopApp(ThemedApp):
         self.notify(text, markup=False, timeout=2)
 
     def action_help(self) -> None:
-        """Explain the keys, and the numbers of the pane in sight."""
+        """Explain the keys of the screen in sight, and the numbers of its panes."""
         from ktop.ui.help_screen import HelpScreen
+        from ktop.ui.process_screen import ProcessScreen
 
-        if isinstance(self.screen, HelpScreen):
+        screen = self.screen
+        panes: Sequence[Pane] = ()
+        groups: list[tuple[str, Sequence[BindingType]]]
+        if isinstance(screen, ProcessScreen):
+            panes = screen.panes
+            groups = [("Process", keys.PROCESS), ("ktop", keys.APP)]
+        elif isinstance(screen, MainScreen):
+            table: Sequence[BindingType] = keys.VIEW
+            if screen.pane_view is not None:
+                pane = screen.pane_view.pane
+                panes = (pane,)
+                table = keys.working([*keys.VIEW, *screen.pane_view.moving_keys], pane)
+            groups = [("Table", table), ("Time", keys.TIME), ("Panes", keys.PANES), ("ktop", keys.APP)]
+        else:
             return
-        main = self.screen_stack[0]
-        pane = status = None
-        moving: Sequence[BindingType] = ()
-        if isinstance(main, MainScreen) and main.pane_view is not None:
-            pane = main.pane_view.pane
-            latest = self.bridge.history.latest(pane.name)
-            status = latest.status if latest is not None else None
-            moving = main.pane_view.moving_keys
-        groups: list[tuple[str, list[BindingType]]] = [
-            ("Table", [*keys.VIEW, *moving]),
-            ("Time", keys.TIME),
-            ("Panes", keys.PANES),
-            ("ktop", keys.APP),
-        ]
-        self.push_screen(HelpScreen(pane, status, groups))
+        latest = [self.bridge.history.latest(pane.name) for pane in panes]
+        statuses = [frame.status if frame is not None else None for frame in latest]
+        self.push_screen(HelpScreen(list(zip(panes, statuses, strict=True)), groups))
 
     def redraw(self) -> None:
         """Draw what the screens in sight show anew."""
@@ -163,17 +165,18 @@ class KtopApp(ThemedApp):
                 screen.redraw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Return what the command palette offers."""
-        del screen  # the same everywhere
+        """Return what the command palette offers over ``screen``: nothing that would happen unseen."""
         main = self.screen_stack[0]
         if isinstance(main, MainScreen):
             for number, pane in enumerate(self.panes, start=1):
                 yield SystemCommand(
-                    f"Pane: {pane.name}", pane.question, lambda number=number: main.action_pane(number)
+                    f"Pane: {pane.name}", pane.question, lambda number=number: self._go_to(main, number)
                 )
-            for binding in keys.declared([*keys.VIEW, *keys.TIME]):
+            table = keys.VIEW if screen is main else []
+            shown = main.pane_view.pane if main.pane_view is not None else None
+            for binding in keys.working([*table, *keys.TIME], shown):
                 name = binding.description.capitalize()
-                yield SystemCommand(name, binding.tooltip, lambda key=binding.action: self._act(key, main))
+                yield SystemCommand(name, binding.tooltip, lambda key=binding.action: self._act(key, screen))
         for theme in THEMES:
             yield SystemCommand(
                 f"Theme: {theme.name.removeprefix('ktop-')}",
@@ -186,6 +189,12 @@ class KtopApp(ThemedApp):
                 binding.tooltip,
                 lambda key=binding.action: self._act(key, self),
             )
+
+    def _go_to(self, main: MainScreen, number: int) -> None:
+        """Show pane ``number``, instead of the process that is looked at."""
+        if self.screen is not main:
+            self.screen.dismiss()
+        main.action_pane(number)
 
     def _act(self, action: str, namespace: object) -> None:
         """Run the action of a binding."""

@@ -26,10 +26,11 @@ GAP = 3
 KEY_CELLS = 14
 MARGIN = 2
 FILTER_HELP = (
-    ("text", "rows with that text in any column"),
-    ("pid:123", "a column that is exactly so; also comm:nginx, disk:sda"),
-    ("comm:post*", "* stands for anything"),
-    ("p99_us>1000", "numbers compared with > and <"),
+    ("text", 'rows with that text in any column; "two words" in quotes'),
+    ("pid:12,34", "a column that is exactly so; also comm:nginx, disk:sda"),
+    ("comm:post*", "* and ? stand for anything"),
+    ("p99_us>=10ms", "numbers compared, also with < <= > =, as 10us, 2M, 50%"),
+    ("!comm:cron", "rows that are not so; all terms must hold"),
 )
 UNIT_NAMES = {
     Unit.COUNT: "count",
@@ -73,12 +74,13 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS = keys.HELP
 
     def __init__(
-        self, pane: Pane | None, status: Status | None, groups: Sequence[tuple[str, Iterable[BindingType]]]
+        self,
+        panes: Sequence[tuple[Pane, Status | None]],
+        groups: Sequence[tuple[str, Iterable[BindingType]]],
     ) -> None:
-        """Explain ``pane`` (None: only the keys) as its ``status`` is now, and the keys of ``groups``."""
+        """Explain the keys of ``groups``, and ``panes``, each as its status is now."""
         super().__init__()
-        self._pane = pane
-        self._status = status
+        self._panes = panes
         self._groups = groups
 
     def compose(self) -> ComposeResult:
@@ -104,20 +106,22 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def _lines(self, width: int) -> list[Content]:
-        below = f"; what every number of {self._pane.name} means stands below" if self._pane else ""
+        of = f" of {self._panes[0][0].name}" if len(self._panes) == 1 else ""
+        below = f"; what every number{of} means stands below" if self._panes else ""
         out = [Content.styled(f"All keys{below}.", "$muted")]
         wide = width >= TWO_COLUMNS
         room = (width - GAP) // 2 if wide else width
         (first, moving), *rest = self._groups
         table = self._keys(first, moving, room)
         others = [line for title, bindings in rest for line in self._keys(title, bindings, room)]
-        others += _group("Filter", FILTER_HELP, room)
+        if any(each.id == "view.filter" for each in keys.declared(moving)):
+            others += _group("Filter", FILTER_HELP, room)
         # The first group, of the table, is as long as all the others.
         out += _beside(table, others, room) if wide else [*table, *others]
         note = "– was not measured; it is never shown as 0.  Nothing in ktop ends a process."
         out += [Content(), *(Content.styled(line, "$muted") for line in wrap(note, width))]
-        if self._pane is not None:
-            out += [Content(), *pane_help(self._pane, self._status, width)]
+        for pane, status in self._panes:
+            out += [Content(), *pane_help(pane, status, width)]
         return out
 
     def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:

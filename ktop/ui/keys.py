@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from textual.binding import Binding, BindingType
 
-from ktop.pane import Pane, Shape
+from ktop.pane import Heatmap, Pane, Shape
 
 
 def key(  # noqa: PLR0913 - one for each field a Binding is given here
@@ -96,7 +96,7 @@ VIEW: list[BindingType] = [
         "view.on_demand",
         show=True,
     ),
-    key("c", "chart", "chart", "Move the cursor over the chart, or over the table again", "view.chart"),
+    key("c", "chart", "chart", "Move the cursor over the heatmap, or over the table again", "view.chart"),
     key("escape,backspace", "back", "back", "Back: to now, without filter", "view.back", display="Esc"),
 ]
 
@@ -163,18 +163,29 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
 
 
 def idle(pane: Pane) -> frozenset[str]:
-    """Return the ids of the bindings that do nothing in ``pane``: its line of keys is without them."""
+    """Return the ids of the bindings that do nothing in ``pane``: its keys are shown without them."""
     has_processes = any(column.name == pane.process_key for column in pane.columns)
     return frozenset(
         ident
         for ident, works in (
             ("table.select", has_processes),
-            ("view.sort", pane.shape is not Shape.STACKS),
+            *(
+                (ident, pane.shape is not Shape.STACKS)
+                for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")
+            ),
+            ("view.follow", has_processes),
             ("view.per_process", has_totals(pane)),
             ("view.on_demand", bool(pane.on_demand)),
+            ("view.chart", isinstance(pane.chart, Heatmap)),
         )
         if not works
     )
+
+
+def working(bindings: Iterable[BindingType], pane: Pane | None) -> list[Binding]:
+    """Return those of ``bindings`` that do something in ``pane``; all of them while there is none."""
+    without = idle(pane) if pane is not None else frozenset()
+    return [each for each in declared(bindings) if each.id not in without]
 
 
 def has_totals(pane: Pane) -> bool:

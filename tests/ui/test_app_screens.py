@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ktop.filter import parse
+from ktop.ui import keys
 from ktop.ui.footer import KeyLine
-from ktop.ui.help_screen import HelpScreen
+from ktop.ui.help_screen import FILTER_HELP, HelpScreen
+from ktop.ui.keys import declared, idle
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
 from tests.ui.driven import plain, running
@@ -114,10 +117,53 @@ async def test_help_has_every_key_and_every_column():
             *k.app._bindings.key_to_bindings.values(),
         ):
             for each in binding:
-                if each.id and not each.id.startswith("pane.") and each.tooltip:
+                numbered = each.id and each.id.startswith("pane.")
+                if each.id and not numbered and each.id not in idle(PANES[0]) and each.tooltip:
                     assert each.tooltip in k.text, each
         await k.press("escape")
         assert k.screen is k.main
+
+
+async def test_help_on_the_process_screen_has_its_keys_and_the_numbers_of_its_panes():
+    async with running(Synthetic(recorded=True), size=(94, 400)) as k:
+        await k.press("enter", "question_mark")
+        assert k.shows(HelpScreen)
+        await k.until(lambda: PANES[-1].question in k.text)
+        for binding in declared(keys.PROCESS):
+            assert binding.tooltip in k.text
+        for pane in PANES:
+            known = any(column.name == pane.process_key for column in pane.columns)
+            assert (f"{pane.name}  {pane.question}" in k.text) is known
+        for missing in ("Show only rows", "The next pane", "Filter", "Sort"):
+            assert missing not in k.text
+
+
+@pytest.mark.parametrize(
+    ("pane", "there", "missing"),
+    [
+        ("runqlat", ("over the heatmap", "Follow the process", "Reverse the order"), ("only on demand",)),
+        ("profile", ("Close the whole tree",), ("over the heatmap", "Reverse the order", "to sort by")),
+        ("cachestat", ("Reverse the order",), ("over the heatmap",)),
+        ("hardirqs", ("Reverse the order",), ("over the heatmap", "Follow the", "Open the process")),
+        ("execsnoop", ("only on demand",), ("over the heatmap",)),
+    ],
+)
+async def test_help_is_without_keys_that_do_nothing_in_the_pane(pane, there, missing):
+    async with running(size=(94, 250), pane=pane) as k:
+        await k.press("question_mark")
+        keys_shown = k.text.partition("was not measured; it is")[0]
+        for text in there:
+            assert text in keys_shown
+        for text in missing:
+            assert text not in keys_shown
+
+
+def test_the_filters_of_the_help_are_filters():
+    names = [name for name, _meaning in FILTER_HELP]
+    assert all(parse(name, PANES) for name in names)
+    text = " ".join(word for entry in FILTER_HELP for word in entry)
+    for sign in ("!", '"', "*", "?", ":", ",", "<", "<=", ">", ">=", "=", "ms", "%"):
+        assert sign in text
 
 
 async def test_every_binding_has_an_id_and_a_tooltip():
@@ -173,6 +219,32 @@ async def test_the_palette_goes_to_a_pane():
         await k.until(lambda: "Which interrupts" in k.text)
         await k.press("enter")
         await k.until(lambda: k.view.pane.name == "hardirqs")
+
+
+async def test_over_a_process_the_palette_goes_to_the_pane_and_leaves_the_process():
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("enter", "colon", *"hardirqs")
+        await k.until(lambda: "Which interrupts" in k.text)
+        await k.press("enter")
+        await k.until(lambda: k.screen is k.main and k.view.pane.name == "hardirqs")
+        assert k.source.looked_at == ("hardirqs",)
+        assert k.app.focused is k.table
+
+
+async def test_over_a_process_the_palette_offers_what_works_there():
+    async with running(Synthetic(recorded=True)) as k:
+        below = {command.title for command in k.app.get_system_commands(k.screen)}
+        assert {"Filter", "Sort", "Pause"} <= below
+        assert not {"Failed", "Totals"} & below  # of other panes
+        await k.press("enter")
+        over = {command.title for command in k.app.get_system_commands(k.screen)}
+        assert "Pause" in over
+        assert not {"Filter", "Sort", "Follow"} & over
+        await k.press("colon", *"Pause")
+        await k.until(lambda: "Hold the picture" in k.text)
+        await k.press("enter")
+        await k.until(lambda: "paused" in k.text)
+        assert k.shows(ProcessScreen)
 
 
 async def test_a_click_on_the_key_line_does_what_the_key_does():
