@@ -130,10 +130,16 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
 
 
 def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
-    """Return the column the pane is sorted by, interval by interval, as one line of bars."""
+    """Return the column the pane is sorted by, over all intervals, as one line of bars.
+
+    Where there are more intervals than room, a bar is the largest of several.
+    """
     column = pane.column(pane.sort)
     room = max(width - len(column.title) - 12, 8)
-    values = known.series(pane.sort)[-room:]
+    values = known.series(pane.sort)
+    if len(values) > room:
+        # fmax passes over what was not measured.
+        values = np.fmax.reduceat(values, np.arange(room) * len(values) // room)
     peak = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
     glyphs = []
     for value in values.tolist():

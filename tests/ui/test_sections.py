@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from ktop.frame import Frame, length
+from ktop.history.history import History
 from ktop.pane import START
 from ktop.process import TICK_NS
-from ktop.ui.sections import of_family
-from tests.ui.synthetic import EXECSNOOP
+from ktop.ui.sections import of_family, section
+from tests.ui.synthetic import CACHESTAT, EXECSNOOP
+
+
+def _over_time(accesses: dict[int, int], intervals: int, width: int) -> str:
+    """Return the line over time of a process that looked up so many pages in those intervals alone."""
+    history = History([CACHESTAT])
+    for tick in range(intervals):
+        count = accesses.get(tick, 0)
+        rows = {"pid": [7, 8], "comm": [b"x", b"y"], "accesses": [count, 1], "hits": [count, 1]}
+        table = {name: np.array(column)[0 if count else 1 :] for name, column in rows.items()}
+        history.add(Frame("cachestat", float(tick), 1.0, CACHESTAT.derive(table)))
+    known = history.process(CACHESTAT, 7)
+    assert length(known.rows) == len(accesses)
+    return section(CACHESTAT, known, None, {}, width).lines[1].plain
+
+
+@pytest.mark.parametrize(("intervals", "place"), [(60, 2), (61, 2), (119, 1), (120, 1), (600, 0)])
+def test_the_line_over_time_is_of_all_the_time_the_figures_are_of(intervals: int, place: int) -> None:
+    line = _over_time({2: 500, intervals - 1: 250}, intervals, 80)
+    bars = line.removeprefix("accesses ").removesuffix("  max 500")
+    assert bars == " " * place + "█" + " " * (58 - place) + "▄"
 
 
 def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> None:
