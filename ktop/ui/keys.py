@@ -39,7 +39,7 @@ APP: list[BindingType] = [
     key(":,ctrl+p", "command_palette", "commands", "Find a command by its name", "app.palette", display=":"),
     key("-", "interval(-1)", "faster", "Sample more often", "app.faster"),
     key("+,=", "interval(1)", "slower", "Sample less often", "app.slower", display="+"),
-    key("b", "measure_cost", "BPF cost", "Measure what the BPF programs cost, for 3 seconds", "app.cost"),
+    key("b", "measure_cost", "BPF cost", "Measure what the BPF programs cost, for 10 seconds", "app.cost"),
 ]
 
 TIME: list[BindingType] = [

@@ -277,7 +277,7 @@ class Synthetic:
     def measure_cost(self, seconds: float) -> str | None:
         """Note the request."""
         self.measured.append(seconds)
-        return None
+        return "There is nothing to measure." if self.identity.recorded else None
 
     def tick(self, count: int = 1) -> None:
         """Publish ``count`` ticks of all panes."""

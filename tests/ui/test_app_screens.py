@@ -6,6 +6,7 @@ import pytest
 
 from ktop.filter import parse
 from ktop.ui import keys
+from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
 from ktop.ui.help_screen import FILTER_HELP, HelpScreen
 from ktop.ui.keys import declared, idle
@@ -203,14 +204,17 @@ async def test_the_interval_goes_from_a_quarter_second_to_a_minute():
 async def test_the_cost_is_measured_on_demand():
     async with running() as k:
         await k.press("b")
-        assert k.source.measured == [3.0]
+        assert k.source.measured == [COST_S]
+        assert any(f"for {COST_S:g} seconds" in each.tooltip for each in declared(keys.APP))
         assert "ktop 0.60%" in plain(k.main.query_one(StatusLine))
 
 
 async def test_a_recording_measures_no_cost():
     async with running(Synthetic(recorded=True)) as k:
+        said: list[str] = []
+        k.app.notify = lambda text, **_: said.append(text)  # type: ignore[method-assign]
         await k.press("b")
-        assert k.source.measured == []
+        assert said == ["There is nothing to measure."]
 
 
 async def test_the_palette_goes_to_a_pane():
