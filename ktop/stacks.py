@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ktop.frame import Rows
-from ktop.text import escape, visible
+from ktop.text import escape
+from ktop.text import visible as shown
 
 Path: TypeAlias = tuple[Any, ...]
 """What a node is, from one tree to the next: (its parent's path, its own key); () for the root."""
@@ -46,7 +47,7 @@ def tree(rows: Rows) -> Node:
     for pid, comm, samples, user, kernel in zip(*columns, strict=True):
         number = int(samples)
         root.total += number
-        node = _child(root, pid, f"{visible(comm)} ({pid})", int(pid), kernel=False)
+        node = _child(root, pid, f"{shown(comm)} ({pid})", int(pid), kernel=False)
         node.total += number
         for is_kernel, frames in ((False, user), (True, kernel)):
             for frame in frames or ():
