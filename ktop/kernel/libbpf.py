@@ -6,9 +6,11 @@ for the length of every call, so nothing here holds up the screen.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import threading
+from collections.abc import Iterator
 from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
@@ -162,37 +164,42 @@ def library() -> Any:
     return _library
 
 
-class messages:  # noqa: N801 - a context manager, used like a function
-    """Collects what libbpf and the verifier say to this thread while it is open, as a list of lines."""
+_collecting: dict[int, list[str]] = {}
+"""Where the messages for a thread go, by its identifier."""
+_switching = threading.Lock()
+_libc = ctypes.CDLL(None)
 
-    _only_one = threading.Lock()
-    """libbpf has one print function for all threads."""
 
-    def __enter__(self) -> list[str]:
-        """Start to collect."""
-        self._only_one.acquire()
-        self._lines: list[str] = []
-        libc = ctypes.CDLL(None)
-        mine = threading.get_ident()
+@PRINT
+def _collect(level: int, form: int, arguments: int) -> int:
+    lines = _collecting.get(threading.get_ident())
+    # LIBBPF_DEBUG is hundreds of lines, one each relocation.
+    if lines is not None and level <= 1:
+        # va_list reaches a callee as a pointer on x86-64 and arm64 alike.
+        text = ctypes.create_string_buffer(1 << 16)
+        _libc.vsnprintf(text, c_size_t(len(text)), c_void_p(form), c_void_p(arguments))
+        lines.extend(text.value.decode(errors="replace").splitlines())
+    return 0
 
-        def collect(level: int, form: int, arguments: int) -> int:
-            # LIBBPF_DEBUG is hundreds of lines, one each relocation.
-            if level > 1 or threading.get_ident() != mine:
-                return 0
-            # va_list reaches a callee as a pointer on x86-64 and arm64 alike.
-            text = ctypes.create_string_buffer(1 << 16)
-            libc.vsnprintf(text, c_size_t(len(text)), c_void_p(form), c_void_p(arguments))
-            self._lines.extend(text.value.decode(errors="replace").splitlines())
-            return 0
 
-        self._callback = PRINT(collect)
-        library().libbpf_set_print(ctypes.cast(self._callback, c_void_p))
-        return self._lines
+@contextlib.contextmanager
+def messages() -> Iterator[list[str]]:
+    """Collect what libbpf and the verifier say to this thread meanwhile, as a list of lines.
 
-    def __exit__(self, *_exception: object) -> None:
-        """Be silent again."""
-        library().libbpf_set_print(None)
-        self._only_one.release()
+    libbpf has one print function for all threads, and others may be on their
+    way into it whenever it is taken away: it is one function, and never freed.
+    """
+    me, lines = threading.get_ident(), list[str]()
+    with _switching:
+        _collecting[me] = lines
+        library().libbpf_set_print(ctypes.cast(_collect, c_void_p))
+    try:
+        yield lines
+    finally:
+        with _switching:
+            del _collecting[me]
+            if not _collecting:
+                library().libbpf_set_print(None)
 
 
 def each(next_function: Any, owner: int) -> list[int]:
