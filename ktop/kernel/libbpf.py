@@ -170,7 +170,6 @@ _switching = threading.Lock()
 _libc = ctypes.CDLL(None)
 
 
-@PRINT
 def _collect(level: int, form: int, arguments: int) -> int:
     lines = _collecting.get(threading.get_ident())
     # LIBBPF_DEBUG is hundreds of lines, one each relocation.
@@ -182,17 +181,20 @@ def _collect(level: int, form: int, arguments: int) -> int:
     return 0
 
 
+_PRINT = PRINT(_collect)
+
+
 @contextlib.contextmanager
 def messages() -> Iterator[list[str]]:
     """Collect what libbpf and the verifier say to this thread meanwhile, as a list of lines.
 
     libbpf has one print function for all threads, and others may be on their
-    way into it whenever it is taken away: it is one function, and never freed.
+    way into it whenever it is taken away: it is one function (``_PRINT``), and never freed.
     """
     me, lines = threading.get_ident(), list[str]()
     with _switching:
         _collecting[me] = lines
-        library().libbpf_set_print(ctypes.cast(_collect, c_void_p))
+        library().libbpf_set_print(ctypes.cast(_PRINT, c_void_p))
     try:
         yield lines
     finally:
