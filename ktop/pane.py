@@ -68,6 +68,8 @@ class Column:
     """Shown in terminals of at least so many columns."""
     alarm: bool = False
     """Whether anything but 0 (or nothing) tells of a failure, and has the colour of one."""
+    on_demand: str = ""
+    """The one of the pane's ``on_demand`` groups that gives it; rows that have it are counted meanwhile."""
     hidden: bool = False
     """Neither in the table nor in JSON: only what others are computed from.
 

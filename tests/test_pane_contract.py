@@ -102,6 +102,7 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
     if pane.process_key in names:
         assert pane.column(pane.process_key).unit is Unit.NUMBER
     assert set(pane.on_demand).isdisjoint(pane.groups)
+    assert {column.on_demand for column in pane.columns} - {""} == set(pane.on_demand), "each is counted"
     assert (Path(ktop.panes.__path__[0]).parents[1] / "bpf" / f"{pane.family}.bpf.c").exists()
     if isinstance(pane.chart, RowHistogram):
         assert pane.column(pane.chart.column).unit is Unit.HISTOGRAM

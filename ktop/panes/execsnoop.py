@@ -133,9 +133,11 @@ PANE = Pane(
             "ERROR",
             Unit.TEXT,
             "Why exec failed. Failed execs are collected only on demand, for that slows every system call; "
-            "a search through PATH fails once a directory.",
+            "meanwhile their number, in the last interval and among the events kept, stands above the table. "
+            "A search through PATH fails once a directory.",
             Fold.LAST,
             alarm=True,
+            on_demand="failed",
         ),
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ktop.format import NOT_MEASURED
+from ktop.format import NOT_MEASURED, count
 from ktop.frame import Array, Frame, Rows, Status, length, take
 from ktop.pane import START, Fold, Pane, RowHistogram, Shape, Unit, fold
 from ktop.source import HOST
@@ -72,6 +72,7 @@ class PaneView(Vertical, Ground):
         self._per_process = False
         self._rows_shown: Rows = {}
         self._older = 0
+        self._on_demand: list[str] = []
 
     # -- parts ---------------------------------------------------------------
 
@@ -157,8 +158,7 @@ class PaneView(Vertical, Ground):
             notes.append(f"last {STACK_SECONDS:.0f} s")
         if self._view.follow is not None:
             notes.append(f"following {self._view.follow}")
-        # That they slow every system call of the host must not be forgotten.
-        notes += [f"{group} too" for group in self.pane.on_demand if frame and group in frame.status.hooks]
+        notes += self._on_demand
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
         if self._older:
@@ -176,6 +176,7 @@ class PaneView(Vertical, Ground):
 
     def _draw_rows(self, frame: Frame | None) -> None:
         rows = self._rows(frame)
+        self._on_demand = on_demand(self.pane, frame, rows) if frame is not None else []
         total = length(rows)
         shown = self._view.filter.mask(self.pane, rows) if total and self._view.filter else None
         if shown is not None:
@@ -338,6 +339,20 @@ def _why_empty(frame: Frame | None, total: int) -> str:
     if frame is None:
         return "waiting for the first sample"
     return "no row matches the filter" if total else "nothing in this interval"
+
+
+def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
+    """Return what is said of each hook group that runs on demand, as long as it runs.
+
+    That it slows every system call of the host must not be forgotten.  How many
+    rows it gave is counted in ``frame`` and in all ``rows`` shown at that moment.
+    """
+    notes = []
+    for column in pane.columns:
+        if column.on_demand and column.on_demand in frame.status.hooks:
+            came, kept = (int(np.count_nonzero(each.get(column.name, ()))) for each in (frame.rows, rows))
+            notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.2g} s, {count(kept)} kept")
+    return notes
 
 
 def per_process(pane: Pane) -> Pane:

@@ -192,6 +192,7 @@ EXECSNOOP = Pane(
         Column("argv", "ARGUMENTS", Unit.ARGS, "Its arguments.", Fold.LAST, width=30),
         Column("exit_code", "EXIT", Unit.NUMBER, "Exit code.", Fold.LAST),
         Column("duration_s", "LASTED", Unit.SECONDS, "From exec to exit.", Fold.LAST),
+        Column("error", "ERROR", Unit.TEXT, "Why it failed.", Fold.LAST, alarm=True, on_demand="failed"),
     ),
     key=("pid", "time"),
     sort="time",
@@ -422,6 +423,7 @@ def _execsnoop(tick: int, ts: float) -> Rows:
         "argv": argv,
         "exit_code": np.array([np.nan, 0.0]),
         "duration_s": np.array([np.nan, 0.0042]),
+        "error": np.array([None, None]),
     }
 
 

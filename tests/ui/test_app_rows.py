@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from textual.widgets import Input
 
@@ -161,24 +162,37 @@ async def test_what_runs_on_demand_is_asked_for_and_given_up():
 
 
 class Demanded(Synthetic):
-    """Tells of the hooks that were asked for, as the sampler does."""
+    """Tells of the hooks that were asked for, as the sampler does; of each two execs one fails then."""
 
     def frames(self, tick: int) -> list[Frame]:
-        asked = {group: "tp_btf/sys_exit" for _pane, group, on in self.demands if on}
-        return [
-            replace(frame, status=replace(frame.status, hooks={**frame.status.hooks, **asked}))
-            for frame in super().frames(tick)
-        ]
+        asked = {group: "tp_btf/sys_exit" for _pane, group, on in self.demands[-1:] if on}
+        return [self._asked(frame, asked) for frame in super().frames(tick)]
+
+    def _asked(self, frame: Frame, asked: dict[str, str]) -> Frame:
+        rows = dict(frame.rows)
+        if asked and "error" in rows:
+            rows["error"] = np.array([b"ENOENT", None], dtype=object)
+        status = replace(frame.status, hooks={**frame.status.hooks, **asked})
+        return replace(frame, rows=rows, status=status)
 
 
 async def test_what_runs_on_demand_is_said_as_long_as_it_runs():
     async with running(Demanded(), pane="execsnoop") as k:
-        assert "failed too" not in k.text
+        assert "failed:" not in k.text
         await k.press("x")
         await k.tick()
-        assert "failed too" in k.text
+        assert "failed: 1 in 1 s, 1 kept" in k.text
+        await k.tick(2)
+        assert "failed: 1 in 1 s, 3 kept" in k.text
+        await k.press("left_square_bracket")
+        assert "failed: 1 in 1 s, 2 kept" in k.text
+        await k.press("escape", "slash", *"df", "enter")
+        assert "failed: 1 in 1 s, 3 kept" in k.text
+        await k.press("x")
+        await k.tick()
+        assert "failed:" not in k.text
         await k.press("1")
-        assert "failed too" not in k.main_text
+        assert "failed:" not in k.main_text
 
 
 async def test_among_events_the_cursor_is_on_the_newest_until_it_is_moved():
