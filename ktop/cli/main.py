@@ -251,7 +251,10 @@ def _record(options: Options) -> int:
             writer.close()
     except (RecordingError, batch.NothingLiveError) as error:
         raise Failure(str(error)) from None
-    _say(f"{intervals} intervals recorded in {options.file}; ktop replay {options.file} shows them")
+    if intervals:
+        _say(f"{intervals} intervals recorded in {options.file}; ktop replay {options.file} shows them")
+    else:
+        _say(f"nothing was recorded in {options.file}: the first interval was not over")
     if lost:
         _say(f"{lost} frames were lost: the disk was too slow")
     return OK

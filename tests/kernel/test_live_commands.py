@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -126,6 +127,26 @@ def test_signals_end_a_recording_that_is_then_whole(tmp_path: Path, number: int)
     assert code == 0
     assert f"recorded in {path}" in err
     assert describe(path).damage is None
+
+
+def test_a_recording_without_an_interval_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.ktop"
+    process = start("record", str(path), "runqlat", "-i", "60")
+    while not has_programs(process.pid):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    _, err, code = finish(process)
+    assert code == 0
+    assert err == f"ktop: nothing was recorded in {path}: the first interval was not over\n"
+
+
+def has_programs(pid: int) -> bool:
+    """Whether a process holds BPF programs; from before it loads them on, signals are waited for."""
+    for each in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if "prog_id:" in each.read_text(encoding="ascii"):
+                return True
+    return False
 
 
 def wait_for_blocks(path: Path, process: subprocess.Popen[str], count: int) -> None:
