@@ -83,10 +83,7 @@ def test_names(pane: Pane) -> None:
 def test_json_names(pane: Pane) -> None:
     if pane.name in JSON:
         promised = [name for name in JSON[pane.name].split() if name in {c.name for c in pane.columns}]
-        assert promised == JSON[pane.name].split() or (
-            # The host's own figures need no column of their own in the process table.
-            pane.host_row
-        )
+        assert promised == JSON[pane.name].split()
         shown = [column.name for column in columns(pane)]
         assert shown[: len(promised)] == promised
     assert not {"kind", "pane", "interval_s", "ts"} & {column.name for column in columns(pane)}

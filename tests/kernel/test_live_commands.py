@@ -60,6 +60,7 @@ def test_every_live_pane_gives_one_status_an_interval() -> None:
             assert mine
             assert all(each["unavailable"] for each in mine)
     rows = [each for each in objects(out) if each["pane"] == "runqlat" and each["kind"] == "row"]
+    assert rows
     assert all(each["waits"] > 0 and each["pid"] > 0 for each in rows)
 
 
