@@ -147,11 +147,11 @@ def test_without_privileges_it_says_what_to_do_and_ends_with_77() -> None:
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     for words in (["run", "runqlat", "-n", "1"], ["record", os.devnull]):
         said = failed(ktop(*words, prefix=drop), 77)
-        assert "sudo ktop" in said
+        assert "as root, with sudo" in said
         assert "ktop demo" in said
     listed = ktop("list", prefix=drop)
     assert listed.returncode == 0
-    assert "sudo ktop" in " ".join(listed.stdout.split())
+    assert "as root, with sudo" in " ".join(listed.stdout.split())
     checked = ktop("doctor", prefix=drop)
     assert checked.returncode == 77
     assert "MISSING" in checked.stdout

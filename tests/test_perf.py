@@ -28,7 +28,7 @@ def test_a_user_without_the_right_is_sent_to_root_and_hears_of_no_verifier(event
     why, remedy = perf.refusal(event, errno.EACCES)
     assert "EACCES" in why
     assert "verifier" not in why
-    assert remedy == "run it as root: sudo ktop"
+    assert remedy == "run it as root, with sudo"
 
 
 def test_root_is_not_sent_to_root(monkeypatch):

@@ -68,7 +68,7 @@ def checks_needed() -> list[Check]:
             "may load BPF programs"
             if allowed
             else "not allowed to load BPF programs (needs CAP_BPF and CAP_PERFMON)",
-            "" if allowed else "run it as root: sudo ktop",
+            "" if allowed else "run it as root, with sudo",
             needed=True,
         ),
         Check(

@@ -76,7 +76,7 @@ def refusal(event: PerfEvent, code: int) -> tuple[str, str]:
         if os.geteuid():
             return (
                 f"this user may not watch the whole host with perf events {said}",
-                "run it as root: sudo ktop",
+                "run it as root, with sudo",
             )
         return f"perf events are refused even to root: by lockdown, a container, a security module {said}", ""
     return explain(code, label), ""
