@@ -79,7 +79,13 @@ VIEW: list[BindingType] = [
     key("<", "sort_next(-1)", "sort left", "Sort by the column to the left", "view.sort_left"),
     key(">", "sort_next(1)", "sort right", "Sort by the column to the right", "view.sort_right"),
     key("I", "reverse_sort", "invert", "Reverse the order", "view.reverse"),
-    key("F", "follow", "follow", "Follow the process under the cursor, in every pane", "view.follow"),
+    key(
+        "F",
+        "follow",
+        "follow",
+        "Follow the process under the cursor, in every pane with processes",
+        "view.follow",
+    ),
     key(
         "p",
         "per_process",

@@ -194,9 +194,11 @@ class PaneView(Vertical, Ground):
 
     def _follow(self) -> None:
         """Put the cursor on the process that is followed, and have the table keep it there."""
-        if self.pane.shape is Shape.STACKS:
-            return
         pid = self._view.follow
+        if self.pane.shape is Shape.STACKS:
+            if pid is not None and self.pid != pid:
+                self._table.go_to(pid)
+            return
         if pid is not None and (not self._table.follow or self.pid != pid):
             self._table.go_to(**{self.pane.process_key: pid})
         if self._table.follow != (pid is not None):

@@ -91,6 +91,12 @@ class StackTree(Scrolled, can_focus=True):
         """The node under the cursor."""
         return self._shown[self._cursor] if self._cursor < len(self._shown) else None
 
+    def go_to(self, pid: int) -> None:
+        """Put the cursor on the process ``pid``; it stays where it is when that has no samples."""
+        place = next((place for place, node in enumerate(self._shown) if node.pid == pid), None)
+        if place is not None:
+            self._go(place)
+
     def _layout(self) -> None:
         """List the visible nodes anew; the cursor stays on its node, or on what is left of its callers."""
         before = self.drawn()

@@ -134,6 +134,42 @@ async def test_follow_goes_to_the_same_process_in_every_pane():
         assert k.app.view.follow is None
 
 
+async def test_follow_goes_to_the_process_in_the_tree_of_stacks_and_stays_in_it():
+    async with running() as k:
+        pid = int(k.main.history.frames("profile")[-1].rows["pid"][-1])
+        k.table.go_to(pid=pid)
+        await k.press("F")
+        number = next(n for n, pane in enumerate(PANES, start=1) if pane.name == "profile")
+        await k.press(str(number))
+        await k.until(lambda: k.view.pane.name == "profile" and k.view.pid is not None)
+        assert k.view.pid == pid
+        tree = k.view._table
+        assert tree.cursor.depth == 0
+        await k.press("right", "right")
+        assert tree.cursor.depth > 0
+        within = tree.cursor.path
+        await k.tick(2)
+        assert tree.cursor.path == within, "among its functions one goes where one likes"
+        await k.press("g")
+        assert k.view.pid != pid
+        await k.tick()
+        assert k.view.pid == pid
+        await k.press("F")
+        await k.press("g")
+        first = k.view.pid
+        await k.tick()
+        assert k.view.pid == first != pid
+
+
+async def test_a_process_without_stacks_is_waited_for():
+    async with running(pane="profile") as k:
+        k.app.view.follow = 4_000_000
+        at = k.view.pid
+        await k.tick(2)
+        assert k.view.pid == at
+        assert "following 4000000" in k.text
+
+
 async def test_the_sort_picker_explains_and_sorts():
     async with running() as k:
         await k.press("S")
