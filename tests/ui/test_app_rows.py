@@ -197,6 +197,15 @@ async def test_what_runs_on_demand_is_asked_for_and_given_up():
         assert k.source.demands == [("execsnoop", "failed", True), ("execsnoop", "failed", False)]
 
 
+async def test_of_a_recording_nothing_more_can_be_asked():
+    async with running(Synthetic(recorded=True), pane="execsnoop") as k:
+        said: list[str] = []
+        k.main.notify = lambda text, **_: said.append(text)  # type: ignore[method-assign]
+        await k.press("x")
+        assert said == ["This is a recording: what was not collected is not in it."]
+        assert not k.source.demands
+
+
 class Demanded(Synthetic):
     """Tells of the hooks that were asked for, as the sampler does; of each two execs one fails then."""
 
