@@ -105,6 +105,10 @@ class KtopApp(ThemedApp):
 
     def _handle_exception(self, error: Exception) -> None:
         """Keep the first; who runs the application says it in one sentence."""
+        if self._exit:
+            # From exit() on no widget counts as attached: what was typed before may fail on that.
+            self._close_messages_no_wait()
+            return
         self.failure = self.failure or error
         super()._handle_exception(error)
 

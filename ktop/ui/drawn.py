@@ -30,10 +30,17 @@ class Bare(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of ``crop`` as ``render_line`` has them; those must be as wide as the widget."""
-        strips = filtered(self, [self.render_line(y) for y in crop.line_range])
+        width, height = self.outer_size
+        # The screen's map can be ahead of the size that the widget has been told (see ``laid_out``).
+        strips = filtered(self, [self.render_line(y) for y in range(crop.y, min(crop.bottom, height))])
         start, end = crop.column_span
-        whole = (start, end) == (0, self.outer_size.width)
-        return strips if whole else [strip.crop(start, end) for strip in strips]
+        if end > width:
+            strips = [strip.extend_cell_length(end, self.rich_style) for strip in strips]
+        if (start, end) != (0, width):
+            strips = [strip.crop(start, end) for strip in strips]
+        if len(strips) < crop.height:
+            strips += filtered(self, [Strip.blank(crop.width, self.rich_style)]) * (crop.height - len(strips))
+        return strips
 
 
 class Ground(Widget):

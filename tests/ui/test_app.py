@@ -111,3 +111,12 @@ async def test_the_current_tab_is_in_sight_at_any_width(width, current):
     async with running(size=(width, 24)) as k:
         await k.press(str(current + 1))
         assert NAMES[current] in plain(k.main.query_one(PaneTabs))[:width]
+
+
+async def test_keys_still_waiting_when_it_leaves_are_not_a_failure():
+    app = KtopApp(Synthetic(), PANES, environ=XTERM)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.call_later(app.run_action, "pane(3)", app.screen)
+        app.exit(return_code=3)
+    assert (app.failure, app.return_code) == (None, 3)
