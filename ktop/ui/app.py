@@ -122,6 +122,13 @@ class KtopApp(ThemedApp):
         """Leave."""
         self.exit()
 
+    def action_command_palette(self) -> None:
+        """Offer the commands."""
+        from ktop.ui.modal import Commands
+
+        if not isinstance(self.screen, Commands):
+            self.push_screen(Commands())
+
     def action_interval(self, step: int) -> None:
         """Sample more or less often."""
         self.view.interval_s = next_interval(self.view.interval_s, step)

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ktop.frame import Status
@@ -18,6 +17,7 @@ from ktop.pane import Pane, Unit
 from ktop.text import escape
 from ktop.ui import keys
 from ktop.ui.footer import KeyLine
+from ktop.ui.modal import Modal
 
 MAX_WIDTH = 110
 TWO_COLUMNS = 90
@@ -41,7 +41,7 @@ UNIT_NAMES = {
 }
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """Scrolls; any of the keys that opened it closes it."""
 
     CSS = """
@@ -94,8 +94,9 @@ class HelpScreen(ModalScreen[None]):
         self.call_after_refresh(self._fill)
 
     def _fill(self) -> None:
-        width = min(self.size.width, MAX_WIDTH) - 2 * MARGIN - 1
-        self.query_one(Static).update(Content("\n").join(self._lines(width)))
+        width = max(1, min(self.size.width, MAX_WIDTH) - 2 * MARGIN - 1)
+        for text in self.query(Static):  # none, once it has been left
+            text.update(Content("\n").join(self._lines(width)))
 
     def action_close(self) -> None:
         """Go back."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from textual.geometry import Size
-from textual.screen import Screen
+
+from ktop.ui.once import Once
 
 
-class LaidOut(Screen[None]):
+class LaidOut(Once[None]):
     """Tells each widget where it is, whoever asked for that first.
 
     Textual (8.2.8) sends Resize for what differs from the last map of the screen.

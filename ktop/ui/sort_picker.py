@@ -8,16 +8,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from ktop.order import is_sortable
 from ktop.pane import Pane
 from ktop.ui.line import Line
+from ktop.ui.modal import Modal, Options
 
 
-class SortPicker(ModalScreen[str | None]):
+class SortPicker(Modal[str | None]):
     """A list of the pane's columns; its result is the name of the chosen one."""
 
     CSS = """
@@ -66,7 +66,7 @@ class SortPicker(ModalScreen[str | None]):
         with Vertical():
             yield Line([("Sort by", "foreground bold")])
             width = max(len(column.title) for column in self._columns)
-            yield OptionList(
+            yield Options(
                 *(
                     Option(
                         Content.assemble(

@@ -299,7 +299,10 @@ class FrameTable(Scrolled, can_focus=True):
     def _style(self, part: str) -> Style:
         style = self._styles.get(part)
         if style is None:
-            style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
+            try:
+                style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
+            except KeyError:
+                return Style.null()  # the mouse can ask before the first style sheet was applied
         return style
 
     # Places
