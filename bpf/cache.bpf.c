@@ -45,6 +45,7 @@ struct use {
 	struct read read;
 	struct pending pending;
 	u64 added; /* the last folio of mixed_in */
+	bool ended;
 };
 TASK_STORAGE(uses, struct use);
 

@@ -219,18 +219,17 @@ static __always_inline void *socket_value(void *storage, void *substitute, const
 #define find_socket_value(map, sk) socket_value(&map, &_##map, sk, false)
 #define make_socket_value(map, sk) socket_value(&map, &_##map, sk, true)
 
-static __always_inline void drop_value(void *storage, void *substitute, struct task_struct *task)
+static __always_inline void drop_value(void *substitute, struct task_struct *task)
 {
 	struct task_key key;
 
-	if (has_task_storage()) {
-		bpf_task_storage_delete(storage, task);
+	if (has_task_storage())
 		return;
-	}
 	fill_task_key(&key, task);
 	bpf_map_delete_elem(substitute, &key);
 }
-#define drop_task_value(map, task) drop_value(&map, &_##map, task)
+/* Task storage goes with the task. */
+#define drop_substitute(map, task) drop_value(&_##map, task)
 
 /* The counters of a process, `map` at its group leader, reach user space through an iterator ... */
 #define PROCESS_ITERATOR(map)                                                                      \
@@ -240,12 +239,12 @@ static __always_inline void drop_value(void *storage, void *substitute, struct t
 	{                                                                                          \
 		struct task_struct *task = ctx->task;                                              \
 		struct process_record record = {};                                                 \
-		void *value;                                                                       \
+		typeof(map.value) value;                                                           \
                                                                                                    \
 		if (!task || task->pid != task->tgid)                                              \
 			return 0;                                                                  \
 		value = find_task_value(map, task);                                                \
-		if (!value)                                                                        \
+		if (!value || value->ended)                                                        \
 			return 0;                                                                  \
 		fill_record(&record, task, value, false);                                          \
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
@@ -255,18 +254,20 @@ static __always_inline void drop_value(void *storage, void *substitute, struct t
 
 /* ... and for the last time when it ends, so that short-lived ones count too, through the ring
  * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
- * them. */
-#define submit_exit(map, leader, value)                                                            \
+ * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
+ * delete it here. */
+#define submit_exit(map, leader, process)                                                          \
 	do {                                                                                       \
 		struct process_record *__record =                                                  \
 			bpf_ringbuf_reserve(&exits, sizeof(*__record), 0);                         \
 		if (__record) {                                                                    \
-			fill_record(__record, leader, value, true);                                \
+			fill_record(__record, leader, process, true);                              \
 			bpf_ringbuf_submit(__record, BPF_RB_NO_WAKEUP);                            \
 		} else {                                                                           \
 			count_lost(ring_full);                                                     \
 		}                                                                                  \
-		drop_task_value(map, leader);                                                      \
+		(process)->ended = true;                                                           \
+		drop_substitute(map, leader);                                                      \
 	} while (0)
 
 static __always_inline void drop_socket(void *substitute, const struct sock *sk)

@@ -41,7 +41,11 @@ struct cpu {
 CPU_ARRAY(cpus, struct cpu);
 
 /* Of a process, at its group leader. */
-TASK_STORAGE(usages, struct usage);
+struct process {
+	struct usage usage;
+	bool ended;
+};
+TASK_STORAGE(usages, struct process);
 
 struct process_record {
 	u64 start_ns;
@@ -86,7 +90,8 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 {
 	/* What a task does after its process has ended has nobody to be charged to. */
 	bool create = !(read_field(task, flags) & PF_EXITING);
-	struct usage new, *usage = NULL;
+	struct process *process = NULL;
+	struct usage new, *usage;
 
 	if (!take_usage(cpu, &new))
 		return;
@@ -98,14 +103,16 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 	if (read_field(task, pid)) {
 		struct task_struct *leader = read_field(task, group_leader);
 
-		usage = create ? make_task_value(usages, leader) : find_task_value(usages, leader);
-		if (!usage && create)
+		process =
+			create ? make_task_value(usages, leader) : find_task_value(usages, leader);
+		if (!process && create)
 			count_lost(no_storage);
 	}
-	if (!usage) {
+	if (!process || process->ended) {
 		cpu->unattributed += new.references;
 		return;
 	}
+	usage = &process->usage;
 	/* Threads of one process run on several CPUs at once. */
 	__sync_fetch_and_add(&usage->references, new.references);
 	__sync_fetch_and_add(&usage->misses, new.misses);
@@ -144,8 +151,10 @@ int flush(void *ctx)
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct usage *usage, bool ended)
+					struct process *process, bool ended)
 {
+	struct usage *usage = &process->usage;
+
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
 	read_comm(record->comm, task);
@@ -161,12 +170,12 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct cpu *cpu = this_cpu(cpus);
-	struct usage *usage;
+	struct process *process;
 
 	if (!is_group_dead(task) || !cpu)
 		return 0;
-	usage = make_task_value(usages, leader);
-	if (!usage) {
+	process = make_task_value(usages, leader);
+	if (!process) {
 		count_lost(no_storage);
 		return 0;
 	}
@@ -174,7 +183,7 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	*(volatile u64 *)&cpu->busy = 1;
 	charge(cpu, task);
 	*(volatile u64 *)&cpu->busy = 0;
-	submit_exit(usages, leader, usage);
+	submit_exit(usages, leader, process);
 	return 0;
 }
 

@@ -9,15 +9,15 @@ struct latency {
 };
 CPU_ARRAY(latency, struct latency);
 
-/* Of a thread: since when it could run; 0 while it runs. */
-TASK_STORAGE(runnable_since, u64);
-
-/* Of a process, at its group leader. */
+/* Of a thread: since when it could run, 0 while it runs.  The rest is of a process, at its group
+ * leader: most processes are their leader alone, and so have one entry. */
 struct waits {
+	u64 since;
 	u64 count;
 	u64 total_ns;
 	struct interval_max max;
 	u32 slots[LOG2_SLOTS];
+	bool ended;
 };
 TASK_STORAGE(waits, struct waits);
 
@@ -34,14 +34,21 @@ struct process_record {
 /* The last record of a process, so that short-lived ones count too. */
 RING_BUFFER(exits, struct process_record, 1 << 19);
 
+static __always_inline struct waits *waits_of(struct task_struct *task)
+{
+	struct waits *value = make_task_value(waits, task);
+
+	if (!value)
+		count_lost(no_storage);
+	return value;
+}
+
 static __always_inline void mark_runnable(struct task_struct *task, u64 now)
 {
-	u64 *since = make_task_value(runnable_since, task);
+	struct waits *thread = waits_of(task);
 
-	if (since)
-		*since = now;
-	else
-		count_lost(no_storage);
+	if (thread)
+		thread->since = now;
 }
 
 static __always_inline int handle_wakeup(struct task_struct *task)
@@ -54,8 +61,8 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 					 bool preempted)
 {
 	struct latency *histogram;
-	struct waits *process;
-	u64 *since, now = 0, wait, slot;
+	struct waits *thread, *process;
+	u64 now = 0, wait, slot;
 
 	/* PID 0 is always runnable and waits for nothing. */
 	if (preempted && prev->pid) {
@@ -64,13 +71,13 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	}
 	if (!next->pid)
 		return 0;
-	since = find_task_value(runnable_since, next);
-	if (!since || !*since)
+	thread = find_task_value(waits, next);
+	if (!thread || !thread->since)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
-	wait = now - *since;
-	*since = 0;
+	wait = now - thread->since;
+	thread->since = 0;
 	if ((s64)wait < 0) /* clocks of two CPUs */
 		wait = 0;
 
@@ -78,11 +85,9 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	histogram = this_cpu(latency);
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
-	process = make_task_value(waits, next->group_leader);
-	if (!process) {
-		count_lost(no_storage);
+	process = next->group_leader == next ? thread : waits_of(next->group_leader);
+	if (!process)
 		return 0;
-	}
 	slot = log2_slot(wait);
 	/* Threads of one process run on several CPUs at once. */
 	__sync_fetch_and_add(&process->count, 1);
@@ -138,10 +143,11 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	struct task_struct *leader = task->group_leader;
 	struct waits *process;
 
-	if (!has_task_storage())
-		drop_task_value(runnable_since, task);
-	if (!is_group_dead(task))
+	if (!is_group_dead(task)) {
+		if (task != leader)
+			drop_substitute(waits, task);
 		return 0;
+	}
 	process = find_task_value(waits, leader);
 	if (process)
 		submit_exit(waits, leader, process);

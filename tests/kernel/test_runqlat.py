@@ -157,6 +157,36 @@ def test_maximum_is_of_the_interval(observe):
             process.stdout.close()
 
 
+def test_the_dead_count_once(observe):
+    """A process that nobody has waited for is still in the kernel's list of tasks, reading after reading."""
+    runqlat = observe("runqlat")
+    to_child, from_child = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        for _ in range(100):
+            os.read(to_child[0], 1)
+            os.write(from_child[1], b"x")
+        os.read(to_child[0], 1)
+        os._exit(0)
+    try:
+        runqlat.begin()
+        for _ in range(100):
+            os.write(to_child[1], b"x")
+            os.read(from_child[0], 1)
+        alive = runqlat.rows(pid=child)["waits"].sum()
+        os.write(to_child[1], b"x")
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        dying = runqlat.rows(pid=child)["waits"].sum()
+        assert alive >= 90
+        assert 1 <= dying <= 10
+        for _ in range(3):
+            assert len(runqlat.rows(pid=child)["waits"]) == 0
+    finally:
+        os.waitpid(child, 0)
+        for fd in (*to_child, *from_child):
+            os.close(fd)
+
+
 def test_short_lived_processes_count(observe):
     """A process that came and went between two readings has its row."""
     runqlat = observe("runqlat")
