@@ -50,11 +50,6 @@ class FrameTable(Scrolled, can_focus=True):
             self.table = table
             self.row = row
 
-        @property
-        def control(self) -> FrameTable:
-            """The table, for ``@on``."""
-            return self.table
-
     class Highlighted(RowMessage):
         """The cursor came to another row, or to none (None)."""
 
@@ -75,7 +70,6 @@ class FrameTable(Scrolled, can_focus=True):
         self.sort_column = pane.sort
         self.sort_reversed = False
         self._rows: Rows = {}
-        self._ended: Array | None = None
         self._order: Array = np.arange(0)
         self._needs: dict[str, int] = {}
         self._slots: tuple[Slot, ...] = ()
@@ -90,13 +84,13 @@ class FrameTable(Scrolled, can_focus=True):
 
     # What is shown
 
-    def show(self, rows: Rows, dim: Array | None = None) -> None:
-        """Show ``rows`` instead; ``dim`` (bool, shape (rows,)): those of processes that have ended.
+    def show(self, rows: Rows) -> None:
+        """Show ``rows`` instead.
 
         The cursor stays on its row.  When that is gone, the cursor stays where
         it is and so on another row; while it follows a row, it waits for it.
         """
-        self._rows, self._ended = rows, dim
+        self._rows = rows
         self._sort()
 
     @property
@@ -285,13 +279,8 @@ class FrameTable(Scrolled, can_focus=True):
             return [Segment(fit(text, width), self._style("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
-        one: Style | None = None
         if position == self._cursor.position and not self._cursor.absent:
-            one = self._style("cursor")
-        elif self._ended is not None and self._ended[row]:
-            one = self._style("ended")
-        if one is not None:
-            return [Segment("".join([text for text, _role in pieces]), one)]
+            return [Segment("".join([text for text, _role in pieces]), self._style("cursor"))]
         styles = {role: self._style(part) for role, part in _PARTS.items()}
         plain = self._style("row")
         return [Segment(text, styles.get(role, plain)) for text, role in pieces]

@@ -19,7 +19,6 @@ TABLE_PARTS = {
     "frame-table--quiet",
     "frame-table--sorted",
     "frame-table--alarm",
-    "frame-table--ended",
     "frame-table--cursor",
 }
 """The component classes: what can be styled."""
@@ -35,7 +34,6 @@ FrameTable {
     & > .frame-table--quiet { color: $muted; }
     & > .frame-table--sorted { color: $strong; }
     & > .frame-table--alarm { color: $warn; }
-    & > .frame-table--ended { color: $muted; text-style: italic; }
     & > .frame-table--cursor {
         background: $block-cursor-blurred-background;
         color: $block-cursor-blurred-foreground;
@@ -48,7 +46,6 @@ FrameTable {
     }
     &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
     &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
-    &:ansi > .frame-table--ended { color: ansi_default; text-style: dim italic; }
     &:nocolor > .frame-table--alarm { text-style: bold; }
     &:nocolor > .frame-table--cursor { text-style: underline; }
     &:nocolor:focus > .frame-table--cursor { text-style: reverse; }

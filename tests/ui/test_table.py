@@ -397,14 +397,6 @@ async def test_zeros_and_what_was_not_measured_are_faint(drive):
         assert [text for text, style in by_text.items() if style == plain] == ["2", "20"]
 
 
-async def test_ended_rows_are_marked(drive):
-    async with drive() as it:
-        await it.show(make([3, 2, 1]), dim=np.array([False, True, False]))
-        ended = it.table.get_component_rich_style("frame-table--ended")
-        assert {segment.style for segment in it.table.render_line(2)} == {ended}
-        assert ended not in {segment.style for segment in it.table.render_line(3)}
-
-
 @pytest.mark.parametrize(
     ("size", "names"),
     [
