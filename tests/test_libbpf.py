@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
 
 from ktop.kernel import libbpf
@@ -39,3 +40,16 @@ def test_each_thread_has_its_own_messages() -> None:
     for number, lines in found.items():
         assert len(lines) == 1
         assert f"/nowhere/{number}" in lines.pop()
+
+
+def test_there_is_always_a_print_function() -> None:
+    """libbpf 1.1 jumps to NULL when it is taken away between its look and its call."""
+    libbpf.library()
+    replace = ctypes.CDLL(libbpf.SONAME).libbpf_set_print
+    replace.restype = ctypes.c_void_p
+    silence = ctypes.c_void_p(replace(libbpf._SILENCE))
+    assert silence.value
+    with libbpf.messages():
+        collect = ctypes.c_void_p(replace(silence))
+        assert collect.value not in {None, silence.value}
+    assert replace(silence) == silence.value

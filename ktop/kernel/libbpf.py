@@ -159,7 +159,7 @@ def library() -> Any:
             if check is not None:
                 function.errcheck = check
         # Messages would land in the middle of the screen; `messages` collects them when wanted.
-        opened.libbpf_set_print(None)
+        opened.libbpf_set_print(_SILENCE)
         _library = opened
     return _library
 
@@ -168,6 +168,9 @@ _collecting: dict[int, list[str]] = {}
 """Where the messages for a thread go, by its identifier."""
 _switching = threading.Lock()
 _libc = ctypes.CDLL(None)
+_SILENCE = ctypes.cast(_libc.abs, c_void_p)
+"""Says nothing: a function of C that looks at its first argument only, an int.  NULL would mean the same,
+but libbpf (1.1) looks whether there is a function before it calls it, and it may be gone in between."""
 
 
 def _collect(level: int, form: int, arguments: int) -> int:
@@ -201,7 +204,7 @@ def messages() -> Iterator[list[str]]:
         with _switching:
             del _collecting[me]
             if not _collecting:
-                library().libbpf_set_print(None)
+                library().libbpf_set_print(_SILENCE)
 
 
 def each(next_function: Any, owner: int) -> list[int]:

@@ -156,7 +156,10 @@ def test_cost_is_measured_on_demand_and_no_longer(sampler):
     first = headers(arrived, lambda frame: "bpf_ratio" in frame.host)[-1]
     found = headers(arrived, lambda frame: "bpf_ratio" not in frame.host)
     while_on = [first, *found[:-1]]
-    assert all(0 < frame.host["bpf_ratio"] < 1 for frame in while_on)
+    ratios = [frame.host["bpf_ratio"] for frame in while_on]
+    # A moment after they were switched on, no program may have run yet.
+    assert all(0 <= ratio < 1 for ratio in ratios), ratios
+    assert max(ratios) > 0
     assert len(while_on) > 1, "nothing was sampled meanwhile"
 
 
