@@ -43,7 +43,7 @@ def test_each_thread_has_its_own_messages() -> None:
 
 
 def test_there_is_always_a_print_function() -> None:
-    """libbpf 1.1 jumps to NULL when it is taken away between its look and its call."""
+    """libbpf 1.5.0 jumps to NULL when it is taken away between its look and its call."""
     libbpf.library()
     replace = ctypes.CDLL(libbpf.SONAME).libbpf_set_print
     replace.restype = ctypes.c_void_p

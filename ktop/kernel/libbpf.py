@@ -170,7 +170,7 @@ _switching = threading.Lock()
 _libc = ctypes.CDLL(None)
 _SILENCE = ctypes.cast(_libc.abs, c_void_p)
 """Says nothing: a function of C that looks at its first argument only, an int.  NULL would mean the same,
-but libbpf (1.1) looks whether there is a function before it calls it, and it may be gone in between."""
+but libbpf (1.5.0) looks whether there is a function before it calls it, and it may be gone in between."""
 
 
 def _collect(level: int, form: int, arguments: int) -> int:
