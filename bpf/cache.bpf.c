@@ -45,7 +45,7 @@ struct use {
 	struct read read;
 	struct pending pending;
 	u64 added; /* the last folio of mixed_in */
-	bool ended;
+	u8 ended;
 };
 TASK_STORAGE(uses, struct use);
 

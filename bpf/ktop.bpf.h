@@ -231,6 +231,12 @@ static __always_inline void drop_value(void *substitute, struct task_struct *tas
 /* Task storage goes with the task. */
 #define drop_substitute(map, task) drop_value(&_##map, task)
 
+/* `ended` in the value of a process. */
+enum {
+	ENDING = 1, /* its last record is being written */
+	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add */
+};
+
 /* The counters of a process, `map` at its group leader, reach user space through an iterator ... */
 #define PROCESS_ITERATOR(map)                                                                      \
 	RECORD(processes, struct process_record);                                                  \
@@ -244,7 +250,7 @@ static __always_inline void drop_value(void *substitute, struct task_struct *tas
 		if (!task || task->pid != task->tgid)                                              \
 			return 0;                                                                  \
 		value = find_task_value(map, task);                                                \
-		if (!value || value->ended)                                                        \
+		if (!value || value->ended == ENDED)                                               \
 			return 0;                                                                  \
 		fill_record(&record, task, value, false);                                          \
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
@@ -255,18 +261,22 @@ static __always_inline void drop_value(void *substitute, struct task_struct *tas
 /* ... and for the last time when it ends, so that short-lived ones count too, through the ring
  * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
  * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
- * delete it here. */
+ * delete it here.  Several threads can find their process dead, and the first speaks for it. */
 #define submit_exit(map, leader, process)                                                          \
 	do {                                                                                       \
-		struct process_record *__record =                                                  \
-			bpf_ringbuf_reserve(&exits, sizeof(*__record), 0);                         \
+		struct process_record *__record;                                                   \
+                                                                                                   \
+		if ((process)->ended)                                                              \
+			break;                                                                     \
+		*(volatile u8 *)&(process)->ended = ENDING;                                        \
+		__record = bpf_ringbuf_reserve(&exits, sizeof(*__record), 0);                      \
 		if (__record) {                                                                    \
 			fill_record(__record, leader, process, true);                              \
 			bpf_ringbuf_submit(__record, BPF_RB_NO_WAKEUP);                            \
 		} else {                                                                           \
 			count_lost(ring_full);                                                     \
 		}                                                                                  \
-		(process)->ended = true;                                                           \
+		*(volatile u8 *)&(process)->ended = ENDED;                                         \
 		drop_substitute(map, leader);                                                      \
 	} while (0)
 

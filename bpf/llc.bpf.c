@@ -43,7 +43,7 @@ CPU_ARRAY(cpus, struct cpu);
 /* Of a process, at its group leader. */
 struct process {
 	struct usage usage;
-	bool ended;
+	u8 ended;
 };
 TASK_STORAGE(usages, struct process);
 

@@ -17,7 +17,7 @@ struct waits {
 	u64 total_ns;
 	struct interval_max max;
 	u32 slots[LOG2_SLOTS];
-	bool ended;
+	u8 ended;
 };
 TASK_STORAGE(waits, struct waits);
 

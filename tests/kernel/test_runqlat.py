@@ -187,6 +187,29 @@ def test_the_dead_count_once(observe):
             os.close(fd)
 
 
+ENDING = """
+import os, threading
+for _ in range({}):
+    if os.fork() == 0:
+        for _ in range(12):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_threads_that_end_at_once_are_one_process(observe):
+    """Several of them can find that theirs was the last."""
+    runqlat = observe("runqlat")
+    runqlat.begin()
+    processes = 50 if EMULATED else 400
+    subprocess.run([sys.executable, "-c", ENDING.format(processes)], check=True)
+    rows = runqlat.rows()
+    identities = list(zip(rows["pid"].tolist(), rows["start_ns"].tolist(), strict=True))
+    assert len(identities) >= processes
+    assert len(set(identities)) == len(identities)
+
+
 def test_short_lived_processes_count(observe):
     """A process that came and went between two readings has its row."""
     runqlat = observe("runqlat")
