@@ -7,6 +7,9 @@ import time
 
 from ktop.kernel.facts import runtime_statistics
 
+SHORTEST_NS = 50_000_000
+"""Over less than this a share says nothing: a tick can be due just after they were switched on."""
+
 
 class RunTime:
     """The kernel's statistics, switched on for a moment: each run is some 58 ns dearer meanwhile."""
@@ -20,17 +23,21 @@ class RunTime:
         self._on = contextlib.ExitStack()
         self._on.enter_context(runtime_statistics())
         self._before: tuple[int, int] | None = None
+        self._shortest_ns = min(SHORTEST_NS, seconds * 1e9 / 2)
 
     def take(self, run_time_ns: int) -> float | None:
-        """Return the share of one core since the last call, None at the first.
+        """Return the share of one core since the last one, None at the first call and right after it.
 
         ``run_time_ns``: of all programs since they were loaded.
         """
-        before, self._before = self._before, (run_time_ns, time.monotonic_ns())
+        before, now = self._before, (run_time_ns, time.monotonic_ns())
+        if before is not None and now[1] - before[1] < self._shortest_ns:
+            return None
+        self._before = now
         if before is None:
             return None
         self.measured = True
-        return (run_time_ns - before[0]) / max(self._before[1] - before[1], 1)
+        return (now[0] - before[0]) / (now[1] - before[1])
 
     def close(self) -> None:
         """Switch them off."""
