@@ -34,6 +34,19 @@ class Observed:
         proc = {name: procfs.numbers(name) for name in self.pane.proc}
         return Reading(time.monotonic_ns(), maps, tails, proc, lost)
 
+    def settle(self) -> None:
+        """Wait for a moment in which nothing is lost.
+
+        The allocator of task storage may have nothing prepared just after start, until a worker has run.
+        """
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            lost = self.reading().lost
+            time.sleep(0.02)
+            self.begin()
+            if self.before.lost == lost:
+                return
+
     def begin(self) -> None:
         self.before = self.reading()
 
@@ -87,6 +100,8 @@ def observe() -> Iterator[Callable[..., Observed]]:
                 pytest.skip(f"not on this kernel: {'; '.join(lacking)}")
             groups = [group for group in family.choice.variants if group not in {*pane.on_demand} - {*demand}]
             assert family.attach(groups, perf_events or pane.perf_events) == {}
-            return Observed(pane, family)
+            observed = Observed(pane, family)
+            observed.settle()
+            return observed
 
         yield start
