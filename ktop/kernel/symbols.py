@@ -7,6 +7,9 @@ bcc reads what addresses mean from ELF files, separate debug files, the maps
 of JIT compilers (/tmp/perf-PID.map) and the kernel, in the process's own mount
 namespace.  It costs 60 MiB, so it is imported when the first stack is to be
 named.
+
+Before 0.33 (68710c4f) bcc closes a file that is none of its own, whichever, for each
+executable memfd in a process, so it gets no files but its own.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ktop.frame import Array, Frame, Rows, take
+from ktop.kernel.own_files import OwnFiles
 
 MISSING = "stacks have no names: bcc is missing: apt install python3-bpfcc"
 SPACES_MAX = 32
@@ -65,15 +69,9 @@ class Namer:
     """Turns addresses into names; remembers them.  Not thread-safe."""
 
     def __init__(self) -> None:
-        """Import bcc; ImportError where it is not installed."""
-        # OSError: the module is there and its library is not.
-        try:
-            import bcc
-            from bcc import libbcc
-        except OSError as error:
-            raise ImportError(str(error)) from error
-        self._cache: Callable[[int], Any] = bcc.SymbolCache
-        self._free_cache: Callable[[Any, int], Any] = libbcc.lib.bcc_free_symcache
+        """Import bcc; ImportError where it is not installed, OSError where it can get no files of its own."""
+        self._cache, self._free_cache = _bcc()
+        self._files = OwnFiles("bcc")
         self._spaces: dict[tuple[int, int, int], _Space] = {}
         self._kernel = _Space()
         self._stacks: dict[tuple[str, ...], list[str]] = {}
@@ -81,6 +79,18 @@ class Namer:
 
     def name(self, frame: Frame) -> Frame:
         """Return ``frame`` with names for addresses, rows that now are equal added up."""
+        return self._files.call(self._name, frame)
+
+    def free(self) -> None:
+        """Free all that bcc holds of processes and the kernel."""
+        self._files.call(self._free_all)
+
+    def close(self) -> None:
+        """Free all, for good."""
+        self.free()
+        self._files.stop()
+
+    def _name(self, frame: Frame) -> Frame:
         self._frames += 1
         rows = frame.rows
         merged: dict[tuple[Any, ...], tuple[int, int]] = {}
@@ -97,12 +107,6 @@ class Namer:
         out["kernel_stack"] = self._column([key[4] for key in merged])
         self._forget()
         return replace(frame, rows=out)
-
-    def close(self) -> None:
-        """Free all that bcc holds of processes and the kernel."""
-        for key in list(self._spaces):
-            self._free(key)
-        self._free_kernel()
 
     def _column(self, stacks: list[Named]) -> Array:
         """Return the stacks as lists, equal ones the same list: Frames are kept for minutes."""
@@ -145,10 +149,26 @@ class Namer:
         if space.cache is not None:
             self._free_cache(space.cache.cache, key[0])
 
+    def _free_all(self) -> None:
+        for key in list(self._spaces):
+            self._free(key)
+        self._free_kernel()
+
     def _free_kernel(self) -> None:
         if self._kernel.cache is not None:
             self._free_cache(self._kernel.cache.cache, -1)
         self._kernel = _Space()
+
+
+def _bcc() -> tuple[Callable[[int], Any], Callable[[Any, int], Any]]:
+    """Return what makes the symbols of a process, by PID, and what frees them; ImportError without bcc."""
+    # OSError: the module is there and its library is not.
+    try:
+        import bcc
+        from bcc import libbcc
+    except OSError as error:
+        raise ImportError(str(error)) from error
+    return bcc.SymbolCache, libbcc.lib.bcc_free_symcache
 
 
 def _named(space: _Space, stack: tuple[int, ...]) -> tuple[str, ...]:
@@ -248,8 +268,7 @@ class Symbols:
                 frame = self._waiting.get(timeout=LINGER_S if namer else None)
             except queue.Empty:
                 if namer:
-                    namer.close()
-                    namer = None
+                    namer.free()
                 continue
             if frame is None:
                 break

@@ -145,6 +145,61 @@ def test_jit_maps(namer, tmp_path):
     assert rows["user_stack"].tolist() == [["[red]\x1b[2J\\xff"]]
 
 
+PROGRAM_IN_MEMORY = """
+import ctypes, mmap, os
+fd = os.memfd_create("code")
+os.ftruncate(fd, 4096)
+map_at = ctypes.CDLL(None).mmap
+map_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+map_at(1 << 20, 4096, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_SHARED, fd, 0)  # the first that bcc meets
+print(flush=True)
+input()
+"""
+
+
+def leave_numbers_behind(fd: int) -> None:
+    """Fill memory that is free with ``fd``: there bcc, before 0.33, finds what it closes."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    blocks = [ctypes.c_void_p(libc.malloc(88)) for _ in range(200)]
+    for block in blocks:
+        (ctypes.c_int * 22).from_address(block.value or 0)[:] = [fd] * 22
+    for block in blocks:
+        libc.free(block)
+
+
+def test_bcc_closes_no_file_of_ours(namer, monkeypatch):
+    """It did with .NET and whatever else runs code in a memfd."""
+    read_symbols = namer._cache
+
+    def read_symbols_next_to_numbers(pid: int) -> object:
+        leave_numbers_behind(mine)
+        return read_symbols(pid)
+
+    monkeypatch.setattr(namer, "_cache", read_symbols_next_to_numbers)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM_IN_MEMORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    mine = os.open(os.devnull, os.O_RDONLY)
+    try:
+        process.stdout.readline()
+        namer.name(frame((1, (PRINTF,), ()), pid=process.pid))
+        namer.free()
+        os.fstat(mine)
+    finally:
+        os.close(mine)
+        process.communicate(b"\n")
+
+
+def test_freed_symbols_are_read_again(namer):
+    names = namer.name(frame((1, (PRINTF,), (kernel_address("vfs_read"),)))).rows
+    namer.free()
+    assert namer._spaces == {}
+    again = namer.name(frame((1, (PRINTF,), (kernel_address("vfs_read"),)))).rows
+    assert again["user_stack"].tolist() == names["user_stack"].tolist() == [["printf"]]
+    assert again["kernel_stack"].tolist() == names["kernel_stack"].tolist()
+
+
 def test_in_the_background_and_in_order():
     named: queue.Queue[Frame] = queue.Queue()
     background = Symbols(named.put)
