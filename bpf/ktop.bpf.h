@@ -183,9 +183,15 @@ static __always_inline void *task_value(void *storage, void *substitute, struct 
 	struct task_key key;
 	void *value;
 
-	if (has_task_storage())
-		return bpf_task_storage_get(storage, task, 0,
-					    make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (has_task_storage()) {
+		value = bpf_task_storage_get(storage, task, 0,
+					     make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+		/* Of two CPUs that make it at once one is refused, and then it is there. */
+		if (!value && make)
+			value = bpf_task_storage_get(storage, task, 0,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+		return value;
+	}
 	fill_task_key(&key, task);
 	value = bpf_map_lookup_elem(substitute, &key);
 	if (value || !make)
@@ -205,9 +211,14 @@ static __always_inline void *socket_value(void *storage, void *substitute, const
 	u64 key = (u64)sk;
 	void *value;
 
-	if (has_task_storage())
-		return bpf_sk_storage_get(storage, (void *)sk, 0,
-					  make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (has_task_storage()) {
+		value = bpf_sk_storage_get(storage, (void *)sk, 0,
+					   make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+		if (!value && make)
+			value = bpf_sk_storage_get(storage, (void *)sk, 0,
+						   BPF_LOCAL_STORAGE_GET_F_CREATE);
+		return value;
+	}
 	value = bpf_map_lookup_elem(substitute, &key);
 	if (value || !make)
 		return value;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -283,6 +284,69 @@ def test_threads_of_one_process(cachestat, path):
     # The stacks of new threads are no files: only the reads count.
     assert seen.accesses == 4 * PAGES
     assert seen.read_in == PAGES
+
+
+RACE = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile int ready;
+static int fd;
+
+static void *read_page(void *cpu)
+{
+    char page[4096];
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((long)cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+    __sync_fetch_and_add(&ready, 1);
+    while (ready < 2)
+        ;
+    return (void *)(long)pread(fd, page, sizeof(page), 0);
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t one, two;
+
+    fd = open(argv[1], O_RDONLY);
+    for (int left = atoi(argv[2]); left; left--) {
+        if (fork()) {
+            wait(NULL);
+            continue;
+        }
+        ready = 0;
+        pthread_create(&one, NULL, read_page, (void *)0);
+        pthread_create(&two, NULL, read_page, (void *)1);
+        pthread_join(one, NULL);
+        pthread_join(two, NULL);
+        _exit(0);
+    }
+}
+"""
+
+
+@pytest.mark.native
+@pytest.mark.skipif(os.cpu_count() == 1, reason="needs two CPUs")
+def test_two_cpus_make_the_counters_of_a_process_at_once(cachestat, path, tmp_path):
+    compiler = shutil.which("cc") or shutil.which("clang")
+    assert compiler, "needs a C compiler, as the build of the BPF objects does"
+    (tmp_path / "race.c").write_text(RACE)
+    race = tmp_path / "race"
+    subprocess.run([compiler, "-pthread", "-o", race, tmp_path / "race.c"], check=True)
+    cachestat.begin()
+    subprocess.run([race, path, "500"], check=True)
+    rows = cachestat.rows(comm=b"race")
+    assert cachestat.lost == 0
+    assert len(rows["pid"]) == 501
+    assert sorted(rows["accesses"].tolist())[:500] == [2] * 500
 
 
 def test_a_process_that_ended(cachestat, path):
