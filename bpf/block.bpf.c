@@ -212,7 +212,7 @@ static __always_inline int handle_start(struct request *rq)
 
 /* 6.5, 5a80bd075f3b: the one hook in the submitter's context that has the request. */
 SEC("?tp_btf/block_io_start")
-int BPF_PROG(start__tp_btf, struct request *rq)
+int TASK_PROG(start__tp_btf, struct request *rq)
 {
 	return handle_start(rq);
 }
@@ -405,14 +405,14 @@ static __always_inline int handle_merge(struct request *rq)
 }
 
 SEC("?tp_btf/block_rq_merge")
-int BPF_PROG(merge__tp_btf, struct request *rq)
+int TASK_PROG(merge__tp_btf, struct request *rq)
 {
 	return handle_merge(rq);
 }
 
 /* The second argument was an errno until 5.16; nothing looks at it. */
 SEC("?tp_btf/block_rq_complete")
-int BPF_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
+int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
 {
 	return handle_complete(rq, bytes);
 }

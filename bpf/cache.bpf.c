@@ -166,7 +166,8 @@ static __always_inline void settle_pending(struct task_struct *task, struct use 
 
 /* 6.12.  Comes after all pages are there, also those that were read for it. */
 SEC("?tp_btf/mm_filemap_get_pages")
-int BPF_PROG(access__tp_btf, struct address_space *mapping, unsigned long index, unsigned long last)
+int TASK_PROG(access__tp_btf, struct address_space *mapping, unsigned long index,
+	      unsigned long last)
 {
 	struct task_struct *task = current_task();
 	struct use *thread = use_of(task);
@@ -225,7 +226,7 @@ static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pag
 }
 
 SEC("?tp_btf/mm_filemap_add_to_page_cache")
-int BPF_PROG(add__tp_btf, struct folio *folio)
+int TASK_PROG(add__tp_btf, struct folio *folio)
 {
 	struct task_struct *task = current_task();
 	struct inode *inode = folio_mapping(folio)->host;
@@ -279,7 +280,7 @@ static __always_inline int handle_dirty(struct folio *folio)
 
 /* 5.18, 203a31516616: was writeback_dirty_page. */
 SEC("?tp_btf/writeback_dirty_folio")
-int BPF_PROG(dirty__tp_btf, struct folio *folio)
+int TASK_PROG(dirty__tp_btf, struct folio *folio)
 {
 	return handle_dirty(folio);
 }
@@ -309,7 +310,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 }
 
 SEC("?tp_btf/sched_process_exit")
-int BPF_PROG(exit__tp_btf, struct task_struct *task)
+int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct use *process;

@@ -122,7 +122,7 @@ static __always_inline u32 read_args(struct scratch *record, struct task_struct 
 }
 
 SEC("?tp_btf/sched_process_exec")
-int BPF_PROG(exec__tp_btf, struct task_struct *task)
+int TASK_PROG(exec__tp_btf, struct task_struct *task)
 {
 	struct scratch *record = take_scratch();
 	u64 now = bpf_ktime_get_boot_ns();
@@ -156,7 +156,7 @@ int BPF_PROG(exec__tp_btf, struct task_struct *task)
 }
 
 SEC("?tp_btf/sched_process_exit")
-int BPF_PROG(exit__tp_btf, struct task_struct *task)
+int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct mark *mark;
@@ -174,28 +174,17 @@ int BPF_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-/* Slows every system call of every process while it is attached. */
-SEC("?tp_btf/sys_exit")
-int BPF_PROG(failed__tp_btf, struct pt_regs *regs, long ret)
+static __always_inline void send_failed(struct task_struct *task, const char *path, long error)
 {
-	struct task_struct *task;
-	struct scratch *record;
-	const char *path;
+	struct scratch *record = take_scratch();
 	long size;
 
-	if (ret >= 0)
-		return 0;
-	task = current_task();
-	path = exec_path(task, regs);
-	if (!path)
-		return 0;
-	record = take_scratch();
 	if (!record)
-		return 0;
+		return;
 	fill_event(&record->event, task, FAILED);
 	fill_caller(&record->event, task);
 	record->event.exec_ns = bpf_ktime_get_boot_ns();
-	record->event.code = ret;
+	record->event.code = error;
 	record->event.truncated = 0;
 	size = bpf_probe_read_user_str(record->args, ARGS_MAX, path);
 	if (size < 0) {
@@ -204,6 +193,25 @@ int BPF_PROG(failed__tp_btf, struct pt_regs *regs, long ret)
 	}
 	if (size <= ARGS_MAX)
 		send(record, sizeof(record->event) + size);
+}
+
+/* Slows every system call of every process while it is attached, so preemption is off
+ * for few of them only.  6.13, a363d27cdbc2, has such programs preempted. */
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(failed__tp_btf, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task;
+	const char *path;
+
+	if (ret >= 0)
+		return 0;
+	task = current_task();
+	path = exec_path(task, regs);
+	if (!path)
+		return 0;
+	disable_preemption(KERNEL_VERSION(6, 13, 0));
+	send_failed(task, path, ret);
+	enable_preemption(KERNEL_VERSION(6, 13, 0));
 	return 0;
 }
 

@@ -12,6 +12,42 @@
 /* Counts the reads by user space; it grows just before each of them. */
 volatile u32 epoch;
 
+/* 7.0 has the programs of tracepoints preempted, and what is a CPU's own would have two writers.
+ * So where a task can be preempted they begin with TASK_PROG in place of BPF_PROG: the
+ * scheduler's and those of interrupts need not.  Events are still missed: a task that is preempted
+ * just as its program ends keeps the others on that CPU from running it (recursion_misses). */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+static __always_inline void disable_preemption(int since)
+{
+	if (LINUX_KERNEL_VERSION >= since)
+		bpf_preempt_disable();
+}
+
+static __always_inline void enable_preemption(int since)
+{
+	if (LINUX_KERNEL_VERSION >= since)
+		bpf_preempt_enable();
+}
+
+#define PREEMPTED_SINCE KERNEL_VERSION(7, 0, 0)
+
+#define TASK_PROG(name, args...)                                                                   \
+	name(unsigned long long *ctx);                                                             \
+	static __always_inline int __##name(unsigned long long *ctx);                              \
+	int name(unsigned long long *ctx)                                                          \
+	{                                                                                          \
+		int result;                                                                        \
+                                                                                                   \
+		disable_preemption(PREEMPTED_SINCE);                                               \
+		result = __##name(ctx);                                                            \
+		enable_preemption(PREEMPTED_SINCE);                                                \
+		return result;                                                                     \
+	}                                                                                          \
+	static __always_inline int BPF_PROG(__##name, args)
+
 /* An array with one element a CPU (the loader sets max_entries), mapped into
  * user space: each CPU writes only its own, so no atomics.  The exception is
  * a hook that can interrupt itself on the same CPU. */

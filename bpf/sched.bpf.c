@@ -138,7 +138,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 }
 
 SEC("?tp_btf/sched_process_exit")
-int BPF_PROG(exit__tp_btf, struct task_struct *task)
+int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct waits *process;

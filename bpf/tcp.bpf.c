@@ -117,7 +117,7 @@ static __always_inline int handle_receive(struct sock *sk, int bytes, int flags)
 
 /* 6.3, 6e6eda44b939: both; what they return, so neither failures nor partial sends mislead. */
 SEC("?tp_btf/sock_send_length")
-int BPF_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
+int TASK_PROG(send__tp_btf, struct sock *sk, int bytes, int flags)
 {
 	return handle_send(sk, bytes);
 }
@@ -137,7 +137,7 @@ int BPF_PROG(send__fexit__page, struct sock *sk, void *page, int offset, u64 siz
 }
 
 SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
+int TASK_PROG(receive__tp_btf, struct sock *sk, int bytes, int flags)
 {
 	return handle_receive(sk, bytes, flags);
 }
@@ -159,7 +159,7 @@ int BPF_PROG(receive__fexit, struct sock *sk, void *message, u64 size, int flags
 
 /* connect(2) is in its caller's context: so a connection that never comes about has an owner. */
 SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
+int TASK_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
 {
 	struct connection *connection;
 
@@ -190,7 +190,7 @@ static __always_inline int handle_retransmit(const struct sock *sk, const struct
 
 /* By 6.18 there is an error as well: it tells of failed attempts too. */
 SEC("?tp_btf/tcp_retransmit_skb")
-int BPF_PROG(retransmit__tp_btf_err, const struct sock *sk, const struct sk_buff *skb, int err)
+int TASK_PROG(retransmit__tp_btf_err, const struct sock *sk, const struct sk_buff *skb, int err)
 {
 	return err ? 0 : handle_retransmit(sk, skb);
 }
@@ -248,7 +248,7 @@ static __always_inline void fill_record(struct connection_record *record, struct
 
 /* Not at TCP_CLOSE: what has arrived can still be received then. */
 SEC("?tp_btf/tcp_destroy_sock")
-int BPF_PROG(destroy__tp_btf, struct sock *sk)
+int TASK_PROG(destroy__tp_btf, struct sock *sk)
 {
 	struct connection_record *record;
 	struct connection *connection = find_socket_value(sockets, sk);

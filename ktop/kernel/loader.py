@@ -217,14 +217,14 @@ class Family:
             maps[name], tails[name] = ring.read()
         losses = maps.pop("lost", None)
         lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
-        return maps, tails, lost + self._recursion_misses()
+        return maps, tails, lost + self.recursion_misses()
 
     def drain(self) -> None:
         """Empty the ring buffers, between two reads that are far apart; ``read`` returns it all."""
         for ring in self._rings.values():
             ring.drain()
 
-    def _recursion_misses(self) -> int:
+    def recursion_misses(self) -> int:
         """Return how often programs were not run because they were running; asked at every tick."""
         ask, info, missed = self._lib.bpf_obj_get_info_by_fd, self._info, 0
         for fd in self._program_fds.values():
