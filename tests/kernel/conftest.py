@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from ktop import procfs
 from ktop.frame import Reading, Rows, Sample, take
@@ -19,6 +20,32 @@ from ktop.kernel import facts
 from ktop.kernel.loader import Family, load
 from ktop.pane import Pane, PerfEvent
 from tests.excuses import excuse
+
+ATTEMPTS = 5
+MISSES = pytest.StashKey[int]()
+"""How often the kernel did not run a program in a test, as it was running already."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test anew that fails where the kernel says that it missed events: from 7.0 on it does.
+
+    There programs are preempted, and the other tasks of that CPU pass by the hook meanwhile.
+    """
+    if facts.kernel_version() < (7, 0) or "observe" not in getattr(item, "fixturenames", ()):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for left in reversed(range(ATTEMPTS)):
+        item.stash[MISSES] = 0
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        missed = item.stash[MISSES] and any(report.failed for report in reports)
+        if missed and left:
+            continue
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)
+        break
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 class Observed:
@@ -33,19 +60,6 @@ class Observed:
         maps, tails, lost = self.family.read()
         proc = {name: procfs.numbers(name) for name in self.pane.proc}
         return Reading(time.monotonic_ns(), maps, tails, proc, lost)
-
-    def settle(self) -> None:
-        """Wait for a moment in which nothing is lost.
-
-        The allocator of task storage may have nothing prepared just after start, until a worker has run.
-        """
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
-            lost = self.reading().lost
-            time.sleep(0.02)
-            self.begin()
-            if self.before.lost == lost:
-                return
 
     def begin(self) -> None:
         self.before = self.reading()
@@ -81,8 +95,14 @@ def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def observe() -> Iterator[Callable[..., Observed]]:
+def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observed]]:
     """Return a function that loads and attaches a pane by name; all is detached at the end."""
+
+    def close(family: Family) -> None:
+        stash = request.node.stash
+        stash[MISSES] = stash.get(MISSES, 0) + family.recursion_misses()
+        family.close()
+
     with contextlib.ExitStack() as stack:
 
         def start(
@@ -94,14 +114,12 @@ def observe() -> Iterator[Callable[..., Observed]]:
         ) -> Observed:
             pane: Pane = importlib.import_module(f"ktop.panes.{name}").PANE
             family = load(pane.family, {"page_size": facts.for_compute().page_size}, sizes)
-            stack.callback(family.close)
+            stack.callback(close, family)
             words = excuse(name, platform.machine(), facts.kernel_version())
             if lacking := [why for why in family.choice.missing().values() if words and words in why]:
                 pytest.skip(f"not on this kernel: {'; '.join(lacking)}")
             groups = [group for group in family.choice.variants if group not in {*pane.on_demand} - {*demand}]
             assert family.attach(groups, perf_events or pane.perf_events) == {}
-            observed = Observed(pane, family)
-            observed.settle()
-            return observed
+            return Observed(pane, family)
 
         yield start

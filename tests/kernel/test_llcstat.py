@@ -161,10 +161,14 @@ def on_cpu_ns(pid: int) -> int:
 def test_nothing_is_counted_twice(observe):
     """All processes and what nobody is charged with make the host's total: the time of all CPUs."""
     llcstat = observe("llcstat", perf_events=CPU_CLOCK)
-    # An idle CPU is read when it wakes up: none is.
+    # An idle CPU is read when it wakes up: none is.  What keeps them busy gives way to the reading.
     busy = [
         subprocess.Popen(
-            [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{cpu}}})\n{SPIN}"],
+            [
+                sys.executable,
+                "-c",
+                f"import os; os.sched_setaffinity(0, {{{cpu}}}); os.nice(19)\n{SPIN}",
+            ],
             stdout=subprocess.PIPE,
         )
         for cpu in perf.online_cpus()
@@ -173,21 +177,27 @@ def test_nothing_is_counted_twice(observe):
         for spinner in busy:
             spinner.stdout.readline()
         time.sleep(0.3)
+        first = time.monotonic_ns()
         llcstat.begin()
         began = time.monotonic_ns()
         time.sleep(1)
+        ended = time.monotonic_ns()
         sample = llcstat.sample()
-        passed = (time.monotonic_ns() - began) * len(busy)
+        last = time.monotonic_ns()
     finally:
         for spinner in busy:
             spinner.kill()
             spinner.wait()
             spinner.stdout.close()
+    passed = (last - began) * len(busy)
+    # The host and its processes are not read at one moment.
+    reading = (began - first + last - ended) * len(busy)
     host = sample.host["references"]
     assert sample.unattributed_ratio is not None
     assert host == pytest.approx(passed, rel=0.3)
     charged = host * (1 - sample.unattributed_ratio)
-    assert float(sample.rows["references"].sum()) == pytest.approx(charged, rel=0.02, abs=0.02 * passed)
+    found = float(sample.rows["references"].sum())
+    assert found == pytest.approx(charged, abs=0.02 * passed + reading)
 
 
 def test_reopened_events_begin_anew(observe):
@@ -196,14 +206,14 @@ def test_reopened_events_begin_anew(observe):
     time.sleep(0.2)
     llcstat.family.detach()
     assert llcstat.family.attach(["switch", "flush", "exit"], PAGE_FAULTS) == {}
+    time.sleep(0.2)  # what was counted before a CPU's first switch is nobody's
     llcstat.begin()
     before = faults(os.getpid())
     touch(2000)
     time.sleep(0.05)
     rows = llcstat.rows(pid=os.getpid())
     happened = faults(os.getpid()) - before
-    assert rows["references"].sum() <= happened + 10
-    assert (rows["references"] >= 0).all()
+    assert 2000 <= rows["references"].sum() <= happened + 10
     assert np.all((rows["hit_ratio"] >= 0) & (rows["hit_ratio"] <= 1))
     assert rows["hit_ratio"] == pytest.approx(np.maximum(1 - ratio(rows["misses"], rows["references"]), 0))
 
