@@ -17,12 +17,13 @@ class RunTime:
     def __init__(self, seconds: float) -> None:
         """Switch them on; OSError where that is refused."""
         self.until = time.monotonic() + seconds
-        """When they are to be switched off."""
+        """When they are to be switched off: so long after the first look, however late that is."""
         self.measured = False
         """Whether there was a share to tell already."""
         self._on = contextlib.ExitStack()
         self._on.enter_context(runtime_statistics())
         self._before: tuple[int, int] | None = None
+        self._seconds = seconds
         self._shortest_ns = min(SHORTEST_NS, seconds * 1e9 / 2)
 
     def take(self, run_time_ns: int) -> float | None:
@@ -35,6 +36,7 @@ class RunTime:
             return None
         self._before = now
         if before is None:
+            self.until = time.monotonic() + self._seconds
             return None
         self.measured = True
         return (now[0] - before[0]) / (now[1] - before[1])

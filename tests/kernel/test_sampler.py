@@ -162,6 +162,15 @@ def test_a_share_is_not_of_a_moment():
         assert run_time.measured
 
 
+def test_the_time_counts_from_the_first_look():
+    """On a host that suffers that may be late."""
+    with contextlib.closing(RunTime(0.01)) as run_time:
+        time.sleep(0.01)
+        late = time.monotonic()
+        run_time.take(1000)
+        assert run_time.until >= late + 0.01
+
+
 def test_cost_is_measured_on_demand_and_no_longer(sampler):
     one = sampler([registry.get("runqlat")], 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()
