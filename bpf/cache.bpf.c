@@ -315,6 +315,8 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	struct task_struct *leader = task->group_leader;
 	struct use *process;
 
+	if (task != leader)
+		drop_substitute(uses, task);
 	if (!is_group_dead(task))
 		return 0;
 	process = find_task_value(uses, leader);

@@ -33,7 +33,7 @@ struct scratch {
 	char args[ARGS_MAX];
 };
 
-/* Too long for the stack.  Tracepoints run with preemption off, so one a CPU will do. */
+/* Too long for the stack.  Used with preemption off, so one a CPU will do. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

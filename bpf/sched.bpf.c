@@ -143,11 +143,10 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	struct task_struct *leader = task->group_leader;
 	struct waits *process;
 
-	if (!is_group_dead(task)) {
-		if (task != leader)
-			drop_substitute(waits, task);
+	if (task != leader)
+		drop_substitute(waits, task);
+	if (!is_group_dead(task))
 		return 0;
-	}
 	process = find_task_value(waits, leader);
 	if (process)
 		submit_exit(waits, leader, process);

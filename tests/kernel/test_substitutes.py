@@ -1,0 +1,55 @@
+"""Before 5.11 a hash stands in for task storage.  Its room is small: what has ended must leave it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ktop.kernel import facts, libbpf
+from ktop.kernel.maps import KeyedMap
+
+KEY = np.dtype([("start_ns", np.uint64), ("pid", np.uint32), ("pad", np.uint32)])
+
+THREADS = """
+import os, threading
+fd = os.open("/etc/passwd", os.O_RDONLY)
+found = []
+def read():
+    found.append(threading.get_native_id())
+    os.pread(fd, 100, 0)
+for _ in range(30):
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+print(*found, flush=True)
+input()
+"""
+
+
+def pids(family, name: str) -> set[int]:
+    """Return the threads that a substitute has an entry of."""
+    library, bpf_map = libbpf.library(), family._maps[name]
+    value = np.dtype((np.void, library.bpf_map__value_size(bpf_map)))
+    reader = KeyedMap(family.map_fd(name), KEY, value, library.bpf_map__max_entries(bpf_map))
+    return set(reader.read()["key"]["pid"].tolist())
+
+
+@pytest.mark.parametrize(("pane", "name"), [("runqlat", "_waits"), ("cachestat", "_uses")])
+def test_what_has_ended_takes_no_room(observe, pane, name):
+    family = observe(pane).family
+    if facts.kernel_version() >= (5, 11):
+        assert family.map_fd(name) < 0  # there is none
+        return
+    child = subprocess.Popen(
+        [sys.executable, "-c", THREADS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    threads = {int(word) for word in child.stdout.readline().split()}
+    living = pids(family, name)
+    child.communicate("\n")
+    assert len(threads) == 30
+    assert child.pid in living
+    assert not threads & living
+    assert child.pid not in pids(family, name)
