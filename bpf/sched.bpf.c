@@ -13,7 +13,6 @@ CPU_ARRAY(latency, struct latency);
  * leader: most processes are their leader alone, and so have one entry. */
 struct waits {
 	u64 since;
-	u64 count;
 	u64 total_ns;
 	struct interval_max max;
 	u32 slots[LOG2_SLOTS];
@@ -23,7 +22,6 @@ TASK_STORAGE(waits, struct waits);
 
 struct process_record {
 	u64 start_ns;
-	u64 waits;
 	u64 wait_ns;
 	u64 max_ns;
 	u32 pid;
@@ -90,7 +88,6 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 		return 0;
 	slot = log2_slot(wait);
 	/* Threads of one process run on several CPUs at once. */
-	__sync_fetch_and_add(&process->count, 1);
 	__sync_fetch_and_add(&process->total_ns, wait);
 	if (slot < LOG2_SLOTS)
 		__sync_fetch_and_add(&process->slots[slot], 1);
@@ -131,7 +128,6 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
 	read_comm(record->comm, task);
-	record->waits = waits->count;
 	record->wait_ns = waits->total_ns;
 	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));

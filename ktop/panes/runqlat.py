@@ -16,7 +16,8 @@ PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
     counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
-    rows = process_deltas(previous, current, ("waits", "wait_ns", "slots"), ("max_ns",))
+    rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",))
+    rows["waits"] = rows["slots"].sum(axis=1)  # each is in one of them
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
     by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
