@@ -85,12 +85,28 @@ static __always_inline bool take_usage(struct cpu *cpu, struct usage *usage)
 	return known;
 }
 
-/* Charges what was counted on this CPU since the last time to the process of `task`, which ran. */
-static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
+/* Finds the process that `task` is charged to, NULL for the idle task and after a process's end;
+ * true where there should be one and is no room.  A task that is first switched from when it is
+ * exiting makes the value like any other.  One that has let go of its files, which do_exit() does
+ * right after the exit hook, only finds it: made anew it would stay. */
+static __always_inline bool lacks_process(struct task_struct *task, struct process **process)
 {
-	/* What a task does after its process has ended has nobody to be charged to. */
-	bool create = !(read_field(task, flags) & PF_EXITING);
-	struct process *process = NULL;
+	struct task_struct *leader = read_field(task, group_leader);
+
+	*process = NULL;
+	if (!read_field(task, pid))
+		return false;
+	if (read_field(task, flags) & PF_EXITING && !read_field(task, files)) {
+		*process = find_task_value(usages, leader);
+		return false;
+	}
+	*process = make_task_value(usages, leader);
+	return !*process;
+}
+
+/* Charges what was counted on this CPU since the last time. */
+static __always_inline void charge(struct cpu *cpu, struct process *process)
+{
 	struct usage new, *usage;
 
 	if (!take_usage(cpu, &new))
@@ -100,14 +116,6 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 	cpu->all.on_ns += new.on_ns;
 	cpu->all.references_off_ns += new.references_off_ns;
 	cpu->all.misses_off_ns += new.misses_off_ns;
-	if (read_field(task, pid)) {
-		struct task_struct *leader = read_field(task, group_leader);
-
-		process =
-			create ? make_task_value(usages, leader) : find_task_value(usages, leader);
-		if (!process && create)
-			count_lost(no_storage);
-	}
 	if (!process || process->ended) {
 		cpu->unattributed += new.references;
 		return;
@@ -127,9 +135,13 @@ static __always_inline void charge(struct cpu *cpu, struct task_struct *task)
 static __always_inline int handle_switch(struct task_struct *prev)
 {
 	struct cpu *cpu = this_cpu(cpus);
+	struct process *process;
 
-	if (cpu)
-		charge(cpu, prev);
+	if (!cpu)
+		return 0;
+	if (lacks_process(prev, &process))
+		count_lost(no_storage);
+	charge(cpu, process);
 	return 0;
 }
 
@@ -144,9 +156,14 @@ SEC("?perf_event")
 int flush(void *ctx)
 {
 	struct cpu *cpu = this_cpu(cpus);
+	struct process *process;
 
-	if (cpu && !cpu->busy)
-		charge(cpu, current_task());
+	if (!cpu || cpu->busy)
+		return 0;
+	/* Where this interrupts task storage it is refused (5.13, bc235cdb423a): what was counted
+	 * stays for the switch. */
+	if (!lacks_process(current_task(), &process))
+		charge(cpu, process);
 	return 0;
 }
 
@@ -174,16 +191,15 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 
 	if (!is_group_dead(task) || !cpu)
 		return 0;
-	process = make_task_value(usages, leader);
-	if (!process) {
-		count_lost(no_storage);
-		return 0;
-	}
 	/* Interrupts are on here, and flush is one. */
 	*(volatile u64 *)&cpu->busy = 1;
-	charge(cpu, task);
+	process = make_task_value(usages, leader);
+	charge(cpu, process);
 	*(volatile u64 *)&cpu->busy = 0;
-	submit_exit(usages, leader, process);
+	if (process)
+		submit_exit(usages, leader, process);
+	else
+		count_lost(no_storage);
 	return 0;
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -110,22 +109,22 @@ def wait_until_asleep(pid: int) -> None:
 
 
 def test_short_lived_processes_count(observe):
-    """They end without having been switched from: what they did is read at their end."""
+    """They end without having been switched from, or first when they were ending: their end is read."""
     llcstat = observe("llcstat", perf_events=PAGE_FAULTS)
     llcstat.begin()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    pids = []
+    happened = {}
     for _ in range(200):
-        process = subprocess.Popen(["/bin/true"])
-        process.wait()
-        pids.append(process.pid)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        pid = os.posix_spawn("/bin/true", ["true"], os.environ)
+        usage = os.wait4(pid, 0)[2]
+        happened[pid] = usage.ru_minflt + usage.ru_majflt
     rows = llcstat.sample().rows
-    happened = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
-    assert happened > 200 * 10
-    assert set(pids) <= set(rows["pid"].tolist())
-    # The exit hook comes before a task lets go of its memory (6.16), which can fault once or twice more.
-    assert sum(total(rows, pid) for pid in pids) == pytest.approx(happened, abs=2.5 * len(pids))
+    assert min(happened.values()) > 10
+    assert happened.keys() <= set(rows["pid"].tolist())
+    # The kernel's own faults are the process's too, but not the event's.  The exit hook comes before a
+    # task lets go of its memory (6.16), which can fault once or twice more.
+    missed = np.array([faults - total(rows, pid) for pid, faults in happened.items()])
+    assert missed.mean() == pytest.approx(0, abs=2.5)
+    assert abs(missed).max() <= 5
     assert llcstat.lost == 0
 
 
