@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ktop.format import UNIT_WIDTH, address, formatter, header, quiet, squeeze
+from ktop.format import UNIT_WIDTH, V4_MAPPED, address, formatter, header, quiet, squeeze
 from ktop.frame import Array, Rows
 from ktop.pane import Column, Pane, Unit
 from ktop.text import cells, fit
@@ -24,7 +24,7 @@ _MAX_CPUS = 32
 _MAX_TEXT = 48
 _LEAST: Mapping[Unit, int] = {Unit.TEXT: 8, Unit.ARGS: 12, Unit.ADDRESS: 15, Unit.BY_CPU: 4}
 """What columns without a fixed width can be cut down to."""
-_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", dtype=np.uint8)
+_V4_MAPPED = np.frombuffer(V4_MAPPED, dtype=np.uint8)
 
 PLAIN, QUIET, SORTED, ALARM = range(4)
 """The roles of a piece of a row: how it is to be painted."""

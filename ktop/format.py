@@ -51,7 +51,8 @@ _BARS = "▁▂▃▄▅▆▇"
 """Not "█" too: bars of neighbouring rows would run into each other."""
 _UNSAFE = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 _SPECIAL_IN_DOUBLE = re.compile(r'["$`!]')
-_V4_MAPPED = b"\0" * 10 + b"\xff\xff"
+V4_MAPPED = b"\0" * 10 + b"\xff\xff"
+"""What IPv4 addresses begin with where IPv6 addresses are expected (RFC 4291, 2.5.5.2)."""
 
 
 def count(value: float) -> str:
@@ -259,7 +260,7 @@ def _clock(second: int) -> str:
 def _address(raw: bytes) -> str:
     if len(raw) != 16:
         raw = raw[:16].ljust(16, b"\0")  # numpy's S drops zeros at the end
-    if raw.startswith(_V4_MAPPED):
+    if raw.startswith(V4_MAPPED):
         return f"{raw[12]}.{raw[13]}.{raw[14]}.{raw[15]}"
     import socket
 

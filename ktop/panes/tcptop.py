@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ktop.format import V4_MAPPED
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
-_V4_MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff", "u4")
+_V4_MAPPED = np.frombuffer(V4_MAPPED, "u4")
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:

@@ -36,15 +36,6 @@ class CpuHistory:
     """float64, shape (labels, frames), microseconds; NaN where nothing was counted."""
 
 
-def cpu_history(frames: Sequence[Frame], lines: int, q: float = 0.99) -> CpuHistory:
-    """Return the ``q`` percentile by CPU in each of ``frames``, in at most ``lines`` groups.
-
-    CPUs that are too many are grouped with their neighbours, whose counts are
-    added up.  A CPU on which nothing was counted has no histogram in that Frame.
-    """
-    return CpuPercentiles(q).update(frames, lines)
-
-
 def _percentiles(frames: Sequence[Frame], cpus: int, each: int, q: float) -> Array:
     """Return percentiles by group of ``each`` CPUs: float64, shape (groups, frames)."""
     histograms = [
@@ -72,7 +63,12 @@ class CpuPercentiles:
         """By time of the Frame: float64, shape (labels,)."""
 
     def update(self, frames: Sequence[Frame], lines: int) -> CpuHistory:
-        """Return as ``cpu_history`` does; a CPU once seen keeps its line."""
+        """Return the percentile by CPU in each of ``frames``, in at most ``lines`` groups.
+
+        CPUs that are too many are grouped with their neighbours, whose counts are
+        added up; one once seen keeps its line.  A CPU on which nothing was counted
+        has no histogram in that Frame.
+        """
         new = [frame for frame in frames if frame.ts not in self._known]
         most = max((h.cpu + 1 for frame in new for h in frame.histograms if h.cpu is not None), default=0)
         if most > self._cpus or lines != self._lines:

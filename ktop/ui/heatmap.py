@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from textual import events
@@ -28,6 +28,15 @@ WIDE_FROM = 150
 ZOOMS = (1, 2, 5, 10)
 
 
+class Reading(NamedTuple):
+    """One cell: its column's Unix time, its band in the chart's unit, how many were counted in it."""
+
+    ts: float
+    low: float
+    high: float
+    number: int
+
+
 class HeatmapView(Drawn, can_focus=True):
     """The map, its legend and axes, and a cursor that reads one cell."""
 
@@ -43,17 +52,6 @@ class HeatmapView(Drawn, can_focus=True):
         Binding("z", "zoom", "Zoom", id="heatmap.zoom", tooltip="1, 2, 5 or 10 intervals in one column"),
         Binding("escape", "leave", "Leave", show=False, id="heatmap.leave", tooltip="Hide the cursor"),
     ]
-
-    class Moved(Message):
-        """The cursor came to rest on a cell, or the cell changed under it."""
-
-        def __init__(self, ts: float | None, low: float, high: float, count: int) -> None:
-            """Hold the column's Unix time, the band in the chart's unit, its count; ts None: hidden."""
-            super().__init__()
-            self.ts: float | None = ts
-            self.low: float = low
-            self.high: float = high
-            self.count: int = count
 
     class Left(Message):
         """The user left the map with Escape: the focus belongs elsewhere."""
@@ -84,8 +82,6 @@ class HeatmapView(Drawn, can_focus=True):
         self.redraw()
         if self.has_focus and self._cursor is None:
             self.action_move(0, 0)
-        else:
-            self._announce()
 
     @property
     def map_rows(self) -> int:
@@ -186,13 +182,22 @@ class HeatmapView(Drawn, can_focus=True):
         axis = zoom.rjust(GUTTER - 1) + " " + text
         return [(axis, art.palette.style("muted"))]
 
+    @property
+    def reading(self) -> Reading | None:
+        """What stands under the cursor or the mouse; None where there is neither."""
+        at = self._at()
+        return None if at is None else self._read(at)
+
+    def _read(self, at: Cell) -> Reading:
+        return Reading(float(self.grid.columns.ts[at.column]), *self.grid.band(at))
+
     def _reading(self, art: HeatCells, at: Cell) -> Parts:
-        low, high, number = self.grid.band(at)
+        ts, low, high, number = self._read(at)
         total = self.grid.total(at.column)
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
         parts: Parts = [
             (" " * GUTTER, None),
-            (fmt.clock(float(self.grid.columns.ts[at.column])), strong),
+            (fmt.clock(ts), strong),
             ("   " + band(self.chart.unit, low, high), strong),
             ("   " + fmt.count(number), strong),
             (f" of {fmt.count(total)}", muted),
@@ -214,12 +219,6 @@ class HeatmapView(Drawn, can_focus=True):
             return None
         return Cell(self.grid.column_of(self._cursor[0]), self.grid.row_of(self._cursor[1]))
 
-    def _announce(self) -> None:
-        at = self._at()
-        if at is not None:
-            low, high, number = self.grid.band(at)
-            self.post_message(self.Moved(float(self.grid.columns.ts[at.column]), low, high, number))
-
     def _put(self, column: int, row: int) -> None:
         """Put the cursor on a cell: remember what it stands for."""
         last = len(self.grid.columns) - 1
@@ -228,7 +227,6 @@ class HeatmapView(Drawn, can_focus=True):
         self._cursor = (ts, self.grid.value_of(row))
         self._hover = None
         self.redraw()
-        self._announce()
 
     def action_move(self, columns: int, rows: int) -> None:
         """Move the cursor; it begins on the newest p99."""
@@ -245,7 +243,6 @@ class HeatmapView(Drawn, can_focus=True):
         self._zoom = (self._zoom + 1) % len(ZOOMS)
         self._stale = True
         self.redraw()
-        self._announce()
 
     def action_leave(self) -> None:
         """Hide the cursor and give the focus away."""
@@ -261,10 +258,6 @@ class HeatmapView(Drawn, can_focus=True):
         if has_focus and self._cursor is None:
             self.action_move(0, 0)
         self.redraw()
-        if has_focus:
-            self._announce()
-        else:
-            self.post_message(self.Moved(None, 0.0, 0.0, 0))
 
     def _under(self, event: events.MouseEvent) -> Cell | None:
         cell = Cell((event.x - GUTTER) // self.cell_width, self.map_rows - event.y)
@@ -276,7 +269,6 @@ class HeatmapView(Drawn, can_focus=True):
         if cell != self._hover:
             self._hover = cell
             self.redraw()
-            self._announce()
 
     def on_leave(self) -> None:
         """Read the cursor's cell again, if there is one."""

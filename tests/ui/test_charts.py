@@ -16,7 +16,7 @@ from ktop.pane import Column, Lines, Unit
 from ktop.stats import log2_bounds, log_linear_bounds
 from ktop.ui import braille
 from ktop.ui.blocks import bar, rising
-from ktop.ui.cpu_strip import CpuStrip, cpu_history, heights
+from ktop.ui.cpu_strip import CpuPercentiles, CpuStrip, heights
 from ktop.ui.histogram import HistogramView, trimmed
 from ktop.ui.lines import LinesView
 from ktop.ui.palette import ThemedApp
@@ -69,9 +69,9 @@ async def test_fills_any_size(make, size, environ):
 
 def test_cpus_are_grouped_only_when_lines_are_few():
     frames = chart_frames.latency(5, cpus=10)
-    assert cpu_history(frames, 10).labels == tuple(f"cpu {cpu}" for cpu in range(10))
-    assert cpu_history(frames, 4).labels == ("cpu 0–2", "cpu 3–5", "cpu 6–8", "cpu 9–9")
-    assert cpu_history([], 4).labels == ()
+    assert CpuPercentiles().update(frames, 10).labels == tuple(f"cpu {cpu}" for cpu in range(10))
+    assert CpuPercentiles().update(frames, 4).labels == ("cpu 0–2", "cpu 3–5", "cpu 6–8", "cpu 9–9")
+    assert CpuPercentiles().update([], 4).labels == ()
 
 
 def test_a_cpu_without_a_histogram_has_no_value():
@@ -81,7 +81,7 @@ def test_a_cpu_without_a_histogram_has_no_value():
         Frame("p", 1, 1.0, {}, histograms=(Histogram(BOUNDS, counts, 0), Histogram(BOUNDS, counts, 1))),
         Frame("p", 2, 1.0, {}, histograms=(Histogram(BOUNDS, counts, 1),)),
     ]
-    values = cpu_history(frames, 2).values
+    values = CpuPercentiles().update(frames, 2).values
     assert np.isnan(values[0]).tolist() == [False, True]
     assert BOUNDS[100] <= values[1, 1] <= BOUNDS[101]
 

@@ -14,7 +14,7 @@ from ktop.pane import Heatmap
 from ktop.stats import log2_bounds
 from ktop.ui.blocks import DENSITY
 from ktop.ui.heat_grid import MARKS, Cell, HeatGrid
-from ktop.ui.heatmap import GUTTER, HeatmapView
+from ktop.ui.heatmap import GUTTER, HeatmapView, Reading
 from ktop.ui.palette import ThemedApp
 from tests.ui import chart_frames
 
@@ -27,17 +27,18 @@ class MapApp(ThemedApp):
 
     def __init__(self, **environ: str) -> None:
         super().__init__(environ={"TERM": "xterm-256color", **environ})
-        self.moves: list[HeatmapView.Moved] = []
         self.left = 0
 
     def compose(self) -> ComposeResult:
         yield HeatmapView(Heatmap("Latency"), quiet="no block I/O in this time")
 
-    def on_heatmap_view_moved(self, moved: HeatmapView.Moved) -> None:
-        self.moves.append(moved)
-
     def on_heatmap_view_left(self) -> None:
         self.left += 1
+
+    @property
+    def reading(self) -> Reading:
+        assert self.view.reading
+        return self.view.reading
 
     @property
     def view(self) -> HeatmapView:
@@ -94,19 +95,19 @@ async def test_cursor_reads_time_band_and_count():
     async with app.run_test(size=(60, 14)) as pilot:
         app.view.show([one(100.0, 3, 7), one(101.0, 5, 30)])
         app.view.focus()
-        await until(pilot, lambda: bool(app.moves))
-        moved = app.moves[-1]
-        assert (moved.ts, moved.count) == (101.0, 30)
+        await until(pilot, lambda: app.view.reading is not None)
+        moved = app.reading
+        assert (moved.ts, moved.number) == (101.0, 30)
         assert moved.low <= 32 < moved.high, "it begins on the p99 of the newest"
         assert "30 of 30" in app.text()[-1]
         await pilot.press("left")
-        assert (app.moves[-1].ts, app.moves[-1].count) == (100.0, 0)
+        assert (app.reading.ts, app.reading.number) == (100.0, 0)
         await pilot.press(*["down"] * 20)
-        assert app.moves[-1].low <= 8
-        found = [app.moves[-1].count]
+        assert app.reading.low <= 8
+        found = [app.reading.number]
         for _ in range(12):
             await pilot.press("up")
-            found.append(app.moves[-1].count)
+            found.append(app.reading.number)
         assert 7 in found
 
 
@@ -116,23 +117,23 @@ async def test_cursor_stays_on_its_time_while_the_map_moves():
         frames = [one(100.0 + tick, 3, 1 + tick) for tick in range(5)]
         app.view.show(frames)
         app.view.focus()
-        await until(pilot, lambda: bool(app.moves))
-        assert app.moves[-1].ts == 104.0
+        await until(pilot, lambda: app.view.reading is not None)
+        assert app.reading.ts == 104.0
         await pilot.press("left", "left")
-        assert app.moves[-1].ts == 102.0
+        assert app.reading.ts == 102.0
         app.view.show([*frames, one(105.0, 3, 9)])
         await pilot.pause()
-        assert (app.moves[-1].ts, app.moves[-1].count) == (102.0, 3)
+        assert (app.reading.ts, app.reading.number) == (102.0, 3)
         app.screen.set_focus(None)
-        await until(pilot, lambda: app.moves[-1].ts is None)
+        await until(pilot, lambda: app.view.reading is None)
         assert app.text()[-1].endswith("now"), "hidden without the focus"
         app.view.focus()
-        await until(pilot, lambda: app.moves[-1].ts is not None)
-        assert app.moves[-1].ts == 102.0, "and still where it was"
+        await until(pilot, lambda: app.view.reading is not None)
+        assert app.reading.ts == 102.0, "and still where it was"
         await pilot.press("end")
         app.view.show([*frames, one(105.0, 3, 9), one(106.0, 3, 8)])
         await pilot.pause()
-        assert app.moves[-1].ts == 106.0, "on the newest it follows the newest"
+        assert app.reading.ts == 106.0, "on the newest it follows the newest"
 
 
 async def test_escape_hides_the_cursor_and_leaves():
@@ -141,7 +142,7 @@ async def test_escape_hides_the_cursor_and_leaves():
         app.view.show([one(100.0, 3)])
         app.view.focus()
         await pilot.press("left", "escape")
-        await until(pilot, lambda: app.moves[-1].ts is None)
+        await until(pilot, lambda: app.view.reading is None)
         assert app.left == 1
         assert not app.view.has_focus
         assert app.text()[-1].rstrip().endswith("now")
@@ -153,13 +154,14 @@ async def test_mouse_reads_and_click_stays():
         app.view.show([one(100.0 + tick, 3, 1 + tick) for tick in range(5)])
         columns = app.view.map_columns
         assert await pilot.hover(HeatmapView, offset=(GUTTER + columns - 2, 5))
-        assert app.moves[-1].ts == 103.0
+        assert app.reading.ts == 103.0
         assert await pilot.click(HeatmapView, offset=(GUTTER + columns - 4, 5))
-        assert app.moves[-1].ts == 101.0
+        assert app.reading.ts == 101.0
         assert app.view.has_focus
-        before = len(app.moves)
+        assert await pilot.hover(HeatmapView, offset=(GUTTER + columns - 2, 5))
+        assert app.reading.ts == 103.0
         assert await pilot.hover(HeatmapView, offset=(2, 5))
-        assert len(app.moves) == before, "there is nothing to read beside the map"
+        assert app.reading.ts == 101.0, "beside the map the cursor is read again"
 
 
 async def test_zoom_merges_and_loses_nothing():
