@@ -66,7 +66,19 @@ class Observed:
 
     def sample(self) -> Sample:
         """Return what happened since ``begin``, derived columns included; begins anew."""
-        now = self.reading()
+        return self._computed(self.reading())
+
+    def sample_when(self, condition: Callable[[Rows], bool]) -> Sample:
+        """Return the same as soon as ``condition`` holds for its rows, or else after 10 seconds."""
+        deadline = time.monotonic() + 10
+        while True:
+            now = self.reading()
+            rows = self.pane.compute(self.before, now, facts.for_compute()).rows
+            if condition(dict(rows)) or time.monotonic() > deadline:
+                return self._computed(now)
+            time.sleep(0.01)
+
+    def _computed(self, now: Reading) -> Sample:
         sample = self.pane.compute(self.before, now, facts.for_compute())
         self.lost = now.lost - self.before.lost + sample.lost
         self.before = now
