@@ -308,7 +308,8 @@ enum {
 /* ... and for the last time when it ends, so that short-lived ones count too, through the ring
  * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
  * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
- * delete it here.  Several threads can find their process dead, and the first speaks for it. */
+ * delete it here.  Several threads can find their process dead, and the first speaks for it;
+ * two on two CPUs at the same moment both do, and whoever reads it takes one. */
 #define submit_exit(map, leader, process)                                                          \
 	do {                                                                                       \
 		struct process_record *__record;                                                   \

@@ -29,8 +29,8 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     """
     before = previous.maps[records]
     now = current.maps[records]
-    ended = current.maps.get(exits)
-    if ended is not None and len(ended):
+    ended = _ended(previous, current, exits)
+    if len(ended):
         # One that ended while it was read is in both, and its last record says more.
         living = now[match(_identity(ended), _identity(now)) < 0]
         now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
@@ -43,6 +43,22 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     out.update({name: column[active] for name, column in rows.items()})
     out.update({name: now[name][active] for name in maxima})
     return out
+
+
+def _ended(previous: Reading, current: Reading, exits: str) -> Array:
+    """Return one record of each process that ended since ``previous``.
+
+    Threads that end at once can each find that theirs was the last of the
+    process, and write it; the later record may be read a Reading later.
+    """
+    ended = current.maps.get(exits)
+    if ended is None or not len(ended):
+        return np.empty(0)
+    keys = _identity(ended)
+    last = len(keys) - 1 - match(keys[::-1], keys) == np.arange(len(keys))
+    told = match(_identity(previous.maps[exits]), keys) >= 0
+    kept: Array = ended[last & ~told]
+    return kept
 
 
 def _identity(records: Array) -> Array:

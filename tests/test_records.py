@@ -56,6 +56,16 @@ def test_ended_while_it_was_read():
     assert dict(zip(rows["pid"].tolist(), rows["waits"].tolist(), strict=True)) == {8: 3, 7: 5}
 
 
+def test_threads_that_ended_at_once_wrote_it_twice():
+    first, second = (1, 15, 0, 7, b"a", (0, 0)), (1, 16, 0, 7, b"a", (0, 0))
+    other = (2, 1, 0, 8, b"b", (0, 0))
+    living = reading([(1, 10, 0, 7, b"a", (0, 0))])
+    rows = process_deltas(living, reading([], [first, other, second]), ("waits",))
+    assert dict(zip(rows["pid"].tolist(), rows["waits"].tolist(), strict=True)) == {8: 1, 7: 6}
+    rows = process_deltas(reading([], [first, first]), reading([], [second, other]), ("waits",))
+    assert rows["pid"].tolist() == [8], "it was told in the reading before"
+
+
 def test_nothing_happened():
     rows = process_deltas(reading([]), reading([]), ("waits", "slots"), ("max",))
     assert all(len(column) == 0 for column in rows.values())
