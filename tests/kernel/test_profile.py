@@ -6,6 +6,7 @@ import os
 import queue
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -205,16 +206,30 @@ def test_a_spinner_is_seen(observe):
     profile = observe("profile")
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
         try:
+            # It stands still while its time and its samples are read: that takes long where CPUs are few.
+            stop(spinner.pid)
             profile.begin()
             before = on_cpu_ns(spinner.pid)
-            while (spent := on_cpu_ns(spinner.pid) - before) < wanted:
+            spinner.send_signal(signal.SIGCONT)
+            while on_cpu_ns(spinner.pid) - before < wanted:
                 time.sleep(0.05)
+            stop(spinner.pid)
+            spent = on_cpu_ns(spinner.pid) - before
             rows = profile.rows(pid=spinner.pid)
         finally:
             spinner.kill()
     assert set(rows["comm"].tolist()) == {Path(sys.executable).name.encode()[:15]}
     assert rows["samples"].sum() == pytest.approx(HERTZ * spent / 1e9, rel=0.2)
     assert any(len(stack) for stack in rows["user_stack"])
+
+
+def stop(pid: int) -> None:
+    """Stop ``pid``, and wait until no CPU runs it."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def on_cpu_ns(pid: int) -> int:
