@@ -325,6 +325,6 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-PROCESS_ITERATOR(uses);
+PROCESS_ITERATOR(uses, make_on_demand);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -87,6 +87,7 @@ struct task_struct {
 	void *stack;
 	struct mm_struct *mm;
 	struct files_struct *files;
+	int exit_state;
 	int exit_code;
 	u64 self_exec_id;     /* 5.7, d1e7fd6462ca: was u32 */
 	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */

@@ -241,6 +241,31 @@ static __always_inline void *task_value(void *storage, void *substitute, struct 
 /* ... or not even room for one. */
 #define make_task_value(map, task) task_value(&map, &_##map, task, true)
 
+/* Up to 6.3 task storage comes from kmalloc(), which may wake kswapd: under the lock of a run queue
+ * that can be this very lock (6.4, 08a7ce384e33, has an allocator of BPF's own).  So there a value
+ * is only found under it, and made before: at birth, and by the iterator for those older than that.
+ */
+static __always_inline bool is_made_before(void)
+{
+	return has_task_storage() && LINUX_KERNEL_VERSION < KERNEL_VERSION(6, 4, 0);
+}
+
+#define take_task_value(map, task) task_value(&map, &_##map, task, !is_made_before())
+
+#define MADE_AT_BIRTH(make)                                                                        \
+	SEC("?tp_btf/task_newtask")                                                                \
+	int TASK_PROG(birth__tp_btf_before_6_4, struct task_struct *task)                          \
+	{                                                                                          \
+		make(task);                                                                        \
+		return 0;                                                                          \
+	}                                                                                          \
+	_Static_assert(1, "")
+
+/* For a family whose programs run under no such lock. */
+static __always_inline void make_on_demand(struct task_struct *task)
+{
+}
+
 static __always_inline void *socket_value(void *storage, void *substitute, const struct sock *sk,
 					  bool make)
 {
@@ -284,8 +309,9 @@ enum {
 	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add */
 };
 
-/* The counters of a process, `map` at its group leader, reach user space through an iterator ... */
-#define PROCESS_ITERATOR(map)                                                                      \
+/* The counters of a process, `map` at its group leader, reach user space through an iterator, which
+ * first does `prepare` to every task ... */
+#define PROCESS_ITERATOR(map, prepare)                                                             \
 	RECORD(processes, struct process_record);                                                  \
 	SEC("iter/task")                                                                           \
 	int processes(struct bpf_iter__task *ctx)                                                  \
@@ -294,7 +320,10 @@ enum {
 		struct process_record record = {};                                                 \
 		typeof(map.value) value;                                                           \
                                                                                                    \
-		if (!task || task->pid != task->tgid)                                              \
+		if (!task)                                                                         \
+			return 0;                                                                  \
+		prepare(task);                                                                     \
+		if (task->pid != task->tgid)                                                       \
 			return 0;                                                                  \
 		value = find_task_value(map, task);                                                \
 		if (!value || value->ended == ENDED)                                               \

@@ -73,7 +73,8 @@ static __always_inline bool take_usage(struct cpu *cpu, struct usage *usage)
 		return false;
 	/* Not at the first look, nor when the events were closed and opened again. */
 	known = cpu->references.enabled && now[0].enabled >= cpu->references.enabled &&
-		now[1].enabled >= cpu->misses.enabled;
+		now[0].counter >= cpu->references.counter &&
+		now[1].enabled >= cpu->misses.enabled && now[1].counter >= cpu->misses.counter;
 	usage->references = now[0].counter - cpu->references.counter;
 	usage->misses = now[1].counter - cpu->misses.counter;
 	usage->on_ns = now[0].enabled - cpu->references.enabled;
@@ -96,13 +97,24 @@ static __always_inline bool lacks_process(struct task_struct *task, struct proce
 	*process = NULL;
 	if (!read_field(task, pid))
 		return false;
+	/* Past exit_notify() another thread's leader may have been freed. */
+	if (leader != task && read_field(task, exit_state))
+		return false;
 	if (read_field(task, flags) & PF_EXITING && !read_field(task, files)) {
 		*process = find_task_value(usages, leader);
 		return false;
 	}
-	*process = make_task_value(usages, leader);
+	*process = take_task_value(usages, leader);
 	return !*process;
 }
+
+/* Of every process. */
+static __always_inline void make_before(struct task_struct *task)
+{
+	if (is_made_before() && task->group_leader == task && !make_task_value(usages, task))
+		count_lost(no_storage);
+}
+MADE_AT_BIRTH(make_before);
 
 /* Charges what was counted on this CPU since the last time. */
 static __always_inline void charge(struct cpu *cpu, struct process *process)
@@ -203,6 +215,6 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-PROCESS_ITERATOR(usages);
+PROCESS_ITERATOR(usages, make_before);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -34,12 +34,20 @@ RING_BUFFER(exits, struct process_record, 1 << 19);
 
 static __always_inline struct waits *waits_of(struct task_struct *task)
 {
-	struct waits *value = make_task_value(waits, task);
+	struct waits *value = take_task_value(waits, task);
 
 	if (!value)
 		count_lost(no_storage);
 	return value;
 }
+
+/* Of every thread. */
+static __always_inline void make_before(struct task_struct *task)
+{
+	if (is_made_before() && !make_task_value(waits, task))
+		count_lost(no_storage);
+}
+MADE_AT_BIRTH(make_before);
 
 static __always_inline void mark_runnable(struct task_struct *task, u64 now)
 {
@@ -83,7 +91,13 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	histogram = this_cpu(latency);
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
-	process = next->group_leader == next ? thread : waits_of(next->group_leader);
+	process = thread;
+	if (next->group_leader != next) {
+		/* Past exit_notify() the leader may have been freed. */
+		if (next->exit_state)
+			return 0;
+		process = waits_of(next->group_leader);
+	}
 	if (!process)
 		return 0;
 	slot = log2_slot(wait);
@@ -149,6 +163,6 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-PROCESS_ITERATOR(waits);
+PROCESS_ITERATOR(waits, make_before);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+_BEFORE = re.compile(r"_before_(\d+)_(\d+)$")
 
 
 @dataclass(slots=True)
@@ -20,10 +23,16 @@ class Choice:
     """Whether state is kept with tasks and sockets, and not in substitute hash maps."""
 
     @classmethod
-    def among(cls, programs: Iterable[str]) -> Choice:
-        """Group ``programs`` (``GROUP__VARIANT__PART``, in the order of the file)."""
+    def among(cls, programs: Iterable[str], kernel: tuple[int, int]) -> Choice:
+        """Group ``programs`` (``GROUP__VARIANT__PART``, in the order of the file).
+
+        Those called ``..._before_6_4`` are left out from that version of the ``kernel`` on.
+        """
         choice = cls({})
         for name in programs:
+            until = _BEFORE.search(name)
+            if until is not None and kernel >= (int(until[1]), int(until[2])):
+                continue
             group, *rest = name.split("__")
             variant = "__".join([group, *rest[:1]])
             if variant not in choice.parts:

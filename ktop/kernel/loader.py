@@ -6,6 +6,7 @@ What an object says by its names:
   of preference; exactly one of a group is attached.  Without ``__`` the
   program is its group's only variant.  ``iter/...`` programs are read, not attached.
   The programs ``GROUP__VARIANT__PART`` are one variant: all of them, or none.
+  One whose name ends in ``_before_6_4`` is not needed from that version on, and not loaded.
 - a hash map ``_NAME``: what stands in for the task or socket storage ``NAME``
   where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
@@ -31,6 +32,7 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel import libbpf, perf
 from ktop.kernel.choice import Choice
+from ktop.kernel.facts import kernel_version
 from ktop.kernel.maps import BatchedIterator, CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf, prepare
 from ktop.kernel.reasons import explain
@@ -356,7 +358,8 @@ def load(
         handle = _open(path)
         if choice is None:
             programs = libbpf.each(lib.bpf_object__next_program, handle)
-            choice = Choice.among(lib.bpf_program__name(program).decode() for program in programs)
+            names = [lib.bpf_program__name(program).decode() for program in programs]
+            choice = Choice.among(names, kernel_version())
         try:
             prepare(handle, choice, constants or {}, sizes or {})
         except BaseException:

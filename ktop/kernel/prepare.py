@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping
 
 from ktop.kernel import libbpf
@@ -22,6 +23,14 @@ def object_btf(handle: int) -> Btf:
 def ring_bytes(declared: int, cpus: int) -> int:
     """Return the size of a ring buffer, a power of two: ``declared`` is for what 8 CPUs send."""
     return declared << max((cpus - 1).bit_length() - 3, 0)
+
+
+def lru_entries(declared: int, cpus: int) -> int:
+    """Return the size of an LRU hash that holds ``declared`` entries, whichever CPUs they come from.
+
+    Before 6.17, d4adf1c9ee77, each CPU that inserts sets 128 free ones aside, until there are none.
+    """
+    return declared + 128 * cpus
 
 
 def storages(handle: int) -> set[str]:
@@ -47,6 +56,9 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
             lib.bpf_map__set_max_entries(bpf_map, cpus)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
             lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
+        if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_LRU_HASH:
+            entries = lru_entries(lib.bpf_map__max_entries(bpf_map), os.cpu_count() or 1)
+            lib.bpf_map__set_max_entries(bpf_map, entries)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
             lib.bpf_map__set_max_entries(bpf_map, MOST_PORTIONS)
         if name in kept or name.removeprefix("_") in kept:
