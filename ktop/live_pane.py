@@ -27,6 +27,8 @@ class LivePane:
         self.family: Family | None = None
         self.unavailable: str | None = None
         self.attached = False
+        self.failed_reads = 0
+        """In a row."""
         self.demanded: set[str] = set()
         self.log: list[str] = []
         """What libbpf and the verifier said; empty where all went well."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
+from ktop.kernel import facts
 from ktop.live_pane import LivePane
 from ktop.pane import Pane, PerfEvent, Shape
 from ktop.source import HOST, Identity, Publish
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ktop.kernel.loader import Family
+    from ktop.kernel.perf import Watch
     from ktop.kernel.run_time import RunTime
     from ktop.kernel.symbols import Symbols
 
 DRAIN_S = 1.0
 """Ring buffers hold seconds, whatever the interval."""
+FAILED_READS = 5
+"""In a row, until a pane is given up: memory may be short for a moment."""
 FIRST_INTERVAL_S = 0.25
 """On a screen the first figures come soon, whatever the interval."""
 
@@ -47,7 +51,9 @@ class Sampler:
         ``hurry``: the first interval is a short one, for someone waits at a screen.
         """
         name = os.uname()
-        self.identity = Identity(name.nodename, name.release, os.cpu_count() or 1)
+        self.identity = Identity(
+            name.nodename, name.release, os.cpu_count() or 1, all_processes=facts.sees_all_processes()
+        )
         self.interval_s = interval_s
         self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
         self._everything = everything
@@ -63,6 +69,7 @@ class Sampler:
         self._symbols: Symbols | None = None
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts()
+        self._cpus: Watch | None = None
         self._deadline = 0.0
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
@@ -161,8 +168,10 @@ class Sampler:
         return [self._panes[name] for name in [*first, *(name for name in self._panes if name not in first)]]
 
     def _load_all(self) -> None:
-        from ktop.kernel import facts
+        from ktop.kernel import limits, perf
 
+        limits.raise_open_files()
+        self._cpus = perf.Watch()
         self._facts = facts.for_compute()
         refusal = facts.refusal()
         wanted = [
@@ -214,6 +223,7 @@ class Sampler:
             except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
                 live.unavailable = f"loading failed: {type(error).__name__}: {error}"
         if live.unavailable is not None:
+            self._let_go(live)
             self._publish(live.without_figures())
             return
         readings: dict[str, Reading] = {}
@@ -221,6 +231,22 @@ class Sampler:
             # Reading empties ring buffers, so it is for all panes on the family.
             if other.pane.family == name and other.attached:
                 self._sample(other, readings)
+
+    def _let_go(self, live: LivePane) -> None:
+        """Detach what a pane that has failed left on its hooks, unless another is served by it."""
+        live.attached = False
+        sharing = (other for other in self._panes.values() if other.pane.family == live.pane.family)
+        if live.family is not None and not any(other.attached for other in sharing):
+            live.family.detach()
+
+    def _follow_the_cpus(self) -> None:
+        """Have perf events on the CPUs that there are now."""
+        if self._cpus is None or not self._cpus.changed():
+            return
+        for live in self._panes.values():
+            if live.attached and live.pane.perf_events:
+                live.stand_down()
+                self._bring_up(live)
 
     def _follow_the_view(self) -> None:
         for name, live in self._panes.items():
@@ -256,6 +282,8 @@ class Sampler:
             self._deadline = max(self._deadline + self.interval_s, soonest)
 
     def _tick(self, host: Mapping[str, float]) -> None:
+        self._facts = facts.renewed(self._facts)
+        self._follow_the_cpus()
         if self._run_time is not None:
             self._bpf_ratio = self._run_time.take(self._run_time_ns())
         figures = {**host} if self._bpf_ratio is None else {**host, "bpf_ratio": self._bpf_ratio}
@@ -281,8 +309,13 @@ class Sampler:
                 sharing = [other.pane for other in self._panes.values() if other.pane.family == family]
                 readings[family] = live.read({name for pane in sharing for name in pane.proc})
             frame = live.sample(readings[family], self._facts)
+            live.failed_reads = 0
         except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
-            live.unavailable, live.attached = f"sampling failed: {type(error).__name__}: {error}", False
+            live.failed_reads += 1
+            if isinstance(error, (OSError, MemoryError)) and live.failed_reads < FAILED_READS:
+                return  # the next Frame speaks of this interval as well
+            live.unavailable = f"sampling failed: {type(error).__name__}: {error}"
+            self._let_go(live)
             frame = live.without_figures()
         if frame is not None:
             self._deliver(live.pane, frame)

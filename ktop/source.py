@@ -29,6 +29,8 @@ class Identity:
     kernel: str
     cpus: int
     recorded: bool = False
+    all_processes: bool = True
+    """Whether the tables have those of the whole host, and not only of a container's PID namespace."""
 
 
 class Source(Protocol):

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from ktop.kernel import facts
+
+
+def test_a_clock_that_is_set_is_followed_and_its_jitter_is_not(monkeypatch):
+    begun = facts.for_compute()
+    assert facts.renewed(begun) is begun
+    read = time.clock_gettime_ns
+    hour = 3_600_000_000_000
+    monkeypatch.setattr(
+        time, "clock_gettime_ns", lambda clock: read(clock) + hour * (clock == time.CLOCK_REALTIME)
+    )
+    assert facts.renewed(begun).boot_ns == pytest.approx(begun.boot_ns + hour, abs=1e6)
+    assert facts.renewed(begun).page_size == begun.page_size
 
 
 def true_boot_ns() -> float:
@@ -33,3 +47,15 @@ def test_a_cpu_taken_away_between_two_clocks_does_not_move_the_boot(monkeypatch,
 
     monkeypatch.setattr(time, "clock_gettime_ns", slow)
     assert facts.for_compute().boot_ns == pytest.approx(expected, abs=1e6)
+
+
+def test_a_pid_namespace_of_its_own_is_told():
+    """iter/task lists only the tasks of the reader's namespace."""
+    check = "from ktop.kernel.facts import gather; print(*(c for c in gather() if c.name == 'processes'))"
+    command = [sys.executable, "-c", check]
+    command = ["unshare", "--pid", "--fork", "--mount-proc", *command]
+    inside = subprocess.run(command, capture_output=True, text=True, check=False)
+    if inside.returncode and "unshare failed" in inside.stderr:
+        pytest.skip(inside.stderr.strip())
+    assert "ok=False" in inside.stdout
+    assert "--pid=host" in inside.stdout

@@ -104,12 +104,14 @@ def _panes(names: Sequence[str]) -> tuple[Pane, ...]:
 
 
 def _must_allow_bpf() -> None:
-    """End with 77 where the host does not allow BPF."""
+    """End with 77 where the host does not allow BPF, and say where it allows only a part."""
     from ktop.kernel import facts
 
     refusal = facts.refusal()
     if refusal is not None:
         raise Failure(f"{refusal}; `ktop demo` shows a recording and needs no privileges", NO_BPF)
+    if not facts.sees_all_processes():
+        _say(f"processes: {facts.PART_OF_THE_PROCESSES}; {facts.SEE_ALL_PROCESSES}")
 
 
 # -- the application ---------------------------------------------------------

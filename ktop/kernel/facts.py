@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ktop.frame import Facts
@@ -15,6 +15,10 @@ from ktop.kernel import libbpf
 BTF = Path("/sys/kernel/btf/vmlinux")
 _STATS_RUN_TIME = 0
 _TRIES, _QUICK_NS = 10, 20_000
+_STEP_NS = 5_000_000
+"""A difference that does not come from when the clocks were read."""
+_HOST_PIDS = "pid:[4026531836]"
+"""The first PID namespace (PROC_PID_INIT_INO of linux/proc_ns.h)."""
 _CAP_PERFMON, _CAP_BPF, _CAP_SYS_ADMIN = 38, 39, 21
 
 
@@ -34,6 +38,12 @@ class Check:
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
     return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns())
+
+
+def renewed(facts: Facts) -> Facts:
+    """Return ``facts`` with the present time of day; the same unless the clock has been set."""
+    boot_ns = _boot_ns()
+    return replace(facts, boot_ns=boot_ns) if abs(boot_ns - facts.boot_ns) > _STEP_NS else facts
 
 
 def _boot_ns() -> int:
@@ -105,7 +115,34 @@ def checks_needed() -> list[Check]:
 
 def gather() -> list[Check]:
     """Return everything `ktop doctor` reports of the host: what is needed, then what is of use."""
-    return [*checks_needed(), _lockdown(), _memlock(), _tracefs(), _pmu(), _statistics(), _bcc(), _pressure()]
+    of_use = (_processes, _lockdown, _memlock, _tracefs, _pmu, _statistics, _bcc, _pressure)
+    return [*checks_needed(), *(check() for check in of_use)]
+
+
+def sees_all_processes() -> bool:
+    """Return whether this is the PID namespace of the host: iter/task lists only the reader's."""
+    return not (own := _pid_namespace()) or own == _HOST_PIDS
+
+
+PART_OF_THE_PROCESSES = (
+    "only those of this PID namespace; of others there are figures once they have ended, "
+    "and then of their whole life"
+)
+SEE_ALL_PROCESSES = "run ktop in the host's (docker run --pid=host; hostPID: true)"
+
+
+def _pid_namespace() -> str:
+    """Return which this process is in; empty when that cannot be told."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _processes() -> Check:
+    if sees_all_processes():
+        return Check("processes", True, "all of this host")
+    return Check("processes", False, PART_OF_THE_PROCESSES, SEE_ALL_PROCESSES)
 
 
 def _lockdown() -> Check:

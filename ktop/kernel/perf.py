@@ -7,6 +7,7 @@ import errno
 import os
 import platform
 import struct
+import time
 from pathlib import Path
 
 from ktop.kernel.reasons import explain
@@ -20,6 +21,7 @@ _SYSCALL = {"x86_64": 298, "aarch64": 241}
 _ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5, 4.1
 _FLAG_EXCLUDE_IDLE, _FLAG_FREQ = 1 << 7, 1 << 10
 _FD_CLOEXEC = 8
+_SHORTEST_SUSPENSION_S = 0.5
 
 
 class EventRefusedError(OSError):
@@ -60,6 +62,37 @@ def parse_cpu_list(text: str) -> list[int]:
         if first:
             cpus.extend(range(int(first), int(last or first) + 1))
     return cpus
+
+
+class Watch:
+    """Whether perf events need to be opened anew: they end with their CPU, and do not come back with it.
+
+    CPUs go and come singly (hotplug), and all but the first when the host is suspended.
+    """
+
+    def __init__(self) -> None:
+        """Everything is compared with now."""
+        self._cpus, self._suspended_s = _known_cpus(), _suspended_s()
+
+    def changed(self) -> bool:
+        """Return whether CPUs came or went since the last time this was asked."""
+        cpus, suspended_s = _known_cpus(), _suspended_s()
+        changed = cpus != self._cpus or suspended_s - self._suspended_s > _SHORTEST_SUSPENSION_S
+        self._cpus, self._suspended_s = cpus, suspended_s
+        return changed
+
+
+def _known_cpus() -> list[int]:
+    """Return the CPUs that are online, none where /sys does not tell (who opens events says so)."""
+    try:
+        return online_cpus()
+    except OSError:
+        return []
+
+
+def _suspended_s() -> float:
+    """Return how long the host has been suspended since it booted."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def refusal(event: PerfEvent, code: int) -> tuple[str, str]:

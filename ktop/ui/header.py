@@ -78,6 +78,8 @@ class Header(Drawn):
         if width >= WIDE:
             words.append((f"  {identity.cpus} CPUs", "muted"))
         words += [("  up ", "muted"), (uptime(figures.get("uptime_s", math.nan)), "")]
+        if not identity.all_processes:
+            words.append(("  own PID namespace" if width >= WIDE else "  own PIDs", "warn bold"))
         if identity.recorded:
             words.append(("  recording", "warn bold"))
         return words

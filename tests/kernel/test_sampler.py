@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +17,12 @@ import pytest
 
 from ktop import registry
 from ktop.frame import Frame, length
-from ktop.kernel import facts
+from ktop.kernel import facts, perf
+from ktop.kernel.loader import Family
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
 from ktop.pane import PerfEvent
 from ktop.process import read
-from ktop.sampler import Sampler
+from ktop.sampler import FAILED_READS, Sampler
 from ktop.source import HOST
 from tests.excuses import excuse
 
@@ -208,6 +212,95 @@ def test_a_defect_while_loading_takes_one_pane_only(sampler, monkeypatch):
     found = frames_of(sampler([registry.get("biotop"), registry.get("runqlat")], 0.2), {"biotop", "runqlat"})
     assert found["biotop"].status.unavailable == "loading failed: ZeroDivisionError: of a test"
     assert found["runqlat"].status.unavailable is None
+
+
+def test_a_pane_with_one_hook_refused_leaves_nothing_on_the_others(sampler, monkeypatch):
+    def attach(family, variant):
+        if variant.startswith("switch__"):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return real(family, variant)
+
+    real = Family._attach_parts
+    monkeypatch.setattr(Family, "_attach_parts", attach)
+    one = sampler([registry.get("runqlat")], 0.2)
+    assert "EPERM" in frames_of(one, {"runqlat"})["runqlat"].status.unavailable
+    assert one.statuses()["runqlat"].hooks == {}
+
+
+class FailingReads:
+    """Stands in for Family.read: the next ``left`` fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = 0
+        self.failed: list[float] = []
+        """When."""
+        real = Family.read
+
+        def read(family):
+            if self.left > 0:
+                self.left -= 1
+                self.failed.append(time.monotonic())
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            return real(family)
+
+        monkeypatch.setattr(Family, "read", read)
+
+
+def next_of(arrived: queue.Queue[Frame], pane: str) -> Frame:
+    while (frame := arrived.get(timeout=30)).pane != pane:
+        pass
+    return frame
+
+
+def test_a_read_that_fails_is_made_up_for(sampler, monkeypatch):
+    """Memory may be short for a moment: the next Frame speaks of the whole time."""
+    reads = FailingReads(monkeypatch)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    sampler([registry.get("runqlat")], 0.2).start(arrived.put)
+    next_of(arrived, "runqlat")
+    reads.left = FAILED_READS - 1
+    while reads.left:
+        time.sleep(0.01)
+    while (frame := next_of(arrived, "runqlat")).interval_s < reads.failed[-1] - reads.failed[0]:
+        assert frame.status.unavailable is None
+    assert frame.status.unavailable is None
+    assert len(reads.failed) == FAILED_READS - 1
+
+
+def test_a_pane_that_cannot_be_read_any_more_is_detached(sampler, monkeypatch):
+    reads = FailingReads(monkeypatch)
+    one = sampler([registry.get("runqlat")], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    next_of(arrived, "runqlat")
+    reads.left = 2 * FAILED_READS
+    while (frame := next_of(arrived, "runqlat")).status.unavailable is None:
+        pass
+    assert frame.status.unavailable == "sampling failed: OSError: [Errno 12] Cannot allocate memory"
+    assert one.statuses()["runqlat"].hooks == {}
+    assert len(reads.failed) == FAILED_READS
+
+
+def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
+    """Perf events are of one CPU each, and those of a CPU that goes do not come back with it."""
+    cpus = online = perf.online_cpus()
+    if len(cpus) < 2:
+        pytest.skip("one CPU")
+    monkeypatch.setattr(perf, "online_cpus", lambda: online)
+    online = cpus[:-1]
+    arrived: queue.Queue[Frame] = queue.Queue()
+    spin = f"import os; os.sched_setaffinity(0, [{cpus[-1]}])\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin]) as spinner:
+        try:
+            sampler([registry.get("profile")], 0.2, everything=True).start(arrived.put)
+            for _ in range(3):
+                assert spinner.pid not in next_of(arrived, "profile").rows["pid"]
+            online = cpus
+            deadline = time.monotonic() + 30
+            while spinner.pid not in next_of(arrived, "profile").rows["pid"]:
+                assert time.monotonic() < deadline
+        finally:
+            spinner.kill()
 
 
 def test_perf_events_can_be_replaced(sampler):

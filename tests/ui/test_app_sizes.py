@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual import events
 from textual.widgets import Input
@@ -38,6 +40,16 @@ async def test_80x24_has_everything():
         for key in ("Enter process", "/ filter", "Space pause", "q quit", "? help"):
             assert key in k.text
         assert k.table.size.height >= 8
+
+
+@pytest.mark.parametrize(("width", "said"), [(80, "own PIDs"), (200, "own PID namespace")])
+async def test_a_part_of_the_processes_is_told_for_good(width, said):
+    source = Synthetic()
+    source.identity = replace(source.identity, all_processes=False)
+    async with running(source, size=(width, 24), ticks=5) as k:
+        assert said in k.text
+        await k.press("2")
+        assert said in k.text
 
 
 async def test_the_chart_gives_way_to_the_table():
