@@ -4,7 +4,7 @@
  * first bio comes in, in the context of the submitter, and charged when it is
  * complete.  Later bios merged into it, of whatever process, count as the first's.
  */
-#include "ktop.bpf.h"
+#include "histogram.bpf.h"
 
 #define SLOTS 264 /* log-linear in ns, up to 2^35 ns = 34 s */
 #define DISK_NAME_LEN 32

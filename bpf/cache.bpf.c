@@ -3,7 +3,7 @@
  * The page cache in pages: asked for by reads, brought in, dirtied.  Events
  * would mislead: one folio can be 512 pages, and one event a part of a request.
  */
-#include "ktop.bpf.h"
+#include "process.bpf.h"
 
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 0170000

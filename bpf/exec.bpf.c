@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Programs that are started: by whom, with which arguments, how they end; on demand, what fails. */
-#include "ktop.bpf.h"
+#include "storage.bpf.h"
 
 #define ARGS_MAX 4096 /* a power of two */
 

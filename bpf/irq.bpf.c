@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hard interrupts: time in the handlers of each line, and in x86's system vectors.  On arm64 the
  * timer is a line like any other, and so are the interrupts between processors. */
-#include "ktop.bpf.h"
+#include "histogram.bpf.h"
 
 #define LINES 128 /* handlers that one CPU can tell apart, a power of two */
 #define PROBES 16

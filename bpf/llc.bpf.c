@@ -4,7 +4,7 @@
  * tasks.  Exact, where sampling charges the wrong task and finds more misses
  * than references.
  */
-#include "ktop.bpf.h"
+#include "process.bpf.h"
 
 #define PF_EXITING 0x4
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Run-queue latency: from runnable (woken, or preempted) to running. */
-#include "ktop.bpf.h"
+#include "histogram.bpf.h"
+#include "process.bpf.h"
 
 #define SLOTS 264 /* log-linear in ns, up to 2^35 ns = 34 s */
 

@@ -4,7 +4,8 @@
  * segments, smoothed round-trip time.  It is kept with the socket, so it costs no
  * hashing, and goes with it; a last record tells what was not read yet.
  */
-#include "ktop.bpf.h"
+#include "batch.bpf.h"
+#include "storage.bpf.h"
 #include <bpf/bpf_endian.h>
 
 #define AF_INET 2

@@ -12,7 +12,7 @@ from ktop.frame import Array
 LINEAR_BITS = 3
 """log2 of the linear steps in each power of two of a log-linear histogram.
 
-The same constant as HIST_LINEAR_BITS in bpf/ktop.bpf.h: 8 steps, so a value is
+The same constant as HIST_LINEAR_BITS in bpf/histogram.bpf.h: 8 steps, so a value is
 known to 1/8 of its power of two, 6.25 % either way from the middle.
 """
 

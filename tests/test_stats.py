@@ -14,7 +14,7 @@ from ktop.stats import group, grown, log2_bounds, log_linear_bounds, match, perc
 
 
 def slot_in_c(value: int, slots: int) -> int:
-    """Return what bpf/ktop.bpf.h's log_linear_slot does."""
+    """Return what bpf/histogram.bpf.h's log_linear_slot does."""
     if value < 8:
         return value
     exponent = value.bit_length() - 1

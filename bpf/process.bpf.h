@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a process did, from its birth to its end, and how that reaches user space. */
+#ifndef KTOP_PROCESS_BPF_H
+#define KTOP_PROCESS_BPF_H
+
+#include "storage.bpf.h"
+
+/* Up to 6.3 task storage comes from kmalloc(), which may wake kswapd: under the lock of a run queue
+ * that can be this very lock (6.4, 08a7ce384e33, has an allocator of BPF's own).  So there a value
+ * is only found under it, and made before: at birth, and by the iterator for those older than that.
+ */
+static __always_inline bool is_made_before(void)
+{
+	return has_task_storage() && LINUX_KERNEL_VERSION < KERNEL_VERSION(6, 4, 0);
+}
+
+#define take_task_value(map, task) task_value(&map, &_##map, task, !is_made_before())
+
+#define MADE_AT_BIRTH(make)                                                                        \
+	SEC("?tp_btf/task_newtask")                                                                \
+	int TASK_PROG(birth__tp_btf_before_6_4, struct task_struct *task)                          \
+	{                                                                                          \
+		make(task);                                                                        \
+		return 0;                                                                          \
+	}                                                                                          \
+	_Static_assert(1, "")
+
+/* For a family whose programs run under no such lock. */
+static __always_inline void make_on_demand(struct task_struct *task)
+{
+}
+
+/* `ended` in the value of a process. */
+enum {
+	ENDING = 1, /* its last record is being written */
+	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add */
+};
+
+/* The counters of a process, `map` at its group leader, reach user space through an iterator, which
+ * first does `prepare` to every task ... */
+#define PROCESS_ITERATOR(map, prepare)                                                             \
+	RECORD(processes, struct process_record);                                                  \
+	SEC("iter/task")                                                                           \
+	int processes(struct bpf_iter__task *ctx)                                                  \
+	{                                                                                          \
+		struct task_struct *task = ctx->task;                                              \
+		struct process_record record = {};                                                 \
+		typeof(map.value) value;                                                           \
+                                                                                                   \
+		if (!task)                                                                         \
+			return 0;                                                                  \
+		prepare(task);                                                                     \
+		if (task->pid != task->tgid)                                                       \
+			return 0;                                                                  \
+		value = find_task_value(map, task);                                                \
+		if (!value || value->ended == ENDED)                                               \
+			return 0;                                                                  \
+		fill_record(&record, task, value, false);                                          \
+		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
+		return 0;                                                                          \
+	}                                                                                          \
+	_Static_assert(1, "")
+
+/* ... and for the last time when it ends, so that short-lived ones count too, through the ring
+ * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
+ * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
+ * delete it here.  Several threads can find their process dead, and the first speaks for it;
+ * two on two CPUs at the same moment both do, and whoever reads it takes one. */
+#define submit_exit(map, leader, process)                                                          \
+	do {                                                                                       \
+		struct process_record *__record;                                                   \
+                                                                                                   \
+		if ((process)->ended)                                                              \
+			break;                                                                     \
+		*(volatile u8 *)&(process)->ended = ENDING;                                        \
+		__record = bpf_ringbuf_reserve(&exits, sizeof(*__record), 0);                      \
+		if (__record) {                                                                    \
+			fill_record(__record, leader, process, true);                              \
+			bpf_ringbuf_submit(__record, BPF_RB_NO_WAKEUP);                            \
+		} else {                                                                           \
+			count_lost(ring_full);                                                     \
+		}                                                                                  \
+		*(volatile u8 *)&(process)->ended = ENDED;                                         \
+		drop_substitute(map, leader);                                                      \
+	} while (0)
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* State kept with tasks and sockets, and what stands in for it on kernels that cannot. */
+#ifndef KTOP_STORAGE_BPF_H
+#define KTOP_STORAGE_BPF_H
+
+#include "ktop.bpf.h"
+
+/* What a value in a hash map is made from. */
+static const u64 nothing[32];
+
+#define SUBSTITUTE_ENTRIES 16384
+
+/* Before 5.11 tracing programs cannot keep state with a task: there an LRU hash
+ * stands in, `_map`, keyed by what identifies a task for ever.  The loader
+ * creates one of the two. */
+#define TASK_STORAGE(map, T)                                                                       \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_TASK_STORAGE);                                           \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, T);                                                                  \
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, struct task_key);                                                      \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
+
+struct task_key {
+	u64 start_ns;
+	u32 pid;
+	u32 pad;
+};
+
+static __always_inline void fill_task_key(struct task_key *key, struct task_struct *task)
+{
+	key->start_ns = read_field(task, start_boottime);
+	key->pid = read_field(task, pid);
+	key->pad = 0;
+}
+
+static __always_inline void *task_value(void *storage, void *substitute, struct task_struct *task,
+					bool make)
+{
+	struct task_key key;
+	void *value;
+
+	if (has_task_storage()) {
+		value = bpf_task_storage_get(storage, task, 0,
+					     make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+		/* Of two CPUs that make it at once one is refused, and then it is there. */
+		if (!value && make)
+			value = bpf_task_storage_get(storage, task, 0,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+		return value;
+	}
+	fill_task_key(&key, task);
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The value of `task` in a map of TASK_STORAGE, NULL when there is none ... */
+#define find_task_value(map, task) task_value(&map, &_##map, task, false)
+/* ... or not even room for one. */
+#define make_task_value(map, task) task_value(&map, &_##map, task, true)
+
+static __always_inline void drop_value(void *substitute, struct task_struct *task)
+{
+	struct task_key key;
+
+	if (has_task_storage())
+		return;
+	fill_task_key(&key, task);
+	bpf_map_delete_elem(substitute, &key);
+}
+/* Task storage goes with the task. */
+#define drop_substitute(map, task) drop_value(&_##map, task)
+
+/* Likewise of sockets, which are known by their address while they live.  The loader
+ * has the family's iter/bpf_sk_storage_map program, or iter/bpf_map_elem, walk it: the sockets of
+ * all network namespaces, where iter/tcp sees only those of the reader's. */
+#define SOCKET_STORAGE(map, T)                                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, T);                                                                  \
+	} map SEC(".maps");                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
+		__type(key, u64);                                                                  \
+		__type(value, T);                                                                  \
+	} _##map SEC(".maps");                                                                     \
+	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
+
+static __always_inline void *socket_value(void *storage, void *substitute, const struct sock *sk,
+					  bool make)
+{
+	u64 key = (u64)sk;
+	void *value;
+
+	if (has_task_storage()) {
+		value = bpf_sk_storage_get(storage, (void *)sk, 0,
+					   make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+		if (!value && make)
+			value = bpf_sk_storage_get(storage, (void *)sk, 0,
+						   BPF_LOCAL_STORAGE_GET_F_CREATE);
+		return value;
+	}
+	value = bpf_map_lookup_elem(substitute, &key);
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, &key);
+}
+
+/* The same for a map of SOCKET_STORAGE. */
+#define find_socket_value(map, sk) socket_value(&map, &_##map, sk, false)
+#define make_socket_value(map, sk) socket_value(&map, &_##map, sk, true)
+
+static __always_inline void drop_socket(void *substitute, const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	bpf_map_delete_elem(substitute, &key);
+}
+/* Socket storage goes with the socket. */
+#define drop_socket_value(map, sk) drop_socket(&_##map, sk)
+
+#endif
