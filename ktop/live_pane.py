@@ -15,7 +15,7 @@ from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
 from ktop.pane import Pane, PerfEvent
 
 if TYPE_CHECKING:
-    from ktop.kernel.loader import Family
+    from ktop.kernel.family import Family
 
 
 class LivePane:
@@ -57,7 +57,7 @@ class LivePane:
     def stand_down(self) -> None:
         """Detach everything: nobody looks."""
         if self.family is not None:
-            self.family.detach()
+            self.family.hooks.detach()
         self.attached = False
         self._before = None
 
@@ -68,7 +68,7 @@ class LivePane:
             if on:
                 self._attach((group,))
             else:
-                self.family.detach((group,))
+                self.family.hooks.detach((group,))
 
     def _attach(self, groups: Iterable[str]) -> None:
         from ktop.kernel.perf import EventRefusedError
@@ -76,7 +76,7 @@ class LivePane:
 
         if self.family is not None:
             taken = self.family.choice.taken()
-            for group, error in self.family.attach(groups, self._perf_events).items():
+            for group, error in self.family.hooks.attach(groups, self._perf_events).items():
                 hook = taken.get(group, group)
                 # An errno of perf events means other things than one of BPF.
                 in_words = error.strerror if isinstance(error, EventRefusedError) else ""
@@ -109,7 +109,7 @@ class LivePane:
     def status(self, sample: Sample | None = None) -> Status:
         """Return what is live and what is not."""
         return Status(
-            hooks=self.family.hooks() if self.family is not None else {},
+            hooks=self.family.hooks.live() if self.family is not None else {},
             refused=dict(self._refused),
             unavailable=self.unavailable,
             unattributed_ratio=sample.unattributed_ratio if sample is not None else None,

@@ -19,7 +19,7 @@ from ktop.source import HOST, Identity, Publish
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ktop.kernel.loader import Family
+    from ktop.kernel.family import Family
     from ktop.kernel.perf import Watch
     from ktop.kernel.run_time import RunTime
     from ktop.kernel.symbols import Symbols
@@ -158,7 +158,7 @@ class Sampler:
                 self._run_time.close()
             # Detach all before the first is freed: the kernel waits once, not once a family.
             for family in self._families.values():
-                family.detach()
+                family.hooks.detach()
             for family in self._families.values():
                 family.close()
 
@@ -237,7 +237,7 @@ class Sampler:
         live.attached = False
         sharing = (other for other in self._panes.values() if other.pane.family == live.pane.family)
         if live.family is not None and not any(other.attached for other in sharing):
-            live.family.detach()
+            live.family.hooks.detach()
 
     def _follow_the_cpus(self) -> None:
         """Have perf events on the CPUs that there are now."""

@@ -17,7 +17,9 @@ from _pytest.runner import runtestprotocol
 from ktop import procfs
 from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
-from ktop.kernel.loader import Family, load
+from ktop.kernel.family import Family
+from ktop.kernel.hooks import Hooks
+from ktop.kernel.loader import load
 from ktop.pane import Pane, PerfEvent
 from tests.excuses import excuse
 
@@ -96,14 +98,14 @@ class Observed:
 @pytest.fixture
 def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse programs on functions, as hosts do that do not let the kernel's code be patched."""
-    attach = Family._attach_parts
+    attach = Hooks._attach_parts
 
-    def refuse(family: Family, variant: str) -> list[int]:
-        if variant in family.function_variants():
+    def refuse(hooks: Hooks, variant: str) -> list[int]:
+        if variant in hooks.function_variants():
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-        return attach(family, variant)
+        return attach(hooks, variant)
 
-    monkeypatch.setattr(Family, "_attach_parts", refuse)
+    monkeypatch.setattr(Hooks, "_attach_parts", refuse)
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observed]]
             if lacking := [why for why in family.choice.missing().values() if words and words in why]:
                 pytest.skip(f"not on this kernel: {'; '.join(lacking)}")
             groups = [group for group in family.choice.variants if group not in {*pane.on_demand} - {*demand}]
-            assert family.attach(groups, perf_events or pane.perf_events) == {}
+            assert family.hooks.attach(groups, perf_events or pane.perf_events) == {}
             return Observed(pane, family)
 
         yield start

@@ -274,10 +274,10 @@ def test_a_completion_that_was_missed_is_counted(observe, scratch):
     """A request that is used again, though nobody saw it end, is one that was lost."""
     path = write_file(scratch / "data", 1 << 20)
     biotop = observe("biotop")
-    biotop.family.detach(("complete",))
+    biotop.family.hooks.detach(("complete",))
     biotop.begin()
     in_child(lambda: transfer(path, 256))
-    biotop.family.attach(("complete",), {})
+    biotop.family.hooks.attach(("complete",), {})
     # The disk has some tags; when they were all used once, each is used again.
     pids = [in_child(lambda: transfer(path, 256)) for _ in range(4)]
     rows = biotop.sample().rows

@@ -198,7 +198,7 @@ def test_failed_execs_on_demand(observe, tmp_path):
     assert np.isnan(rows["duration_s"]).all()
     assert len(set(rows["exec_ns"].tolist())) == 30
 
-    execsnoop.family.detach(("failed",))
+    execsnoop.family.hooks.detach(("failed",))
     execsnoop.begin()
     fail_all()
     assert len(execsnoop.rows(pid=os.getpid())["pid"]) == 0

@@ -208,8 +208,8 @@ def test_reopened_events_begin_anew(observe):
     """Their counters start at 0 again; that is no negative number."""
     llcstat = observe("llcstat", perf_events=PAGE_FAULTS)
     time.sleep(0.2)
-    llcstat.family.detach()
-    assert llcstat.family.attach(["switch", "flush", "exit"], PAGE_FAULTS) == {}
+    llcstat.family.hooks.detach()
+    assert llcstat.family.hooks.attach(["switch", "flush", "exit"], PAGE_FAULTS) == {}
     time.sleep(0.2)  # what was counted before a CPU's first switch is nobody's
     llcstat.begin()
     before = faults(os.getpid())

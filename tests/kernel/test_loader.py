@@ -113,8 +113,8 @@ def test_exactly_one_variant_of_a_group_is_taken(variants):
     family = load("variants", {"step": 1}, path=variants)
     try:
         assert family.choice.taken() == {"leave": "leave__good"}
-        assert family.attach(["leave", "only"], {}) == {}
-        assert family.hooks() == {"leave": "tp_btf/sched_switch"}
+        assert family.hooks.attach(["leave", "only"], {}) == {}
+        assert family.hooks.live() == {"leave": "tp_btf/sched_switch"}
         assert "ESRCH" in family.choice.refused["leave__absent"]
         assert "EACCES" in family.choice.refused["leave__too_many"]
         assert "no such hook" in family.choice.missing()["only"]
@@ -135,12 +135,12 @@ def test_where_every_variant_is_refused_each_is_named_with_its_reason(absent):
 def test_constants_types_and_losses(variants):
     family = load("variants", {"step": 7}, path=variants)
     try:
-        family.attach(["leave"], {})
+        family.hooks.attach(["leave"], {})
         deadline = time.monotonic() + 30
         while family.read()[0]["hits"]["count"].sum() < 7 * 600:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        family.detach()
+        family.hooks.detach()
         maps, tails, _lost = family.read()
         hits = maps["hits"]
         assert hits.shape == (libbpf.library().libbpf_num_possible_cpus(),)
@@ -151,7 +151,7 @@ def test_constants_types_and_losses(variants):
         assert len(maps["events"]) == len(tails["events"])
         # A full hash map and a ring nobody drained: each failure is counted, none is silent.
         quiet = family.read()
-        family.attach(["leave"], {})
+        family.hooks.attach(["leave"], {})
         while family.read()[2] == quiet[2] or len(family.read()[0]["keyed"]) < 100:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -164,13 +164,13 @@ def test_ring_overrun_is_counted(variants):
     """4 KiB hold 170 events of 24 bytes: the rest are lost, and the sum is what happened."""
     family = load("variants", {"step": 1}, path=variants)
     try:
-        family.attach(["leave"], {})
+        family.hooks.attach(["leave"], {})
         deadline = time.monotonic() + 30
         counter = family._arrays["hits"]
         while counter.read()["count"].sum() < 2000:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        family.detach()
+        family.hooks.detach()
         settle(counter)
         losses = family._arrays["lost"].read()
         maps, _tails, lost = family.read()
@@ -185,14 +185,14 @@ def test_a_drained_ring_loses_nothing(variants):
     """What was taken between two reads comes with the second, in order, and made room."""
     family = load("variants", {"step": 1}, path=variants)
     try:
-        family.attach(["leave"], {})
+        family.hooks.attach(["leave"], {})
         deadline = time.monotonic() + 30
         counter = family._arrays["hits"]
         while counter.read()["count"].sum() < 2000:
             assert time.monotonic() < deadline
             time.sleep(0.0001)  # a switch away, and one back
             family.drain()
-        family.detach()
+        family.hooks.detach()
         settle(counter)
         maps, _tails, _lost = family.read()
         losses = family._arrays["lost"].read()
@@ -206,7 +206,7 @@ def test_a_drained_ring_loses_nothing(variants):
 def test_nothing_is_left_after_close(variants):
     before = live_programs()
     family = load("variants", {"step": 1}, path=variants)
-    family.attach(["leave"], {})
+    family.hooks.attach(["leave"], {})
     assert live_programs() - before
     family.close()
     wait_for(lambda: not live_programs() - before)
@@ -216,7 +216,7 @@ def test_nothing_is_left_after_kill_9(variants):
     before = live_programs()
     code = (
         "import sys,time; from pathlib import Path; from ktop.kernel.loader import load\n"
-        f"f=load('variants', {{'step': 1}}, path=Path({str(variants)!r})); f.attach(['leave'], {{}})\n"
+        f"f=load('variants', {{'step': 1}}, path=Path({str(variants)!r})); f.hooks.attach(['leave'], {{}})\n"
         "print('on', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)

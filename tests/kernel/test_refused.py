@@ -10,7 +10,8 @@ import pytest
 
 from ktop import registry
 from ktop.kernel import facts
-from ktop.kernel.loader import Family
+from ktop.kernel.family import Family
+from ktop.kernel.hooks import Hooks
 from ktop.pane import Pane
 from ktop.sampler import Sampler
 
@@ -61,10 +62,10 @@ def test_each_pane_takes_what_is_left_or_says_what_lacks(pane):
 
 @pytest.mark.parametrize("pane", BY_TRACEPOINT, ids=lambda pane: pane.name)
 def test_where_every_hook_is_refused_it_says_which_and_why(pane, monkeypatch):
-    def refuse(_family: Family, _variant: str) -> list[int]:
+    def refuse(_hooks: Hooks, _variant: str) -> list[int]:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(Family, "_attach_parts", refuse)
+    monkeypatch.setattr(Hooks, "_attach_parts", refuse)
     sampler = bring_up(pane)
     try:
         status = sampler.statuses()[pane.name]

@@ -18,7 +18,8 @@ import pytest
 from ktop import registry
 from ktop.frame import Frame, length
 from ktop.kernel import facts, perf
-from ktop.kernel.loader import Family
+from ktop.kernel.family import Family
+from ktop.kernel.hooks import Hooks
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
 from ktop.pane import PerfEvent
 from ktop.process import read
@@ -215,13 +216,13 @@ def test_a_defect_while_loading_takes_one_pane_only(sampler, monkeypatch):
 
 
 def test_a_pane_with_one_hook_refused_leaves_nothing_on_the_others(sampler, monkeypatch):
-    def attach(family, variant):
+    def attach(hooks, variant):
         if variant.startswith("switch__"):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-        return real(family, variant)
+        return real(hooks, variant)
 
-    real = Family._attach_parts
-    monkeypatch.setattr(Family, "_attach_parts", attach)
+    real = Hooks._attach_parts
+    monkeypatch.setattr(Hooks, "_attach_parts", attach)
     one = sampler([registry.get("runqlat")], 0.2)
     assert "EPERM" in frames_of(one, {"runqlat"})["runqlat"].status.unavailable
     assert one.statuses()["runqlat"].hooks == {}
