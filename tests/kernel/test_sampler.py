@@ -290,9 +290,11 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
     monkeypatch.setattr(perf, "online_cpus", lambda: online)
     online = cpus[:-1]
     arrived: queue.Queue[Frame] = queue.Queue()
-    spin = f"import os; os.sched_setaffinity(0, [{cpus[-1]}])\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", spin]) as spinner:
+    spin = f"import os; os.sched_setaffinity(0, [{cpus[-1]}]); print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as spinner:
         try:
+            assert spinner.stdout is not None
+            spinner.stdout.readline()  # it has moved
             sampler([registry.get("profile")], 0.2, everything=True).start(arrived.put)
             for _ in range(3):
                 assert spinner.pid not in next_of(arrived, "profile").rows["pid"]
