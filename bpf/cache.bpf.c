@@ -299,7 +299,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
 	record->pad = 0;
-	read_comm(record->comm, task);
+	copy_comm(record->comm, task);
 	record->accesses = counters->accesses;
 	record->read_in = counters->read_in;
 	record->mapped_in = counters->mapped_in;

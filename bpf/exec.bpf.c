@@ -41,15 +41,24 @@ struct {
 	__type(value, struct scratch);
 } scratch SEC(".maps");
 
-/* Of a process, at its group leader: its last exec, of which the end is to be told. */
+/* Of a process, known by its group leader: its last exec, of which the end is to be told. */
 struct mark {
 	u64 exec_ns;
 	u32 ppid;
 	u32 uid;
 	u8 truncated;
 	char comm[TASK_COMM_LEN];
+	u8 pad[7];
 };
-TASK_STORAGE(marks, struct mark);
+
+/* More than are shown.  Not task storage: for two looks in the life of a process that costs more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct task_key);
+	__type(value, struct mark);
+} _marks SEC(".maps");
 
 static __always_inline struct scratch *take_scratch(void)
 {
@@ -126,15 +135,18 @@ int TASK_PROG(exec__tp_btf, struct task_struct *task)
 {
 	struct scratch *record = take_scratch();
 	u64 now = bpf_ktime_get_boot_ns();
-	struct mark *mark;
+	struct mark *replaced, mark = {.exec_ns = now};
+	struct task_key key;
 	u32 size;
 
 	if (!record)
 		return 0;
-	/* exec has made the calling thread the leader, whichever it was. */
-	mark = make_task_value(marks, task);
-	if (mark && mark->exec_ns)
-		send_end(task, mark, REPLACED, 0, now);
+	/* exec has made the calling thread the leader, whichever it was, with the old one's PID and
+	 * start. */
+	fill_task_key(&key, task);
+	replaced = bpf_map_lookup_elem(&_marks, &key);
+	if (replaced)
+		send_end(task, replaced, REPLACED, 0, now);
 
 	fill_event(&record->event, task, EXEC);
 	fill_caller(&record->event, task);
@@ -143,15 +155,12 @@ int TASK_PROG(exec__tp_btf, struct task_struct *task)
 	if (size <= ARGS_MAX) /* for the verifier */
 		send(record, sizeof(record->event) + size);
 
-	if (!mark) {
-		count_lost(no_storage); /* its end will not be told */
-		return 0;
-	}
-	mark->exec_ns = now;
-	mark->ppid = record->event.ppid;
-	mark->uid = record->event.uid;
-	mark->truncated = record->event.truncated;
-	__builtin_memcpy(mark->comm, record->event.comm, TASK_COMM_LEN);
+	mark.ppid = record->event.ppid;
+	mark.uid = record->event.uid;
+	mark.truncated = record->event.truncated;
+	__builtin_memcpy(mark.comm, record->event.comm, TASK_COMM_LEN);
+	if (bpf_map_update_elem(&_marks, &key, &mark, BPF_ANY))
+		count_lost(map_full); /* its end will not be told */
 	return 0;
 }
 
@@ -159,18 +168,17 @@ SEC("?tp_btf/sched_process_exit")
 int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
+	struct task_key key;
 	struct mark *mark;
-	bool dead = is_group_dead(task);
 
-	/* A leader whose other thread calls exec goes, and its mark with it. */
-	if (!dead && (task->pid != task->tgid || !is_exec_waiting(task)))
+	if (!is_group_dead(task))
 		return 0;
-	mark = find_task_value(marks, leader);
-	if (!mark || !mark->exec_ns)
+	fill_task_key(&key, leader);
+	mark = bpf_map_lookup_elem(&_marks, &key);
+	if (!mark)
 		return 0;
-	send_end(leader, mark, dead ? EXIT : REPLACED, dead ? wait_status(leader) : 0,
-		 bpf_ktime_get_boot_ns());
-	mark->exec_ns = 0;
+	send_end(leader, mark, EXIT, wait_status(leader), bpf_ktime_get_boot_ns());
+	bpf_map_delete_elem(&_marks, &key);
 	return 0;
 }
 

@@ -36,11 +36,6 @@ struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
 	int group_exit_code;
-	struct task_struct *group_exec_task; /* 5.17, 60700e38fb68: was group_exit_task */
-};
-
-struct signal_struct___before_5_17 {
-	struct task_struct *group_exit_task;
 };
 
 struct thread_info {
@@ -295,29 +290,16 @@ static __always_inline bool is_runnable(struct task_struct *prev)
 /* The last thread of its process is exiting: do_exit() has already taken it off. */
 static __always_inline bool is_group_dead(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, signal, live.counter) == 0;
+	return task->signal->live.counter == 0;
 }
 
 #define SIGNAL_GROUP_EXIT 4
-#define SIGNAL_GROUP_COREDUMP 8
-
-/* A thread calls exec and waits for the others, the leader too, to go (de_thread()). */
-static __always_inline bool is_exec_waiting(struct task_struct *task)
-{
-	struct signal_struct___before_5_17 *old = (void *)task->signal;
-
-	if (bpf_core_field_exists(old->group_exit_task)) /* set for a core dump as well */
-		return !(task->signal->flags & (SIGNAL_GROUP_EXIT | SIGNAL_GROUP_COREDUMP)) &&
-		       BPF_CORE_READ(old, group_exit_task);
-	return bpf_core_field_exists(task->signal->group_exec_task) &&
-	       BPF_CORE_READ(task, signal, group_exec_task);
-}
 
 /* What wait(2) will say of the process that `leader` leads (as wait_task_zombie()). */
 static __always_inline int wait_status(struct task_struct *leader)
 {
-	if (BPF_CORE_READ(leader, signal, flags) & SIGNAL_GROUP_EXIT)
-		return BPF_CORE_READ(leader, signal, group_exit_code);
+	if (leader->signal->flags & SIGNAL_GROUP_EXIT)
+		return leader->signal->group_exit_code;
 	return leader->exit_code;
 }
 

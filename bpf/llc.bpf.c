@@ -186,7 +186,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
-	read_comm(record->comm, task);
+	copy_comm(record->comm, task);
 	record->references = usage->references;
 	record->misses = usage->misses;
 	record->on_ns = usage->on_ns;

@@ -142,7 +142,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 {
 	record->start_ns = task->start_boottime;
 	record->pid = task->tgid;
-	read_comm(record->comm, task);
+	copy_comm(record->comm, task);
 	record->wait_ns = waits->total_ns;
 	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
