@@ -70,6 +70,25 @@ class Observed:
         """Return what happened since ``begin``, derived columns included; begins anew."""
         return self._computed(self.reading())
 
+    def prompt_sample(self, seconds: float) -> tuple[Sample, int, int]:
+        """Return (what happened in so long, ns that passed, ns that the reading took).
+
+        Host and processes are read one after the other, and who reads can be kept from the CPU in
+        between, for seconds in guests that are emulated: again, then, for up to a minute.
+        """
+        deadline = time.monotonic() + 60
+        while True:
+            first = time.monotonic_ns()
+            self.begin()
+            began = time.monotonic_ns()
+            time.sleep(seconds)
+            ended = time.monotonic_ns()
+            sample = self.sample()
+            last = time.monotonic_ns()
+            reading = began - first + last - ended
+            if reading < (last - began) / 10 or time.monotonic() > deadline:
+                return sample, last - began, reading
+
     def sample_when(self, condition: Callable[[Rows], bool]) -> Sample:
         """Return the same as soon as ``condition`` holds for its rows, or else after 10 seconds."""
         deadline = time.monotonic() + 10

@@ -116,9 +116,7 @@ def test_waits_are_counted_one_by_one(observe):
 def test_histograms_agree_with_each_other(observe, spinners):
     """Every wait is in the host's histogram, in its CPU's and in its process's."""
     runqlat = observe("runqlat")
-    runqlat.begin()
-    time.sleep(0.5)
-    sample = runqlat.sample()
+    sample, _, _ = runqlat.prompt_sample(0.5)
     host = sample.histograms[0]
     assert host.cpu is None
     assert host.counts.sum() > 0
