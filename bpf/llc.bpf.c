@@ -201,17 +201,18 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	struct cpu *cpu = this_cpu(cpus);
 	struct process *process;
 
-	if (!is_group_dead(task) || !cpu)
+	if (!cpu)
 		return 0;
-	/* Interrupts are on here, and flush is one. */
+	/* Also of a thread that is not the last: when it is switched from, its leader is not to be
+	 * found any more.  Interrupts are on here, and flush is one. */
 	*(volatile u64 *)&cpu->busy = 1;
 	process = make_task_value(usages, leader);
 	charge(cpu, process);
 	*(volatile u64 *)&cpu->busy = 0;
-	if (process)
-		submit_exit(usages, leader, process);
-	else
+	if (!process)
 		count_lost(no_storage);
+	else if (is_group_dead(task))
+		submit_exit(usages, leader, process);
 	return 0;
 }
 
