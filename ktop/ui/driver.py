@@ -8,6 +8,7 @@ the event loop with it, so a signal handler on the loop would never run.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import signal
@@ -30,6 +31,29 @@ POLL_S = 0.1
 """How soon after a lone escape the parser is asked whether it was a key."""
 
 
+class TerminalFile(io.TextIOWrapper):
+    """Text to a terminal that may die: what it does not take is dropped.
+
+    Who reads the keys sees that it is gone.  The thread of Textual that writes would end with a
+    traceback, on stderr, and what that does not take is another exit code of the interpreter.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Write to ``fd``, which stays open; what the locale's encoding lacks becomes an escape."""
+        super().__init__(open(fd, "wb", closefd=False), errors="backslashreplace")  # noqa: SIM115 - it is held
+
+    def write(self, text: str) -> int:
+        """Take all of ``text``."""
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what there is, as far as the terminal takes it."""
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
 class KtopDriver(LinuxDriver):
     """LinuxDriver that never outlives its terminal."""
 
@@ -43,9 +67,8 @@ class KtopDriver(LinuxDriver):
     ) -> None:
         """Take the signals that mean "leave"."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        # Textual writes to stderr, which may lead to a file.  What the locale's encoding lacks becomes an
-        # escape, as it does there.
-        self._file = open(STDOUT, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 - as long as we
+        # Textual writes to stderr, which may lead to a file.
+        self._file = TerminalFile(STDOUT)
         self._leaving = False
         self._wake_read, self._wake_write = os.pipe()
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from textual.drivers._writer_thread import WriterThread
+
+from ktop.ui.driver import TerminalFile
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -149,6 +152,24 @@ def test_when_the_terminal_dies(terminal):
     os.close(terminal.end)
     terminal.end = -1
     assert terminal.leaves(read=False) == 128 + signal.SIGHUP
+
+
+def test_writing_to_a_dead_terminal_is_no_error():
+    """A thread does it: the traceback would be on stderr, and the exit code the interpreter's 120."""
+    end, terminal = pty.openpty()
+    os.close(end)
+    with pytest.raises(OSError, match="Input/output error"):
+        os.write(terminal, b"x")
+    file = TerminalFile(terminal)
+    writer = WriterThread(file)
+    writer.start()
+    for _ in range(20):
+        writer.write("x" * 1000)
+    while writer.is_alive() and not writer._queue.empty():
+        time.sleep(0.01)
+    assert writer.is_alive()
+    writer.stop()
+    os.close(terminal)
 
 
 def test_when_nobody_reads_the_terminal(terminal):
