@@ -93,16 +93,17 @@ class Term:
     def applies(self, pane: Pane) -> bool:
         """Return whether ``pane`` has what the term speaks of."""
         if self.column:
-            return _find(pane, self.column) is not None
+            return bool(_find(pane, self.column))
         return any(_is_searched(column, self.value) for column in pane.columns)
 
     def mask(self, pane: Pane, rows: Rows) -> Array | None:
         """Return bool, shape (rows,): which satisfy the term; None where it does not apply."""
         if self.column:
-            column = _find(pane, self.column)
-            if column is None or column.name not in rows:
-                return None
-            found: Array | None = self._by_column(column, rows[column.name])
+            found: Array | None = None
+            for column in _find(pane, self.column):
+                if column.name in rows:
+                    here = self._by_column(column, rows[column.name])
+                    found = here if found is None else found | here
         else:
             found = self._anywhere(pane, rows)
         if found is None:
@@ -191,7 +192,7 @@ def _term(token: str, panes: Collection[Pane]) -> Term:
     if match is None:
         return Term(token, body.replace('"', ""), negated=negated)
     name, operator, value = match.group(1), match.group(2), match.group(3).replace('"', "")
-    columns = [column for pane in panes if (column := _find(pane, name)) is not None]
+    columns = [column for pane in panes for column in _find(pane, name)]
     if panes and not columns:
         if operator in {":", "=", "=="}:
             return Term(token, body.replace('"', ""), negated=negated)
@@ -232,15 +233,14 @@ def _wanted(units: set[Unit]) -> str:
     return "a number"
 
 
-def _find(pane: Pane, name: str) -> Column | None:
-    """Return the column of ``pane`` that a user calls ``name``."""
+def _find(pane: Pane, name: str) -> list[Column]:
+    """Return the columns of ``pane`` that a user calls ``name``: more than one where a title is no name."""
     name = name.lower()
     known = [column for column in pane.columns if not column.hidden and column.unit in _NAMED]
     for called in (_name, _title, _short):
-        for column in known:
-            if called(column) == name:
-                return column
-    return None
+        if found := [column for column in known if called(column) == name]:
+            return found
+    return []
 
 
 def _name(column: Column) -> str:
@@ -277,7 +277,7 @@ def _amount(text: str, unit: Unit) -> float | None:
         return None
     value = float(match.group(1)) * scale
     # Ratios are shown in per cent, so "hit_ratio<50" can only mean that.
-    return value / 100 if unit is Unit.RATIO and value > 1 and not match.group(2) else value
+    return value / 100 if unit is Unit.RATIO and value >= 1 and not match.group(2) else value
 
 
 def _numbers(values: Array) -> Array:

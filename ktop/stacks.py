@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -45,6 +46,8 @@ def tree(rows: Rows) -> Node:
         return root
     columns = [rows[name].tolist() for name in ("pid", "comm", "samples", "user_stack", "kernel_stack")]
     for pid, comm, samples, user, kernel in zip(*columns, strict=True):
+        if math.isnan(samples) or math.isnan(pid):  # a recording may lack them
+            continue
         number = int(samples)
         root.total += number
         node = _child(root, pid, f"{shown(comm)} ({pid})", int(pid), kernel=False)

@@ -108,6 +108,23 @@ def test_defaults() -> None:
     assert (options.command, options.interval, options.pane) == ("application", 2.0, "biotop")
 
 
+def test_what_is_said_before_a_command_counts():
+    options = command_line.parse(["--interval", "2", "--pid", "7", "run", "biotop"])
+    assert (options.interval, options.pid, options.panes, options.count) == (2, 7, ["biotop"], None)
+    options = command_line.parse(["--pid", "7", "run", "biotop", "--pid", "8", "-i", "3"])
+    assert (options.interval, options.pid, options.json) == (3, 8, False)
+    assert command_line.parse(["--pane", "biotop", "demo"]).pane == "biotop"
+    assert command_line.parse(["run", "biotop"]).interval == 1
+
+
+@pytest.mark.parametrize("fd", [0, 1, 2])
+def test_a_stream_that_is_closed_from_the_start_is_no_error(fd):
+    command = f'exec "$0" -m ktop --version {fd}>&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (fd != 1)
+
+
 def test_help_and_version() -> None:
     shown = ktop("-h")
     assert shown.returncode == 0

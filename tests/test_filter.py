@@ -150,6 +150,20 @@ def test_terms_on_processes(text, rows):
     assert matches(text) == rows
 
 
+def test_a_title_that_two_columns_have_means_either():
+    two = pane("two", ("lport", "PORT", Unit.NUMBER), ("rport", "PORT", Unit.NUMBER))
+    rows = {"lport": np.array([80, 1, 2, 80]), "rport": np.array([1, 80, 2, 80])}
+    assert parse("port:80").mask(two, rows).tolist() == [True, True, False, True]
+    assert parse("!port:80").mask(two, rows).tolist() == [False, False, True, False]
+    assert parse("rport:80").mask(two, rows).tolist() == [False, True, False, True]
+
+
+def test_a_ratio_is_in_per_cent_from_one_on():
+    rows = {"hit_ratio": np.array([0.005, 0.015, 0.5, 1.0])}
+    for text, found in {"hit_ratio<1": 1, "hit_ratio<2": 2, "hit_ratio<60%": 3, "hit_ratio<0.6": 3}.items():
+        assert parse(text).mask(SCHED, rows).sum() == found, text
+
+
 def test_a_term_for_another_pane_hides_nothing_and_says_so():
     both = parse("p99_us>1ms nginx", PANES)
     assert both.mask(SCHED, SCHED_ROWS).tolist() == [False, False, True, False]

@@ -22,7 +22,7 @@ from ktop import registry
 from ktop.frame import Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 from ktop.recording.codec import decode, encode
-from ktop.recording.conform import MismatchError, conform
+from ktop.recording.conform import MismatchError, conform, possible
 from ktop.recording.file import RecordingError, Writer, blocks, compact, describe
 from ktop.recording.replay import Replay, shifted
 from ktop.source import HOST, Identity
@@ -448,3 +448,32 @@ def test_a_frame_is_what_it_was(path: Path) -> None:
     (back, _) = next(block.frames() for block in blocks(path) if not block.is_header)
     assert back.rows["comm"].tolist() == frame(1.0).rows["comm"].tolist()
     assert decode(encode([back]))[0].ts == 1.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ts": 1e19},
+        {"ts": -1.0},
+        {"interval_s": 0.0},
+        {"interval_s": 1e300},
+        {"host": {"uptime_s": np.inf}},
+        {"histograms": (Histogram(np.array([0.0, 1.0]), np.array([np.nan])),)},
+        {"histograms": (Histogram(np.array([0.0, 1.0]), np.array([-1.0])),)},
+        {"histograms": (Histogram(np.array([-1.0, 1.0]), np.array([1.0])),)},
+        {"histograms": (Histogram(np.array([0.0, 1e307, np.inf]), np.array([1.0, 1.0])),)},
+    ],
+)
+def test_what_no_kernel_and_no_clock_gives_ends_the_replay(tmp_path, known, changes):
+    """Such frames pass every checksum: somebody made them, and no calendar or scale takes them."""
+    assert possible(frame(1.0))
+    with pytest.raises(MismatchError):
+        possible(replace(frame(2.0), **changes))
+    path = tmp_path / "r.ktop"
+    writer = Writer(path, IDENTITY, 1.0, [PANE.name])
+    writer.write([frame(1.0)])
+    writer.write([replace(frame(2.0), **changes)])
+    writer.close()
+    replay = Replay(path, speed=float("inf"))
+    assert [each.ts for each in collect(replay)] == [1.0]
+    assert "damaged" in replay.notes[0]

@@ -61,7 +61,8 @@ def _parser() -> ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", title="commands", help=SUPPRESS, parser_class=_Parser)
 
     def command(name: str, summary: str) -> ArgumentParser:
-        parser = commands.add_parser(name, description=summary, allow_abbrev=False)
+        # Without defaults: they would take the place of what was said before the command.
+        parser = commands.add_parser(name, description=summary, allow_abbrev=False, argument_default=SUPPRESS)
         parser.set_defaults(command=name)
         return parser
 
@@ -97,7 +98,7 @@ def _add_view(parser: ArgumentParser) -> None:
 
 
 def _add_sampling(parser: ArgumentParser) -> None:
-    parser.add_argument("-i", "--interval", metavar="S", type=interval, default=1.0, help="seconds (1)")
+    parser.add_argument("-i", "--interval", metavar="S", type=interval, help="seconds (1)")
     parser.add_argument("-n", "--count", metavar="COUNT", type=count, help="end after so many intervals")
 
 

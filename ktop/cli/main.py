@@ -36,6 +36,7 @@ class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code; never a traceback."""
+    _open_streams()
     code = _do(argv)
     try:
         sys.stdout.flush()
@@ -46,6 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget(_STDOUT)
         _say(str(error.strerror or error))
     return code
+
+
+def _open_streams() -> None:
+    """Give a process that was started without one of its three streams one that leads nowhere."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _forget(fd)
+            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115 - as long as we
 
 
 def _do(argv: Sequence[str] | None) -> int:
@@ -89,9 +98,10 @@ def _say(sentence: str) -> None:
 
 def _forget(fd: int) -> None:
     """Let the interpreter's last flush go nowhere, instead of complaining about the reader."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, fd)
-    os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != fd:
+        os.dup2(nowhere, fd)
+        os.close(nowhere)
 
 
 def _panes(names: Sequence[str]) -> tuple[Pane, ...]:

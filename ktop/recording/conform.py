@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,26 @@ from ktop.derived import restore
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Fold, Pane, Unit
 
+_LAST_TS = 1 << 33
+"""The year 2242: a later time no clock has, and no calendar's function takes all of them."""
+_MOST_BOUND = 1e18
+
 
 class MismatchError(ValueError):
     """A recorded column is of a kind that the pane cannot show."""
+
+
+def possible(frame: Frame) -> Frame:
+    """Return ``frame``; MismatchError where no kernel and no clock gives what it says beside its rows."""
+    if not 0 <= frame.ts < _LAST_TS or not (math.isnan(frame.interval_s) or 0 < frame.interval_s < _LAST_TS):
+        raise MismatchError("a frame is of no time")
+    if any(math.isinf(figure) for figure in frame.host.values()):
+        raise MismatchError("a figure of the host is without end")
+    for histogram in frame.histograms:
+        counts, bounds = histogram.counts, histogram.bounds
+        if not (np.isfinite(counts) & (counts >= 0)).all() or bounds[0] < 0 or bounds[-2] > _MOST_BOUND:
+            raise MismatchError("a histogram is of nothing that can be counted")
+    return frame
 
 
 def conform(pane: Pane, frame: Frame) -> Frame:
@@ -72,7 +90,8 @@ def _fits(column: Column, values: Array) -> bool:
         case Unit.HISTOGRAM if column.bounds is not None and values.shape[1] != len(column.bounds) - 1:
             return False
         case _:
-            return kind in ("iuf" if wide else "iufb")
+            endless = kind == "f" and bool(np.isinf(values).any())
+            return kind in ("iuf" if wide else "iufb") and not endless
 
 
 def _holds(values: Array, kind: type) -> bool:

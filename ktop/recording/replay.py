@@ -14,7 +14,7 @@ from ktop import registry
 from ktop.frame import Array, Frame
 from ktop.pane import Pane, Shape, Unit
 from ktop.recording.codec import CodecError
-from ktop.recording.conform import MismatchError, conform
+from ktop.recording.conform import MismatchError, conform, possible
 from ktop.recording.file import blocks, describe
 from ktop.source import HOST, Publish
 
@@ -127,8 +127,8 @@ class Replay:
         """Yield the Frames that can be shown, in the order of time within each block."""
         for block in blocks(self._path, self._summary.end):
             try:
-                frames = sorted(block.frames(), key=lambda frame: frame.ts)
-            except CodecError as error:
+                frames = sorted(map(possible, block.frames()), key=lambda frame: frame.ts)
+            except (CodecError, MismatchError) as error:
                 self._damaged = str(error)
                 return
             for frame in frames:

@@ -39,8 +39,8 @@ class TerminalFile(io.TextIOWrapper):
     """
 
     def __init__(self, fd: int) -> None:
-        """Write to ``fd``, which stays open; what the locale's encoding lacks becomes an escape."""
-        super().__init__(open(fd, "wb", closefd=False), errors="backslashreplace")  # noqa: SIM115 - it is held
+        """Write to ``fd``, which stays open; what the locale's encoding lacks becomes one ``?``."""
+        super().__init__(open(fd, "wb", closefd=False), errors="replace")  # noqa: SIM115 - it is held
 
     def write(self, text: str) -> int:
         """Take all of ``text``."""

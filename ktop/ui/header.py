@@ -12,7 +12,7 @@ from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette, Words
-from ktop.ui.view import SLACK_S, View
+from ktop.ui.view import View
 
 NOT_MEASURED = "–"
 """As ktop.format has it, which is not imported before the first paint."""
@@ -52,7 +52,7 @@ class Header(Drawn):
         # Before the first Frame there is no history, and none must be made for the first paint.
         at = self._view.at
         frame = (
-            self._bridge.history.latest(HOST, None if at is None else at + SLACK_S)
+            self._bridge.history.latest(HOST, None if at is None else at + self._view.slack_s)
             if self._bridge.now
             else None
         )

@@ -214,7 +214,9 @@ class HeatmapView(Drawn, can_focus=True):
             return None
         if self._hover is not None:
             column = self._hover.column - (self.map_columns - len(self.grid.columns))
-            return Cell(column, self._hover.row) if column >= 0 else None
+            # The mouse may still be where the chart was before the terminal became smaller.
+            inside = 0 <= column < len(self.grid.columns) and self._hover.row < self.map_rows
+            return Cell(column, self._hover.row) if inside else None
         if self._cursor is None or not self.has_focus:
             return None
         return Cell(self.grid.column_of(self._cursor[0]), self.grid.row_of(self._cursor[1]))

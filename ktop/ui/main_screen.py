@@ -186,7 +186,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         if view is not None and view.can_sort:
             from ktop.ui.sort_picker import SortPicker
 
-            self.app.push_screen(SortPicker(view.pane, view.sorted_by), view.sort_by)
+            self.app.push_screen(SortPicker(view.shown_pane, view.sorted_by), view.sort_by)
 
     def action_sort_next(self, step: int) -> None:
         """Sort by a neighbouring column."""

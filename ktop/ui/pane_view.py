@@ -28,7 +28,7 @@ from ktop.ui.line import Line
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table import FrameTable
 from ktop.ui.trail import Trail
-from ktop.ui.view import SLACK_S, View
+from ktop.ui.view import View
 
 if TYPE_CHECKING:
     from ktop.ui.stack_tree import StackTree
@@ -148,7 +148,7 @@ class PaneView(Vertical, Ground):
 
     def _frame(self) -> Frame | None:
         at = self._view.at
-        return self._bridge.history.latest(self.pane.name, None if at is None else at + SLACK_S)
+        return self._bridge.history.latest(self.pane.name, None if at is None else at + self._view.slack_s)
 
     def _draw_question(self, frame: Frame | None) -> None:
         notes = []
@@ -178,7 +178,7 @@ class PaneView(Vertical, Ground):
         rows = self._rows(frame)
         self._on_demand = on_demand(self.pane, frame, rows) if frame is not None else []
         total = length(rows)
-        shown = self._view.filter.mask(self.pane, rows) if total and self._view.filter else None
+        shown = self._view.filter.mask(self._shown_pane, rows) if total and self._view.filter else None
         if shown is not None:
             rows = take(rows, shown)
         if frame is not None and frame.status.unavailable and not total:
@@ -189,7 +189,7 @@ class PaneView(Vertical, Ground):
         self._rows_shown = rows
         self._follow()
         self._draw_row_chart()
-        ignored = self._view.filter.ignored(self.pane) if self._view.filter else ()
+        ignored = self._view.filter.ignored(self._shown_pane) if self._view.filter else ()
         self.post_message(self.Drawn(total if shown is None else int(shown.sum()), total, ignored))
 
     def _follow(self) -> None:
@@ -223,7 +223,7 @@ class PaneView(Vertical, Ground):
 
     def _draw_status(self, frame: Frame | None) -> None:
         at = self._view.at
-        host = self._bridge.history.latest(HOST, None if at is None else at + SLACK_S)
+        host = self._bridge.history.latest(HOST, None if at is None else at + self._view.slack_s)
         self._status.show(
             frame.status if frame is not None else Status(),
             frame.interval_s if frame is not None else None,
@@ -242,6 +242,11 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is Shape.STACKS:
             return self._table.cursor.pid if self._table.cursor is not None else None
         return _number(self._table.cursor_row(), self.pane.process_key)
+
+    @property
+    def shown_pane(self) -> Pane:
+        """What the table shows: the pane, or its totals per process."""
+        return self._shown_pane
 
     @property
     def can_sort(self) -> bool:
@@ -353,7 +358,7 @@ def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
     for column in pane.columns:
         if column.on_demand and column.on_demand in frame.status.hooks:
             came, kept = (int(np.count_nonzero(each.get(column.name, ()))) for each in (frame.rows, rows))
-            notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.2g} s, {count(kept)} kept")
+            notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.3g} s, {count(kept)} kept")
     return notes
 
 

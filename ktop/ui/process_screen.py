@@ -28,7 +28,7 @@ from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
 from ktop.ui.sections import Section, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
-from ktop.ui.view import SLACK_S, View
+from ktop.ui.view import View
 
 TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
@@ -226,7 +226,7 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
         """Return who it is, and what each pane knows of it."""
-        until = float("inf") if self.view.at is None else self.view.at + SLACK_S
+        until = float("inf") if self.view.at is None else self.view.at + self.view.slack_s
         process = None if self.source.identity.recorded else read(self.pid)
         wide = self.size.width >= TWO_COLUMNS
         width = (self.size.width // 2 if wide else self.size.width) - MARGIN

@@ -118,7 +118,7 @@ class FrameTable(Scrolled, can_focus=True):
 
     def sort_next(self, step: int) -> None:
         """Sort by the column that is ``step`` to the right (negative: left) of the one sorted by."""
-        names = [column.name for column in self.columns]
+        names = [column.name for column in self.columns if is_sortable(column)]
         if names:
             here = names.index(self.sort_column) if self.sort_column in names else 0
             self.sort_by(names[(here + step) % len(names)])

@@ -29,6 +29,11 @@ class View:
     interval_s: float = 1.0
 
     @property
+    def slack_s(self) -> float:
+        """What is dated so much after the moment looked at belongs to it, and not to the next sample."""
+        return min(SLACK_S, self.interval_s / 4)
+
+    @property
     def live(self) -> bool:
         """Whether the view moves with time."""
         return self.at is None
@@ -37,7 +42,7 @@ class View:
         """Return those of ``frames`` (in the order of time) that are not after the moment looked at."""
         if self.at is None:
             return frames
-        return frames[: bisect_right(frames, self.at + SLACK_S, key=_ts)]
+        return frames[: bisect_right(frames, self.at + self.slack_s, key=_ts)]
 
     def step(self, frames: Sequence[Frame], count: int) -> None:
         """Go ``count`` samples forward (negative: back) among ``frames``; past the newest is now."""
@@ -73,5 +78,5 @@ INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 def next_interval(seconds: float, step: int) -> float:
     """Return the interval that is next to ``seconds``: shorter for -1, longer for 1."""
     if step < 0:
-        return max((s for s in INTERVALS_S if s < seconds), default=INTERVALS_S[0])
-    return min((s for s in INTERVALS_S if s > seconds), default=INTERVALS_S[-1])
+        return max((s for s in INTERVALS_S if s < seconds), default=seconds)
+    return min((s for s in INTERVALS_S if s > seconds), default=seconds)

@@ -191,6 +191,36 @@ async def test_totals_per_process():
         await k.until(lambda: "DISK" in k.text)
 
 
+async def test_totals_can_be_sorted_by_each_column_that_is_offered():
+    async with running(pane="biotop") as k:
+        await k.press("p")
+        await k.until(lambda: "per process" in k.text and k.table.row_count)
+        offered = [column.name for column in k.view.shown_pane.columns if not column.hidden]
+        await k.press("S", "end", "enter")
+        assert k.table.sort_column in offered
+        await k.press("S")
+        assert "DISK" not in k.text
+
+
+async def test_totals_do_not_hide_by_columns_that_they_lack_and_say_so():
+    async with running(pane="biotop") as k:
+        await k.press("slash", *"disk:sda", "enter")
+        assert "no column here" not in k.text
+        await k.press("p")
+        await k.until(lambda: "no column here for disk:sda" in k.text)
+
+
+async def test_the_order_goes_round_past_what_has_none():
+    async with running(size=(150, 40)) as k:
+        begun = k.table.sort_column
+        seen: list[str] = []
+        while begun not in seen and len(seen) < 30:
+            await k.press("greater_than_sign")
+            seen.append(k.table.sort_column)
+        assert seen[-1] == begun
+        assert len(set(seen)) == len(seen) > 3
+
+
 async def test_what_runs_on_demand_is_asked_for_and_given_up():
     async with running(pane="execsnoop") as k:
         await k.press("x", "x")

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from ktop.frame import Status
 from ktop.ui.chart_area import ChartArea
 from ktop.ui.header import Header
+from ktop.ui.heatmap import HeatmapView
 from ktop.ui.help_screen import pane_help
 from ktop.ui.line import Line
 from ktop.ui.process_screen import ProcessScreen
@@ -26,6 +27,16 @@ async def test_resizing_never_breaks_it():
             await k.tick()
             await k.press(str(pane))
         assert "runqlat" in k.text
+
+
+async def test_the_mouse_outside_of_a_chart_that_became_smaller_reads_nothing():
+    async with running(size=(200, 50), ticks=200) as k:
+        heatmap = k.main.query(HeatmapView).first()
+        assert await k.pilot.hover(HeatmapView, offset=(heatmap.size.width - 4, heatmap.size.height - 4))
+        await k.pilot.resize_terminal(80, 24)
+        await k.tick(2)
+        assert "runqlat" in k.text
+        assert k.app.failure is None
 
 
 async def test_too_small_says_so():

@@ -1,0 +1,27 @@
+"""The moment looked at, and the interval."""
+
+from __future__ import annotations
+
+import pytest
+
+from ktop.frame import Frame
+from ktop.ui.view import INTERVALS_S, View, next_interval
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 0.25, 1.0, 60.0])
+def test_a_step_is_one_sample_at_every_interval(interval_s):
+    frames = [Frame("runqlat", 1000 + tick * interval_s, interval_s, {}) for tick in range(10)]
+    view = View(interval_s=interval_s)
+    seen = []
+    for _ in range(9):
+        view.step(frames, -1)
+        seen.append(view.at)
+    assert seen == [frame.ts for frame in frames[-2::-1]]
+    view.step(frames, 1)
+    assert view.at == frames[1].ts
+
+
+def test_the_interval_never_goes_the_other_way():
+    assert [next_interval(s, -1) for s in (1.0, 0.25, 0.1)] == [0.5, 0.25, 0.1]
+    assert [next_interval(s, 1) for s in (1.0, 60.0, 3600.0)] == [2.0, 60.0, 3600.0]
+    assert [next_interval(s, 1) for s in (0.1, 0.3)] == [INTERVALS_S[0], 0.5]
