@@ -51,8 +51,7 @@ struct mark {
 	u8 pad[7];
 };
 
-/* More than are shown.  Not task storage: for two looks in the life of a process that costs more.
- */
+/* More than are shown.  Not task storage: for two looks in a process's life that costs more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

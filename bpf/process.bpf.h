@@ -5,10 +5,9 @@
 
 #include "storage.bpf.h"
 
-/* Up to 6.3 task storage comes from kmalloc(), which may wake kswapd: under the lock of a run queue
- * that can be this very lock (6.4, 08a7ce384e33, has an allocator of BPF's own).  So there a value
- * is only found under it, and made before: at birth, and by the iterator for those older than that.
- */
+/* Up to 6.3 task storage comes from kmalloc(), which may wake kswapd and so take the lock of a run
+ * queue (6.4, 08a7ce384e33, has an allocator of BPF's own).  There a value is only found under such
+ * a lock, and made before: at birth, and by the iterator for tasks older than the programs. */
 static __always_inline bool is_made_before(void)
 {
 	return has_task_storage() && LINUX_KERNEL_VERSION < KERNEL_VERSION(6, 4, 0);

@@ -41,6 +41,16 @@ static __always_inline void fill_task_key(struct task_key *key, struct task_stru
 	key->pad = 0;
 }
 
+static __always_inline void *substitute_value(void *substitute, const void *key, bool make)
+{
+	void *value = bpf_map_lookup_elem(substitute, key);
+
+	if (value || !make)
+		return value;
+	bpf_map_update_elem(substitute, key, nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(substitute, key);
+}
+
 static __always_inline void *task_value(void *storage, void *substitute, struct task_struct *task,
 					bool make)
 {
@@ -57,11 +67,7 @@ static __always_inline void *task_value(void *storage, void *substitute, struct 
 		return value;
 	}
 	fill_task_key(&key, task);
-	value = bpf_map_lookup_elem(substitute, &key);
-	if (value || !make)
-		return value;
-	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(substitute, &key);
+	return substitute_value(substitute, &key, make);
 }
 
 /* The value of `task` in a map of TASK_STORAGE, NULL when there is none ... */
@@ -113,11 +119,7 @@ static __always_inline void *socket_value(void *storage, void *substitute, const
 						   BPF_LOCAL_STORAGE_GET_F_CREATE);
 		return value;
 	}
-	value = bpf_map_lookup_elem(substitute, &key);
-	if (value || !make)
-		return value;
-	bpf_map_update_elem(substitute, &key, nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(substitute, &key);
+	return substitute_value(substitute, &key, make);
 }
 
 /* The same for a map of SOCKET_STORAGE. */

@@ -16,6 +16,7 @@ from ktop.pane import Pane, PerfEvent
 
 if TYPE_CHECKING:
     from ktop.kernel.family import Family
+    from ktop.kernel.perf import Watch
 
 
 class LivePane:
@@ -35,11 +36,16 @@ class LivePane:
         self._perf_events = {name: perf_events.get(name, own) for name, own in pane.perf_events.items()}
         self._refused: dict[str, str] = {}
         self._before: Reading | None = None
+        self._cpus: Watch | None = None
+        """Of a pane with perf events."""
 
     def bring_up(self, family: Family) -> None:
         """Attach what the pane needs; on failure it is unavailable with the kernel's reason."""
+        from ktop.kernel.perf import Watch
+
         self.family = family
         self.log = family.log
+        self._cpus = Watch() if self.pane.perf_events else None
         self._refused = dict(family.choice.refused)
         groups = set(family.choice.variants) - set(self.pane.on_demand) | self.demanded
         self._attach(group for group in family.choice.variants if group in groups)
@@ -53,6 +59,10 @@ class LivePane:
             self.unavailable = "; ".join(dict.fromkeys(reasons))
         else:
             self.attached = True
+
+    def cpus_changed(self) -> bool:
+        """Return whether CPUs came or went, and the pane's perf events are to be opened anew."""
+        return self._cpus is not None and self._cpus.changed()
 
     def stand_down(self) -> None:
         """Detach everything: nobody looks."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ktop.kernel.family import Family
-    from ktop.kernel.perf import Watch
     from ktop.kernel.run_time import RunTime
     from ktop.kernel.symbols import Symbols
 
@@ -69,7 +68,6 @@ class Sampler:
         self._symbols: Symbols | None = None
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts()
-        self._cpus: Watch | None = None
         self._deadline = 0.0
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
@@ -168,10 +166,9 @@ class Sampler:
         return [self._panes[name] for name in [*first, *(name for name in self._panes if name not in first)]]
 
     def _load_all(self) -> None:
-        from ktop.kernel import limits, perf
+        from ktop.kernel import limits
 
         limits.raise_open_files()
-        self._cpus = perf.Watch()
         self._facts = facts.for_compute()
         refusal = facts.refusal()
         wanted = [
@@ -241,10 +238,8 @@ class Sampler:
 
     def _follow_the_cpus(self) -> None:
         """Have perf events on the CPUs that there are now."""
-        if self._cpus is None or not self._cpus.changed():
-            return
         for live in self._panes.values():
-            if live.attached and live.pane.perf_events:
+            if live.attached and live.cpus_changed():
                 live.stand_down()
                 self._bring_up(live)
 

@@ -120,8 +120,9 @@ def _must_allow_bpf() -> None:
     refusal = facts.refusal()
     if refusal is not None:
         raise Failure(f"{refusal}; `ktop demo` shows a recording and needs no privileges", NO_BPF)
-    if not facts.sees_all_processes():
-        _say(f"processes: {facts.PART_OF_THE_PROCESSES}; {facts.SEE_ALL_PROCESSES}")
+    processes = facts.processes()
+    if not processes.ok:
+        _say(f"{processes.name}: {processes.detail}; {processes.remedy}")
 
 
 # -- the application ---------------------------------------------------------

@@ -115,20 +115,13 @@ def checks_needed() -> list[Check]:
 
 def gather() -> list[Check]:
     """Return everything `ktop doctor` reports of the host: what is needed, then what is of use."""
-    of_use = (_processes, _lockdown, _memlock, _tracefs, _pmu, _statistics, _bcc, _pressure)
+    of_use = (processes, _lockdown, _memlock, _tracefs, _pmu, _statistics, _bcc, _pressure)
     return [*checks_needed(), *(check() for check in of_use)]
 
 
 def sees_all_processes() -> bool:
     """Return whether this is the PID namespace of the host: iter/task lists only the reader's."""
     return not (own := _pid_namespace()) or own == _HOST_PIDS
-
-
-PART_OF_THE_PROCESSES = (
-    "only those of this PID namespace; of others there are figures once they have ended, "
-    "and then of their whole life"
-)
-SEE_ALL_PROCESSES = "run ktop in the host's (docker run --pid=host; hostPID: true)"
 
 
 def _pid_namespace() -> str:
@@ -139,10 +132,17 @@ def _pid_namespace() -> str:
         return ""
 
 
-def _processes() -> Check:
+def processes() -> Check:
+    """Return whether the tables can have the processes of the whole host."""
     if sees_all_processes():
         return Check("processes", True, "all of this host")
-    return Check("processes", False, PART_OF_THE_PROCESSES, SEE_ALL_PROCESSES)
+    return Check(
+        "processes",
+        False,
+        "only those of this PID namespace; of others there are figures once they have ended, "
+        "and then of their whole life",
+        "run ktop in the host's (docker run --pid=host; hostPID: true)",
+    )
 
 
 def _lockdown() -> Check:
@@ -220,7 +220,10 @@ def _pressure() -> Check:
 
 
 def kernel_version() -> tuple[int, int]:
-    """Return major and minor of the running kernel; for what is said, never for what is tried."""
+    """Return major and minor of the running kernel.
+
+    For what is said, or no longer needed; never for what is tried.
+    """
     major, minor = os.uname().release.split(".")[:2]
     digits = "".join(character for character in minor if character.isdigit())
     return int(major), int(digits or 0)
