@@ -73,8 +73,11 @@ static __always_inline bool is_regular(struct inode *inode)
 
 static __always_inline struct use *use_of(struct task_struct *task)
 {
-	struct use *use = make_task_value(uses, task);
+	struct use *use;
 
+	if (is_over(task))
+		return find_task_value(uses, task);
+	use = make_task_value(uses, task);
 	if (!use)
 		count_lost(no_storage);
 	return use;
@@ -268,10 +271,8 @@ static __always_inline int handle_dirty(struct folio *folio)
 	struct use *thread = use_of(task);
 	u64 pages = folio_pages(folio);
 
-	if (!thread)
-		return 0;
 	count(task, thread, dirtied, pages);
-	if (thread->added == (u64)folio) {
+	if (thread && thread->added == (u64)folio) {
 		thread->added = 0;
 		count(task, thread, mixed_out, pages);
 	}

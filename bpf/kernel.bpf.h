@@ -290,8 +290,10 @@ static __always_inline bool is_runnable(struct task_struct *prev)
 /* The last thread of its process is exiting: do_exit() has already taken it off. */
 static __always_inline bool is_group_dead(struct task_struct *task)
 {
-	return task->signal->live.counter == 0;
+	return read_field(task, signal, live.counter) == 0;
 }
+
+#define PF_EXITING 0x4
 
 #define SIGNAL_GROUP_EXIT 4
 

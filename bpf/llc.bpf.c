@@ -6,8 +6,6 @@
  */
 #include "process.bpf.h"
 
-#define PF_EXITING 0x4
-
 /* The loader puts every CPU's counter in. */
 #define PERF_EVENTS(map)                                                                           \
 	struct {                                                                                   \

@@ -35,8 +35,11 @@ RING_BUFFER(exits, struct process_record, 1 << 19);
 
 static __always_inline struct waits *waits_of(struct task_struct *task)
 {
-	struct waits *value = take_task_value(waits, task);
+	struct waits *value;
 
+	if (is_over(task))
+		return find_task_value(waits, task);
+	value = take_task_value(waits, task);
 	if (!value)
 		count_lost(no_storage);
 	return value;

@@ -75,6 +75,15 @@ static __always_inline void *task_value(void *storage, void *substitute, struct 
 /* ... or not even room for one. */
 #define make_task_value(map, task) task_value(&map, &_##map, task, true)
 
+/* `task` is past its exit hook, or just before: there a substitute's entry is only found, for one
+ * made anew would stay. */
+static __always_inline bool is_over(struct task_struct *task)
+{
+	if (has_task_storage() || !(read_field(task, flags) & PF_EXITING))
+		return false;
+	return read_field(task, pid) != read_field(task, tgid) || is_group_dead(task);
+}
+
 static __always_inline void drop_value(void *substitute, struct task_struct *task)
 {
 	struct task_key key;
