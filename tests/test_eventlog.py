@@ -72,6 +72,24 @@ def test_as_of_a_time_the_future_is_not_known() -> None:
     assert log.rows()["exit_code"][0] == 3.0
 
 
+def test_what_is_held_stays_whatever_comes() -> None:
+    log = EventLog(PANE, kept=3)
+    log.add(rows((1.0, 7, b"ls", nan), (2.0, 8, b"cp", 0.0)), 2.0)
+    log.hold(2.0)
+    log.add(rows((1.0, 7, None, 3.0), *((3.0 + i, 20 + i, b"x", nan) for i in range(9))), 12.0)
+    assert log.rows(at=2.0)["pid"].tolist() == [7, 8]
+    assert log.rows(at=2.0)["exit_code"].tolist() == [pytest.approx(nan, nan_ok=True), 0.0]
+    assert log.rows(at=1.5)["pid"].tolist() == [7]
+    assert log.dropped_before(2.0) == 0
+    assert log.rows()["pid"].tolist() == [26, 27, 28]
+    assert log.dropped_before() == 8
+    log.hold(12.0)
+    assert log.rows(at=12.0)["pid"].tolist() == [26, 27, 28]
+    assert log.dropped_before(12.0) == 8
+    log.hold(None)
+    assert log.rows(at=2.0)["pid"].tolist() == []
+
+
 def test_what_came_complete_was_always_known() -> None:
     """An event whose end was in its first row keeps it at any moment looked back at."""
     log = EventLog(PANE)

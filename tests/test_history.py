@@ -108,6 +108,45 @@ def test_what_is_too_old_goes_also_of_a_pane_that_fell_silent() -> None:
     assert history.latest("disks") is None
 
 
+@pytest.mark.parametrize("every", [1.0, 20.0])
+def test_what_is_held_stays_with_what_led_to_it(every: float) -> None:
+    history = History([PANE, BY_DISK], seconds=60.0)
+    for tick in range(400):
+        ts = tick * every
+        held = 100 * every if tick > 100 else None
+        history.add(frame(ts, [1]), held)
+        if tick <= 100:
+            history.add(frame(ts, [1], BY_DISK), held)
+    kept = np.array([each.ts for each in history.frames("waits")])
+    assert kept.tolist() == history.times("waits").tolist()
+    assert set(np.arange(100 * every - 60, 100 * every + 1, every)) <= set(kept)
+    assert set(np.arange(399 * every - 60, 399 * every + 1, every)) <= set(kept)
+    assert len(kept) <= 2 * (60 / every + 16) + 16
+    assert history.latest("disks").ts == 100 * every
+    assert history.nbytes > 0
+    history.add(frame(400 * every, [1]))
+    assert history.times("waits")[0] >= 400 * every - 60 - 16
+    assert history.latest("disks") is None
+
+
+def test_what_is_held_is_the_last_to_go() -> None:
+    history = History([PANE], seconds=60.0, budget_bytes=20_000)
+    for ts in range(400):
+        history.add(frame(float(ts), [1, 2, 3]), 100.0 if ts > 100 else None)
+    found = history.latest("waits", 100.0)
+    assert found is not None
+    assert found.ts == 100.0
+
+
+def test_the_bytes_that_are_counted_are_those_of_what_is_kept() -> None:
+    history = History([PANE], seconds=60.0)
+    for tick in range(100):
+        history.add(frame(tick * 5.0, [1, 2]), 50.0 if tick > 10 else None)
+    hot = history._tracks["waits"].hot
+    blocks = history._tracks["waits"].blocks
+    assert history.nbytes == sum(map(frame_bytes, hot[:-1])) + sum(block.nbytes for block in blocks)
+
+
 def test_a_clock_set_back_begins_anew() -> None:
     history = filled(100, [1])
     history.add(frame(98.5, [1]))  # a correction

@@ -54,6 +54,11 @@ class Block:
         return len(self._tiers)
 
     @property
+    def times(self) -> Array:
+        """Return ``ts`` of its Frames: float64, ascending."""
+        return self._ts
+
+    @property
     def nbytes(self) -> int:
         """Return the memory it takes."""
         return sum(tier.nbytes for tier in self._tiers) + self._ts.nbytes * 3 + 600

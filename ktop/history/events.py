@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,16 @@ from ktop.frame import Array, Rows, length
 from ktop.pane import Pane, Unit
 
 KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The events as they were when time was held at ``at``."""
+
+    at: float
+    rows: dict[str, Array]
+    ended: Array
+    dropped: int
 
 
 class EventLog:
@@ -36,6 +47,7 @@ class EventLog:
         """Events in the arrays, the forgotten ones at the front included."""
         self._place: dict[tuple[Any, ...], int] = {}
         self._rows: dict[str, Array] | None = None
+        self._held: _Held | None = None
         self._time = next((column.name for column in pane.columns if column.unit is Unit.TIME), None)
         self._args = next((column.name for column in pane.columns if column.unit is Unit.ARGS), None)
 
@@ -80,21 +92,38 @@ class EventLog:
     def rows(self, at: float | None = None) -> dict[str, Array]:
         """Return the events, newest last; with ``at`` as they stood at that Unix time.
 
-        What was completed after ``at`` was not yet measured then.  ``dropped``
-        is not turned back: events that have gone since are missing.
+        What was completed after ``at`` was not yet measured then.  Events that
+        have gone since are missing, but for those that ``hold`` kept.
         """
+        begin = self._count - len(self)
         if self._rows is None:
-            begin = self._count - len(self)
             self._rows = {name: column[begin : self._count].copy() for name, column in self._columns.items()}
-        if at is None or not self._rows or self._time is None:
+        if at is None or self._time is None:
             return self._rows
-        seen = self._rows[self._time] <= at
-        out = {name: column[seen] for name, column in self._rows.items()}
-        open_then = self._ended[self._count - len(self) : self._count][seen] > at
+        rows, ended = self._rows, self._ended[begin : self._count]
+        if self._held is not None:
+            rows, ended = self._held.rows, self._held.ended
+        if not rows:
+            return rows
+        seen = rows[self._time] <= at
+        out = {name: column[seen] for name, column in rows.items()}
+        open_then = ended[seen] > at
         for name in self.completes:
             out[name] = out[name].copy()
             out[name][open_then] = np.nan if out[name].dtype.kind == "f" else None
         return out
+
+    def dropped_before(self, at: float | None = None) -> int:
+        """Return how many events that were older than those of ``rows(at)`` are no longer kept."""
+        return self.dropped if at is None or self._held is None else self._held.dropped
+
+    def hold(self, at: float | None) -> None:
+        """Keep the events that there are up to ``at``, whatever comes; None: no longer."""
+        if at is None:
+            self._held = None
+        elif self._held is None or at > self._held.at:
+            ended = self._ended[self._count - len(self) : self._count].copy()
+            self._held = _Held(at, self.rows(), ended, self.dropped)
 
     def _oldest(self) -> float:
         """Return the time of the oldest event kept; -inf when none has been dropped."""

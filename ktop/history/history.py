@@ -13,7 +13,7 @@ One thread may add while others read.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -56,37 +56,43 @@ class History:
         with self._lock:
             return sum(track.nbytes for track in self._tracks.values())
 
-    def add(self, frame: Frame) -> None:
-        """Keep ``frame``, the newest of its pane; forget and thin what must go."""
+    def add(self, frame: Frame, held: float | None = None) -> None:
+        """Keep ``frame``, the newest of its pane; forget and thin what must go.
+
+        What came up to ``held`` (Unix time), in ``seconds``, is not forgotten.
+        """
+        windows = [(frame.ts - self.seconds, np.inf)]
+        if held is not None:
+            windows.insert(0, (held - self.seconds, held + SLACK_S))
         with self._lock:
             self._tracks = {
                 # Where the clock was set back, two different moments would have the same time.
                 name: track
                 for name, track in self._tracks.items()
-                if track.newest <= frame.ts + SLACK_S and track.forget(frame.ts - self.seconds)
+                if track.newest <= frame.ts + SLACK_S and track.forget(windows)
             }
             track = self._tracks.get(frame.pane)
             if track is None:
                 track = self._tracks[frame.pane] = _Track(self._panes.get(frame.pane))
             track.add(frame, self.budget_bytes // HOT_SHARE // len(self._tracks))
             while sum(each.nbytes for each in self._tracks.values()) > self.budget_bytes:
-                if not self._thin():
+                if not self._thin(held):
                     break
 
-    def latest(self, pane: str, at: float | None = None) -> Frame | None:
-        """Return the newest Frame of ``pane`` (with ``ts`` <= ``at``); None when there is none."""
+    def latest(self, pane: str, at: float = np.inf) -> Frame | None:
+        """Return the newest Frame of ``pane`` with ``ts`` <= ``at``; None when there is none."""
         with self._lock:
             track = self._tracks.get(pane)
             if track is None:
                 return None
             hot, blocks = track.hot, track.blocks
         for frame in reversed(hot):
-            if at is None or frame.ts <= at:
+            if frame.ts <= at:
                 return frame
-        place = bisect_right(blocks, at or 0.0, key=lambda block: block.first) - 1
+        place = bisect_right(blocks, at, key=lambda block: block.first) - 1
         if place < 0:
             return None
-        return next(frame for frame in reversed(self._unpack(blocks[place])) if frame.ts <= (at or 0.0))
+        return next(frame for frame in reversed(self._unpack(blocks[place])) if frame.ts <= at)
 
     def frames(self, pane: str, since: float = -np.inf, until: float = np.inf) -> list[Frame]:
         """Return the Frames of ``pane`` with ``since`` <= ``ts`` <= ``until``, oldest first."""
@@ -97,6 +103,15 @@ class History:
             blocks, hot = track.between(since, until)
         packed = [frame for block in blocks for frame in self._unpack(block)]
         return [frame for frame in (*packed, *hot) if since <= frame.ts <= until]
+
+    def times(self, pane: str) -> Array:
+        """Return ``ts`` of every Frame of ``pane``: float64, ascending, shape (frames,)."""
+        with self._lock:
+            track = self._tracks.get(pane)
+            if track is None:
+                return np.zeros(0)
+            blocks, hot = track.blocks, track.hot
+        return np.concatenate([*(block.times for block in blocks), [frame.ts for frame in hot]])
 
     def span(self, pane: str | None = None) -> tuple[float, float] | None:
         """Return ``ts`` of the oldest and the newest Frame kept (of ``pane`` or of any); None without."""
@@ -139,18 +154,27 @@ class History:
                 self._cache.popitem(last=False)
         return frames
 
-    def _thin(self) -> bool:
-        """Drop the rows that are missed least; return whether there was anything to drop."""
+    def _thin(self, held: float | None) -> bool:
+        """Drop the rows that are missed least; return whether there was anything to drop.
+
+        The Frames of the ``held`` moment may lose rows, but stay.
+        """
         packed = [(track, track.thinnable()) for track in self._tracks.values()]
         blocks = [(block.first, track, block) for track, block in packed if block is not None]
         if blocks:
             _, track, block = min(blocks, key=lambda each: each[0])
             track.nbytes -= block.drop_tier()
             return True
-        whole = [track for track in self._tracks.values() if track.blocks]
+        whole = [
+            (block.first, track, block)
+            for track in self._tracks.values()
+            for block in track.blocks
+            if held is None or not block.first <= held <= block.last
+        ]
         if not whole:
             return False
-        min(whole, key=lambda track: track.oldest).drop_oldest()
+        _, track, block = min(whole, key=lambda each: each[0])
+        track.drop(block)
         return True
 
 
@@ -169,7 +193,7 @@ class _Track:
 
     @property
     def newest(self) -> float:
-        return self.hot[-1].ts
+        return self.hot[-1].ts if self.hot else self.blocks[-1].last
 
     @property
     def oldest(self) -> float:
@@ -195,20 +219,33 @@ class _Track:
         self.hot = self.hot[count:]
         self._hot_bytes = self._hot_bytes[count:]
 
-    def forget(self, before: float) -> bool:
-        """Drop what is older than ``before``; return whether anything is left."""
-        while self.blocks and self.blocks[0].last < before:
-            self.drop_oldest()
-        if not self.blocks and self.hot[0].ts < before:
-            count = bisect_left(self.hot, before, key=lambda frame: frame.ts)
-            self.nbytes -= sum(self._hot_bytes[:count])
-            self.hot, self._hot_bytes = self.hot[count:], self._hot_bytes[count:]
-        return bool(self.hot)
+    def forget(self, windows: Sequence[tuple[float, float]]) -> bool:
+        """Drop what is in none of ``windows`` (since, until); return whether anything is left."""
+        before = windows[-1][0]
+        for block in self.blocks:
+            if block.last >= before:
+                break
+            if not any(block.last >= since and block.first <= until for since, until in windows):
+                self.drop(block)
+        if self.hot and self.hot[0].ts < before:
+            kept = [
+                place
+                for place, frame in enumerate(self.hot)
+                if any(since <= frame.ts <= until for since, until in windows)
+            ]
+            # The newest is not counted.
+            sizes = [*self._hot_bytes, 0]
+            self.hot = [self.hot[place] for place in kept]
+            self.nbytes -= sum(self._hot_bytes)
+            self._hot_bytes = [sizes[place] for place in kept][:-1]
+            self.nbytes += sum(self._hot_bytes)
+        return bool(self.hot or self.blocks)
 
-    def drop_oldest(self) -> None:
-        self.nbytes -= self.blocks[0].nbytes
-        self.blocks = self.blocks[1:]
-        self._whole = max(self._whole - 1, 0)
+    def drop(self, block: Block) -> None:
+        place = self.blocks.index(block)
+        self.nbytes -= block.nbytes
+        self.blocks = [*self.blocks[:place], *self.blocks[place + 1 :]]
+        self._whole = max(self._whole - (place < self._whole), 0)
 
     def thinnable(self) -> Block | None:
         """Return the oldest block that still has a tier to drop."""

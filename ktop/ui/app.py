@@ -59,8 +59,8 @@ class KtopApp(ThemedApp):
         self.driver_class = KtopDriver
         self.source = source
         self.panes = tuple(panes)
-        self.bridge = Bridge(panes)
         self.view = View(interval_s=source.interval_s)
+        self.bridge = Bridge(panes, self.view)
         self.failure: Exception | None = None
         """What ended the application, if anything did but the user."""
         self._first = names.index(pane) if pane is not None else 0

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from ktop.frame import Frame, Rows
 from ktop.pane import Pane
 from ktop.source import HOST
+from ktop.ui.view import View
 
 if TYPE_CHECKING:
     from ktop.history.events import EventLog
@@ -32,9 +33,10 @@ class Arrived(Message, bubble=False):
 class Bridge:
     """Takes Frames on the source's thread and wakes only the widgets that show their pane."""
 
-    def __init__(self, panes: Sequence[Pane]) -> None:
-        """Keep the Frames of ``panes``, and the last events of those that have such."""
+    def __init__(self, panes: Sequence[Pane], view: View) -> None:
+        """Keep the Frames of ``panes``, the last events of those that have such, and what ``view`` holds."""
         self._panes = panes
+        self._view = view
         self._history: History | None = None
         self._logs: dict[str, EventLog] = {}
         self._lock = threading.Lock()
@@ -85,16 +87,19 @@ class Bridge:
         """Return the events of ``pane`` as they stood ``at`` that moment, and how many older ones went."""
         log = self._logs[pane]
         with self._lock:
-            return log.rows(at), log.dropped
+            log.hold(self._view.held)
+            return log.rows(at), log.dropped_before(at)
 
     def publish(self, frame: Frame) -> None:
         """Take one Frame; called on the source's thread."""
         if not self._open:
             return
-        self.history.add(frame)
+        held = self._view.held
+        self.history.add(frame, held)
         log = self._logs.get(frame.pane)
         if log is not None:
             with self._lock:
+                log.hold(held)
                 log.add(frame.rows, frame.ts)
         if frame.pane == HOST or not self.now:
             self.now = frame.ts

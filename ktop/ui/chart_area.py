@@ -22,7 +22,6 @@ BESIDE_FROM = 110
 """Columns from which the strip by CPU stands beside the heatmap, where the CPUs are many."""
 MANY_CPUS = 6
 """So many find room below the heatmap, two in a line; more would cost the table its lines."""
-STRIP_FRAMES = 64
 AIRY_FROM = 26
 """Lines of a pane from which a blank one stands between chart and table."""
 
@@ -98,13 +97,13 @@ class ChartArea(Container, Ground):
         if not self.display or self._main is None:
             return
         if isinstance(self._pane.chart, Heatmap | Lines):
-            self._trail.update()
-            frames: Sequence[Frame] = self._trail.frames(self._view)
+            frames = self._trail.frames(self._view)
             self._main.show(frames, now)
             if self._strip is not None:
-                self._count_cpus(frames)
+                recent = self._trail.by_cpu(self._view, frames)
+                self._count_cpus(recent)
                 self._strip.cell_width = self._main.cell_width
-                self._strip.show(frames[-STRIP_FRAMES:] if self._view.live else self._trail.past(self._view))
+                self._strip.show(recent)
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:
         """Find the strip its place once it is known how many CPUs there are."""

@@ -50,12 +50,7 @@ class Header(Drawn):
         """Return both lines."""
         del height  # it is two
         # Before the first Frame there is no history, and none must be made for the first paint.
-        at = self._view.at
-        frame = (
-            self._bridge.history.latest(HOST, None if at is None else at + self._view.slack_s)
-            if self._bridge.now
-            else None
-        )
+        frame = self._bridge.history.latest(HOST, self._view.until) if self._bridge.now else None
         figures = frame.host if frame is not None else {}
         when = self._when(frame.ts if frame is not None else None)
         load = _load(figures, width)

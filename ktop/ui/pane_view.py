@@ -141,14 +141,14 @@ class PaneView(Vertical, Ground):
             # and the chart was left without room for good.
             if self._chart.room != self.size:
                 self._chart.fit(self.size.width, self.size.height)
-            self._chart.draw(self._bridge.now, available=reason is None)
+            known = frame is not None or self._view.live
+            self._chart.draw(self._bridge.now, available=known and reason is None)
         self._draw_rows(frame)
         self._draw_question(frame)
         self._draw_status(frame)
 
     def _frame(self) -> Frame | None:
-        at = self._view.at
-        return self._bridge.history.latest(self.pane.name, None if at is None else at + self._view.slack_s)
+        return self._bridge.history.latest(self.pane.name, self._view.until)
 
     def _draw_question(self, frame: Frame | None) -> None:
         notes = []
@@ -184,7 +184,7 @@ class PaneView(Vertical, Ground):
         if frame is not None and frame.status.unavailable and not total:
             rows = not_measured(self._shown_pane)
         if self.pane.shape is not Shape.STACKS:
-            self._table.empty_text = _why_empty(frame, total)
+            self._table.empty_text = _why_empty(frame, total, live=self._view.live)
         self._table.show(rows)
         self._rows_shown = rows
         self._follow()
@@ -222,8 +222,7 @@ class PaneView(Vertical, Ground):
         return frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
-        at = self._view.at
-        host = self._bridge.history.latest(HOST, None if at is None else at + self._view.slack_s)
+        host = self._bridge.history.latest(HOST, self._view.until)
         self._status.show(
             frame.status if frame is not None else Status(),
             frame.interval_s if frame is not None else None,
@@ -341,10 +340,10 @@ def _number(row: Mapping[str, Any] | None, column: str) -> int | None:
     return int(value) or None
 
 
-def _why_empty(frame: Frame | None, total: int) -> str:
+def _why_empty(frame: Frame | None, total: int, *, live: bool) -> str:
     """Return what is said where there are no rows."""
     if frame is None:
-        return "waiting for the first sample"
+        return "waiting for the first sample" if live else "no sample of this moment"
     return "no row matches the filter" if total else "nothing in this interval"
 
 

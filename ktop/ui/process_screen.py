@@ -226,12 +226,16 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
         """Return who it is, and what each pane knows of it."""
-        until = float("inf") if self.view.at is None else self.view.at + self.view.slack_s
         process = None if self.source.identity.recorded else read(self.pid)
         wide = self.size.width >= TWO_COLUMNS
         width = (self.size.width // 2 if wide else self.size.width) - MARGIN
         start_ns, histories = across(
-            self.bridge.history, self.panes, self.pid, self._start_ns, self._process or process, until
+            self.bridge.history,
+            self.panes,
+            self.pid,
+            self._start_ns,
+            self._process or process,
+            self.view.until,
         )
         known: list[tuple[Section, ProcessHistory]] = []
         for pane, history in zip(self.panes, histories, strict=True):

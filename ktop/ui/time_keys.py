@@ -22,16 +22,15 @@ class TimeKeys:
 
     def action_pause(self) -> None:
         """Hold the newest sample, or go back to now."""
-        newest = self.bridge.history.latest(self.timeline())
-        self.view.pause([newest] if newest is not None else [])
+        self.view.pause(self.bridge.history.times(self.timeline()))
         self.redraw()
 
     def action_step(self, count: int) -> None:
         """Go ``count`` samples forward or back."""
-        self.view.step(self.bridge.history.frames(self.timeline()), count)
+        self.view.step(self.bridge.history.times(self.timeline()), count)
         self.redraw()
 
     def action_leap(self, seconds: float) -> None:
         """Go ``seconds`` forward or back."""
-        self.view.leap(self.bridge.history.frames(self.timeline()), seconds)
+        self.view.leap(self.bridge.history.times(self.timeline()), seconds)
         self.redraw()

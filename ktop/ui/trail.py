@@ -6,10 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ktop.frame import Frame
 from ktop.history.history import History
 from ktop.ui.view import View
 
+MOST_FRAMES = 2400
+"""Ten minutes at four a second: more than ten to a column of the widest chart."""
 CPU_FRAMES = 64
 """Histograms by CPU are kept for so many Frames only: the strip shows the last seconds, and on a
 host with hundreds of CPUs they are most of the memory."""
@@ -22,14 +26,39 @@ class Trail:
     unpack all of them each second.
     """
 
-    def __init__(self, history: History, pane: str, frames: int = 600) -> None:
-        """Keep the last ``frames`` of ``pane``."""
+    def __init__(self, history: History, pane: str) -> None:
+        """Follow ``pane`` in ``history``."""
         self._history = history
         self._pane = pane
-        self._kept: deque[Frame] = deque(maxlen=frames)
+        self._kept: deque[Frame] = deque(maxlen=MOST_FRAMES)
+        self._past: list[Frame] = []
 
-    def update(self) -> None:
-        """Add what came since the last call."""
+    def frames(self, view: View) -> Sequence[Frame]:
+        """Return the Frames up to the moment looked at, oldest first, MOST_FRAMES at most."""
+        if view.live:
+            self._past = []
+            self._update()
+            return list(self._kept)
+        wanted = self._history.times(self._pane)
+        wanted = wanted[: np.searchsorted(wanted, view.until, side="right")][-MOST_FRAMES:].tolist()
+        # From one moment to the next nearly all are the same.
+        known = {frame.ts: frame for frame in (*self._kept, *self._past)}
+        missing = [ts for ts in wanted if ts not in known]
+        if missing:
+            found = self._history.frames(self._pane, since=missing[0], until=missing[-1])
+            known |= {frame.ts: _without(frame, cpus=True) for frame in found}
+        self._past = [known[ts] for ts in wanted if ts in known]
+        return self._past
+
+    def by_cpu(self, view: View, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """Return the last CPU_FRAMES of ``frames``, those up to the moment looked at, with all histograms."""
+        chosen = frames[-CPU_FRAMES:]
+        if view.live or not chosen:
+            return chosen
+        return self._history.frames(self._pane, since=chosen[0].ts, until=chosen[-1].ts)
+
+    def _update(self) -> None:
+        """Add what came since the last call, and drop what the history forgets."""
         newest = self._history.latest(self._pane)
         if newest is None or (self._kept and self._kept[-1].ts == newest.ts):
             return
@@ -39,23 +68,20 @@ class Trail:
         since = self._kept[-1].ts if self._kept else float("-inf")
         for frame in self._history.frames(self._pane, since=since):
             if frame.ts > since:
-                self._kept.append(replace(frame, rows={}))
+                self._kept.append(_without(frame))
+        while self._kept and self._kept[0].ts < newest.ts - self._history.seconds:
+            self._kept.popleft()
         if len(self._kept) > CPU_FRAMES:
             old = len(self._kept) - CPU_FRAMES
             while old > 0 and _by_cpu(self._kept[old - 1]):
                 old -= 1
-                frame = self._kept[old]
-                whole = tuple(each for each in frame.histograms if each.cpu is None)
-                self._kept[old] = replace(frame, histograms=whole)
+                self._kept[old] = _without(self._kept[old], cpus=True)
 
-    def frames(self, view: View) -> Sequence[Frame]:
-        """Return the Frames up to the moment looked at, oldest first."""
-        return view.until(list(self._kept))
 
-    def past(self, view: View) -> Sequence[Frame]:
-        """Return the last CPU_FRAMES Frames up to the moment looked at, with the histograms by CPU."""
-        chosen = self.frames(view)[-CPU_FRAMES:]
-        return self._history.frames(self._pane, since=chosen[0].ts, until=chosen[-1].ts) if chosen else []
+def _without(frame: Frame, *, cpus: bool = False) -> Frame:
+    """Return ``frame`` without its rows, and without the histograms by CPU when ``cpus``."""
+    histograms = tuple(each for each in frame.histograms if each.cpu is None) if cpus else frame.histograms
+    return replace(frame, rows={}, histograms=histograms)
 
 
 def _by_cpu(frame: Frame) -> bool:

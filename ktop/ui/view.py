@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from ktop.frame import Frame
 
 if TYPE_CHECKING:
     from ktop.filter import Filter
+    from ktop.frame import Array
 
 SLACK_S = 0.1
 """Frames of one tick are dated within this of each other, family by family."""
 
 
-@dataclass(slots=True)
 class View:
-    """The state of looking; collecting knows nothing of it."""
+    """The state of looking; collecting knows nothing of it, but for what must be kept meanwhile."""
 
-    at: float | None = None
-    """The moment looked at (Unix time); None: now, and it moves on."""
-    filter: Filter | None = None
-    """Which rows are shown, in every pane; None: all."""
-    follow: int | None = None
-    """The process (PID) that the cursor goes to in every pane."""
-    interval_s: float = 1.0
+    def __init__(self, interval_s: float = 1.0) -> None:
+        """Look at now, at everything."""
+        self.filter: Filter | None = None
+        """Which rows are shown, in every pane; None: all."""
+        self.follow: int | None = None
+        """The process (PID) that the cursor goes to in every pane."""
+        self.interval_s = interval_s
+        self.held: float | None = None
+        """The latest moment looked at since time was held (Unix time): it and what led to it stay."""
+        self._at: float | None = None
+
+    @property
+    def at(self) -> float | None:
+        """The moment looked at (Unix time); None: now, and it moves on."""
+        return self._at
+
+    @at.setter
+    def at(self, at: float | None) -> None:
+        self._at = at
+        self.held = None if at is None else max(at, self.held or at)
 
     @property
     def slack_s(self) -> float:
@@ -38,37 +48,29 @@ class View:
         """Whether the view moves with time."""
         return self.at is None
 
-    def until(self, frames: Sequence[Frame]) -> Sequence[Frame]:
-        """Return those of ``frames`` (in the order of time) that are not after the moment looked at."""
-        if self.at is None:
-            return frames
-        return frames[: bisect_right(frames, self.at + self.slack_s, key=_ts)]
+    @property
+    def until(self) -> float:
+        """Up to when samples belong to the moment looked at, or came before it."""
+        return math.inf if self.at is None else self.at + self.slack_s
 
-    def step(self, frames: Sequence[Frame], count: int) -> None:
-        """Go ``count`` samples forward (negative: back) among ``frames``; past the newest is now."""
-        if not frames or (self.live and count > 0):
+    def step(self, times: Array, count: int) -> None:
+        """Go ``count`` samples forward (negative: back) among ascending ``times``; past the newest is now."""
+        if not len(times) or (self.live and count > 0):
             return
-        here = len(self.until(frames)) - 1
+        here = bisect_right(times, self.until) - 1
         there = here + count
-        self.at = None if there >= len(frames) else frames[max(there, 0)].ts
+        self.at = None if there >= len(times) else float(times[max(there, 0)])
 
-    def leap(self, frames: Sequence[Frame], seconds: float) -> None:
-        """Go ``seconds`` forward (negative: back), within ``frames``; past the newest is now."""
-        if not frames or (self.live and seconds > 0):
+    def leap(self, times: Array, seconds: float) -> None:
+        """Go ``seconds`` forward (negative: back), within ``times``; past the newest is now."""
+        if not len(times) or (self.live and seconds > 0):
             return
-        there = (frames[-1].ts if self.at is None else self.at) + seconds
-        self.at = None if there > frames[-1].ts else max(there, frames[0].ts)
+        there = (float(times[-1]) if self.at is None else self.at) + seconds
+        self.at = None if there > times[-1] else max(there, float(times[0]))
 
-    def pause(self, frames: Sequence[Frame]) -> None:
+    def pause(self, times: Array) -> None:
         """Hold the newest sample, or go on when something is held."""
-        if self.live:
-            self.at = frames[-1].ts if frames else None
-        else:
-            self.at = None
-
-
-def _ts(frame: Frame) -> float:
-    return frame.ts
+        self.at = float(times[-1]) if self.live and len(times) else None
 
 
 INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,33 @@ async def test_pause_holds_the_view_and_collecting_goes_on():
         await k.press("space")
         assert "paused" not in k.text
         assert k.app.view.live
+
+
+async def test_what_is_held_outlasts_the_history():
+    async with running() as k:
+        await k.press("space")
+        at = k.app.view.at
+        before = _but_for_ages(k.main_text)
+        k.source.ticks += 900
+        await k.tick(3)
+        await k.press("6", "1")
+        await k.until(lambda: k.view.pane.name == "runqlat")
+        assert "-15:03 · paused" in k.main_text
+        assert _but_for_ages(k.main_text) == before
+        await k.press("left_square_bracket")
+        assert k.app.view.at == at - 1
+        await k.press("right_square_bracket")
+        assert k.app.view.at == at
+        await k.press("right_square_bracket")
+        assert k.app.view.at == at + 901
+        await k.press("space")
+        await k.tick()
+        assert k.main.history.times("runqlat")[0] == at + 901
+
+
+def _but_for_ages(text):
+    """Return all lines but the header's and the axis of time, which counts from now."""
+    return [line for line in text.splitlines()[2:] if not re.search(r"  -\d+m?|  now", line)]
 
 
 async def test_sorting_filtering_and_drilling_work_while_paused():

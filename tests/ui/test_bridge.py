@@ -13,6 +13,7 @@ from ktop.frame import Frame
 from ktop.history import history
 from ktop.source import HOST
 from ktop.ui.bridge import Bridge
+from ktop.ui.view import View
 from tests.ui.synthetic import PANES
 
 
@@ -46,7 +47,7 @@ def log() -> list[str]:
 
 
 async def test_the_host_and_the_pane_in_sight_are_told_together(log):
-    bridge = Bridge(PANES)
+    bridge = Bridge(PANES, View())
     bridge.watch(HOST, Told("header", log))
     bridge.watch("runqlat", Told("pane", log))
     bridge.publish(_frame(HOST, 1.0))
@@ -60,7 +61,7 @@ async def test_the_host_and_the_pane_in_sight_are_told_together(log):
 
 
 async def test_the_host_is_told_of_where_no_pane_has_anything(log):
-    bridge = Bridge(PANES)
+    bridge = Bridge(PANES, View())
     bridge.watch(HOST, Told("header", log))
     bridge.publish(_frame(HOST, 1.0))
     bridge.publish(_frame(HOST, 2.0))
@@ -69,7 +70,7 @@ async def test_the_host_is_told_of_where_no_pane_has_anything(log):
 
 
 async def test_nobody_is_told_after_the_end(log):
-    bridge = Bridge(PANES)
+    bridge = Bridge(PANES, View())
     bridge.watch("runqlat", Told("pane", log))
     bridge.close()
     bridge.publish(_frame("runqlat", 1.0))
@@ -78,7 +79,7 @@ async def test_nobody_is_told_after_the_end(log):
 
 
 def test_two_threads_make_one_history(monkeypatch):
-    bridge = Bridge(PANES)
+    bridge = Bridge(PANES, View())
     asked = threading.Event()
     seen = []
 
