@@ -191,6 +191,11 @@ class Pane:
     process_key: str = "pid"
     """The column that names the process; drill-down and per-process totals go by it."""
 
+    @property
+    def has_processes(self) -> bool:
+        """Whether its rows are of processes."""
+        return any(column.name == self.process_key for column in self.columns)
+
     def column(self, name: str) -> Column:
         """Return the column called ``name``; KeyError when there is none."""
         for column in self.columns:

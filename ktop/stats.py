@@ -98,8 +98,11 @@ def group(keys: Sequence[Array]) -> tuple[Array, Array]:
 
 def _sortable(key: Array) -> Array:
     """Return ``key`` as something lexsort takes: integers, or codes of the distinct values."""
-    if key.dtype.kind in "iufb":
+    if key.dtype.kind in "iub":
         return key
+    if key.dtype.kind == "f":
+        # What was not measured is one group: NaN would be many.
+        return np.unique(key, return_inverse=True)[1] if np.isnan(key).any() else key
     if key.dtype.kind == "O":
         # Stacks and arguments, None among them, have no order: they are told apart, no more.
         seen: dict[Any, int] = {}

@@ -38,8 +38,7 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
     """
     if not frames or limit < 1:
         return NOTHING
-    span = merge * frames[-1].interval_s
-    whose = _columns_of(frames, span) if merge > 1 else np.arange(len(frames))
+    whose = numbers(frames, merge)
     first = int(np.searchsorted(whose, whose[-1] - limit + 1))
     frames, whose = frames[first:], whose[first:] - whose[first]
     bounds = next(
@@ -55,8 +54,11 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
     return Columns(bounds, counts, ts)
 
 
-def _columns_of(frames: Sequence[Frame], span: float) -> Array:
+def numbers(frames: Sequence[Frame], merge: int) -> Array:
     """Return the number of each Frame's column; consecutive, also over gaps in time."""
+    if merge == 1 or not frames:
+        return np.arange(len(frames))
+    span = merge * frames[-1].interval_s
     bucket = np.array([np.floor(frame.ts / span + 1e-6) for frame in frames])
     return np.concatenate([[0], np.cumsum(np.diff(bucket) != 0)])
 

@@ -103,7 +103,14 @@ class ChartArea(Container, Ground):
                 recent = self._trail.by_cpu(self._view, frames)
                 self._count_cpus(recent)
                 self._strip.cell_width = self._main.cell_width
+                self._strip.merge = self._main.merge
                 self._strip.show(recent)
+
+    def on_heatmap_view_zoomed(self) -> None:
+        """Have the strip below show the same columns."""
+        if self._strip is not None:
+            self._strip.merge = self._main.merge
+            self._strip.redraw()
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:
         """Find the strip its place once it is known how many CPUs there are."""

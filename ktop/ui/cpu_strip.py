@@ -11,6 +11,7 @@ from rich.style import Style
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
 from ktop.stats import percentile
+from ktop.ui import bins
 from ktop.ui.blocks import RISING, Parts, painted
 from ktop.ui.drawn import Drawn
 from ktop.ui.heatmap import GUTTER
@@ -29,22 +30,26 @@ WARN, HOT = 1_000.0, 10_000.0
 
 @dataclass(frozen=True, slots=True)
 class CpuHistory:
-    """Percentiles by CPU (or group of neighbours) and interval."""
+    """Percentiles by CPU (or group of neighbours) and column of time."""
 
     labels: tuple[str, ...]
     values: Array
-    """float64, shape (labels, frames), microseconds; NaN where nothing was counted."""
+    """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
 
 
-def _percentiles(frames: Sequence[Frame], cpus: int, each: int, q: float) -> Array:
-    """Return percentiles by group of ``each`` CPUs: float64, shape (groups, frames)."""
+def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float) -> Array:
+    """Return percentiles by group of ``each`` CPUs: float64, shape (groups, columns)."""
     histograms = [
-        (index, h) for index, frame in enumerate(frames) for h in frame.histograms if h.cpu is not None
+        (index, h)
+        for index, frames in enumerate(columns)
+        for frame in frames
+        for h in frame.histograms
+        if h.cpu is not None
     ]
     if not histograms:
-        return np.full((-(-cpus // each), len(frames)), np.nan)
+        return np.full((-(-cpus // each), len(columns)), np.nan)
     bounds = histograms[-1][1].bounds
-    counts = np.zeros((-(-cpus // each), len(frames), len(bounds) - 1))
+    counts = np.zeros((-(-cpus // each), len(columns), len(bounds) - 1))
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
             counts[(histogram.cpu or 0) // each, index] += histogram.counts
@@ -59,31 +64,43 @@ class CpuPercentiles:
         self._q = q
         self._cpus = 0
         self._lines = 0
-        self._known: dict[float, Array] = {}
-        """By time of the Frame: float64, shape (labels,)."""
+        self._known: dict[tuple[float, ...], Array] = {}
+        """By the times of a column's Frames: float64, shape (labels,)."""
 
-    def update(self, frames: Sequence[Frame], lines: int) -> CpuHistory:
-        """Return the percentile by CPU in each of ``frames``, in at most ``lines`` groups.
+    def update(self, frames: Sequence[Frame], lines: int, merge: int = 1) -> CpuHistory:
+        """Return the percentile by CPU over the time of ``frames``, in at most ``lines`` groups.
+
+        ``merge`` intervals make one column, those that ``bins.columns`` has as one.
 
         CPUs that are too many are grouped with their neighbours, whose counts are
         added up; one once seen keeps its line.  A CPU on which nothing was counted
         has no histogram in that Frame.
         """
-        new = [frame for frame in frames if frame.ts not in self._known]
-        most = max((h.cpu + 1 for frame in new for h in frame.histograms if h.cpu is not None), default=0)
+        columns = _columns(frames, merge)
+        new = {times: column for times, column in columns.items() if times not in self._known}
+        seen = [h.cpu for each in new.values() for frame in each for h in frame.histograms]
+        most = max((cpu + 1 for cpu in seen if cpu is not None), default=0)
         if most > self._cpus or lines != self._lines:
             self._cpus, self._lines = max(most, self._cpus), lines
             self._known.clear()
-            new = list(frames)
+            new = columns
         if not self._cpus or not frames or lines < 1:
-            return CpuHistory((), np.zeros((0, len(frames))))
+            return CpuHistory((), np.zeros((0, len(columns))))
         each = -(-self._cpus // lines)
         known = self._known
         if new:
-            values = _percentiles(new, self._cpus, each, self._q)
-            known |= {frame.ts: values[:, index] for index, frame in enumerate(new)}
-        self._known = {frame.ts: known[frame.ts] for frame in frames}
+            values = _percentiles(list(new.values()), self._cpus, each, self._q)
+            known |= {times: values[:, index] for index, times in enumerate(new)}
+        self._known = {times: known[times] for times in columns}
         return CpuHistory(tuple(_labels(self._cpus, each)), np.stack(list(self._known.values()), axis=1))
+
+
+def _columns(frames: Sequence[Frame], merge: int) -> dict[tuple[float, ...], list[Frame]]:
+    """Return the Frames of each column, by their times."""
+    columns: dict[int, list[Frame]] = {}
+    for number, frame in zip(bins.numbers(frames, merge).tolist(), frames, strict=True):
+        columns.setdefault(number, []).append(frame)
+    return {tuple(frame.ts for frame in column): column for column in columns.values()}
 
 
 def _labels(cpus: int, each: int) -> list[str]:
@@ -110,7 +127,9 @@ class CpuStrip(Drawn):
         self.title = title
         self._history = CpuPercentiles()
         self.cell_width = 1
-        """Cells of an interval where a CPU has the whole width."""
+        """Cells of a column where a CPU has the whole width."""
+        self.merge = 1
+        """Intervals in a column."""
         self._frames: Sequence[Frame] = ()
 
     def show(self, frames: Sequence[Frame]) -> None:
@@ -122,11 +141,11 @@ class CpuStrip(Drawn):
         """Return the title and a line for each CPU or group."""
         head: list[Parts] = [[(self.title, look.style("strong"))]] if self.title and height > 1 else []
         rows = height - len(head)
-        frames = self._frames[-width:]
+        frames = self._frames
         if not frames:
             return head
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
-        history = self._history.update(frames, rows * most)
+        history = self._history.update(frames, rows * most, self.merge)
         if not history.labels:
             return [*head, [("no CPU has anything to show", look.style("muted"))]]
         across = -(-len(history.labels) // rows)

@@ -53,6 +53,9 @@ class HeatmapView(Drawn, can_focus=True):
         Binding("escape", "leave", "Leave", show=False, id="heatmap.leave", tooltip="Hide the cursor"),
     ]
 
+    class Zoomed(Message):
+        """Columns stand for more intervals now, or for fewer."""
+
     class Left(Message):
         """The user left the map with Escape: the focus belongs elsewhere."""
 
@@ -98,6 +101,11 @@ class HeatmapView(Drawn, can_focus=True):
         """Columns there is room for."""
         return max((self.outer_size.width - GUTTER) // self.cell_width, 0)
 
+    @property
+    def merge(self) -> int:
+        """Intervals in one column."""
+        return ZOOMS[self._zoom]
+
     # Drawing
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
@@ -108,9 +116,7 @@ class HeatmapView(Drawn, can_focus=True):
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
-            self.grid.fit(
-                self._frames, self.map_columns, self.map_rows, halves=halves, merge=ZOOMS[self._zoom]
-            )
+            self.grid.fit(self._frames, self.map_columns, self.map_rows, halves=halves, merge=self.merge)
             self._stale, self._fitted = False, (width, height)
         art, at = self._art, self._at()
         body = self._body(art, at) if self.grid else self._empty(art)
@@ -178,7 +184,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _times(self, art: HeatCells) -> Parts:
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
         text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
-        zoom = f"×{ZOOMS[self._zoom]}" if self._zoom else ""
+        zoom = f"×{self.merge}" if self._zoom else ""
         axis = zoom.rjust(GUTTER - 1) + " " + text
         return [(axis, art.palette.style("muted"))]
 
@@ -245,6 +251,7 @@ class HeatmapView(Drawn, can_focus=True):
         self._zoom = (self._zoom + 1) % len(ZOOMS)
         self._stale = True
         self.redraw()
+        self.post_message(self.Zoomed())
 
     def action_leave(self) -> None:
         """Hide the cursor and give the focus away."""

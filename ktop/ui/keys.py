@@ -170,16 +170,15 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
 
 def idle(pane: Pane) -> frozenset[str]:
     """Return the ids of the bindings that do nothing in ``pane``: its keys are shown without them."""
-    has_processes = any(column.name == pane.process_key for column in pane.columns)
     return frozenset(
         ident
         for ident, works in (
-            ("table.select", has_processes),
+            ("table.select", pane.has_processes),
             *(
                 (ident, pane.shape is not Shape.STACKS)
                 for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")
             ),
-            ("view.follow", has_processes),
+            ("view.follow", pane.has_processes),
             ("view.per_process", has_totals(pane)),
             ("view.on_demand", bool(pane.on_demand)),
             ("view.chart", isinstance(pane.chart, Heatmap)),
@@ -198,6 +197,6 @@ def has_totals(pane: Pane) -> bool:
     """Return whether a process can have several rows in ``pane``, which can be added up."""
     return (
         pane.shape is Shape.TABLE
+        and pane.has_processes
         and set(pane.key) - {"start_ns"} != {pane.process_key}
-        and any(column.name == pane.process_key for column in pane.columns)
     )

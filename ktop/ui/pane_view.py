@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ktop.ui.stack_tree import StackTree
 
 STACK_SECONDS = 30.0
-"""Stacks are added up over that long: one interval's samples say little."""
+"""Stacks are added up over that long, or an interval that is longer: a few samples say little."""
 
 
 class PaneView(Vertical, Ground):
@@ -72,6 +72,8 @@ class PaneView(Vertical, Ground):
         self._per_process = False
         self._rows_shown: Rows = {}
         self._older = 0
+        self._stacks_s = 0.0
+        """Seconds that the stacks shown were sampled in."""
         self._on_demand: list[str] = []
 
     # -- parts ---------------------------------------------------------------
@@ -155,9 +157,10 @@ class PaneView(Vertical, Ground):
         if self._per_process:
             notes.append("per process")
         if self.pane.shape is Shape.STACKS:
-            notes.append(f"last {STACK_SECONDS:.0f} s")
+            notes.append(f"last {self._stacks_s:.3g} s")
         if self._view.follow is not None:
-            notes.append(f"following {self._view.follow}")
+            waiting = self.pane.has_processes and self.pid != self._view.follow
+            notes.append(f"following {self._view.follow}{', which has no row now' if waiting else ''}")
         notes += self._on_demand
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
@@ -199,8 +202,12 @@ class PaneView(Vertical, Ground):
             if pid is not None and self.pid != pid:
                 self._table.go_to(pid)
             return
+        if not self.pane.has_processes:
+            return
         if pid is not None and (not self._table.follow or self.pid != pid):
-            self._table.go_to(**{self.pane.process_key: pid})
+            process = {self.pane.process_key: pid}
+            if not self._table.go_to(**process):
+                self._table.wait_for(**process)
         if self._table.follow != (pid is not None):
             self._table.follow = pid is not None
 
@@ -212,13 +219,14 @@ class PaneView(Vertical, Ground):
             rows, self._older = self._bridge.events(self.pane.name, None if self._view.live else frame.ts)
             return rows
         if self.pane.shape is Shape.STACKS:
-            frames = self._bridge.history.frames(
-                self.pane.name, since=frame.ts - STACK_SECONDS, until=frame.ts
-            )
+            # Half an interval: they do not come to the millisecond.
+            since = frame.ts - STACK_SECONDS + frame.interval_s / 2
+            frames = self._bridge.history.frames(self.pane.name, since=min(since, frame.ts), until=frame.ts)
+            self._stacks_s = sum(each.interval_s for each in frames)
             tables = [each.rows for each in frames if len(each)]
             return fold(self.pane, joined(tables), self.pane.key) if tables else {}
         if self._per_process and len(frame):
-            return fold(self._shown_pane, frame.rows, (self.pane.process_key,))
+            return fold(self._shown_pane, frame.rows, self._shown_pane.key)
         return frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
@@ -315,6 +323,12 @@ class PaneView(Vertical, Ground):
         if pid is not None:
             self.post_message(self.Opened(pid, _number(event.row, START)))
 
+    def on_frame_table_awaited(self, event: FrameTable.Awaited) -> None:
+        """Open the process that is followed."""
+        event.stop()
+        if self._view.follow is not None:
+            self.post_message(self.Opened(self._view.follow, None))
+
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
         """Open the process of the line: where a PID was used again, the last one."""
         event.stop()
@@ -363,7 +377,9 @@ def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
 
 def per_process(pane: Pane) -> Pane:
     """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
-    keep = {pane.process_key, "comm", START}
+    # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
+    identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
+    keep = {*identity, "comm"}
     parts = {name for name in pane.key if name not in keep}
     columns = tuple(
         column
@@ -371,7 +387,7 @@ def per_process(pane: Pane) -> Pane:
         if column.name in keep
         or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
     )
-    return replace(pane, key=(pane.process_key,), columns=columns)
+    return replace(pane, key=identity, columns=columns)
 
 
 def joined(tables: Sequence[Rows]) -> Rows:

@@ -45,16 +45,18 @@ class PaneSection(Vertical):
         """Make room for ``pane``."""
         super().__init__()
         self.pane = pane
+        self._title = [(pane.name, "strong bold"), ("  " + pane.question, "muted")]
         self._chart: Any = None
 
     def compose(self) -> ComposeResult:
         """Compose title and text; the histogram comes when there is one."""
-        yield Line([(self.pane.name, "strong bold"), ("  " + self.pane.question, "muted")])
+        yield Line(self._title)
         yield Static(Content.styled("…", "$muted"), markup=False)
 
     def show(self, content: Section) -> None:
         """Show ``content``; nothing when there is none."""
         self.display = not content.why_empty
+        self.query_one(Line).set(self._title, [(content.note, "warn")] if content.note else [])
         self.query_one(Static).update(Content("\n").join(content.lines))
         if content.histogram is None:
             return
@@ -143,7 +145,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         super().__init__()
         self.pid = pid
         self.source = source
-        self.panes = [pane for pane in panes if any(each.name == pane.process_key for each in pane.columns)]
+        self.panes = [pane for pane in panes if pane.has_processes]
         self.bridge = bridge
         self.view = view
         self._process: Process | None = None
@@ -278,7 +280,9 @@ class ProcessScreen(TimeKeys, LaidOut):
     def _draw_title(self) -> None:
         """Draw which process it is, and how far the figures can be trusted."""
         span = self.bridge.history.span()
-        kept = lasted(span[1] - span[0]) if span and span[1] > span[0] else ""
+        # What came later stands in no figure while an earlier moment is looked at.
+        seconds = min(span[1], self.view.until) - span[0] if span else 0.0
+        kept = lasted(seconds) if seconds > 0 else ""
         self.query_one("#title", Line).set(
             [
                 (visible(self._comm), "strong bold"),

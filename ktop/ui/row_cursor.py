@@ -38,6 +38,10 @@ class RowCursor:
         else:
             self.put(rows, order, self.position)
 
+    def wait_for(self, key: dict[str, Any]) -> None:
+        """Mean the row that ``key`` identifies, once it comes; nothing until then."""
+        self.key, self.absent = key, True
+
     def put(self, rows: Rows, order: Array, position: int) -> None:
         """Mean the row at ``position`` of ``order``, or the nearest there is (there must be one)."""
         self.position = max(0, min(position, len(order) - 1))

@@ -15,7 +15,7 @@ from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.pane import START, Column, Pane, Shape, Unit
 from ktop.process import TICK_NS
-from ktop.text import ELLIPSIS, escape, fit
+from ktop.text import ELLIPSIS, cells, escape, fit
 
 Part = str | tuple[str, str]
 
@@ -39,6 +39,8 @@ class Section:
     """Bounds, counts, title, and the largest value, beyond which no percentile is."""
     why_empty: str = ""
     """Why the pane knows nothing of the process; empty when it does."""
+    note: str = ""
+    """How far the figures can be trusted; empty when they are whole."""
 
 
 def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Rows, width: int) -> Section:
@@ -54,7 +56,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
         why = "nothing in the time kept" if pane.resident else "nothing yet; it is watched while this is open"
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
-        return Section(pane, tuple(_stacks(pane, known, width)))
+        return Section(pane, tuple(_stacks(pane, known, width)), note=_note(known))
     lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
@@ -65,7 +67,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
         told = {pane.process_key, "comm"}
         columns = [column for column in _visible(pane, rows, width) if column.name not in told]
         lines += _table(take(rows, order), columns, width)
-    return Section(pane, tuple(lines), _histogram(known))
+    return Section(pane, tuple(lines), _histogram(known), note=_note(known))
 
 
 def nothing(sections: Sequence[Section], width: int) -> list[Content]:
@@ -81,6 +83,12 @@ def nothing(sections: Sequence[Section], width: int) -> list[Content]:
         lines.append(Content.assemble((first[: len(title)], "bold $muted"), (first[len(title) :], "$muted")))
         lines += [Content.styled(line, "$muted") for line in rest]
     return lines
+
+
+def _note(known: ProcessHistory) -> str:
+    """Return in how many intervals rows went that may have been the process's."""
+    thinned = int(np.count_nonzero(known.dropped))
+    return f"at least: rows of {thinned} of {len(known.ts)} samples are no longer kept" if thinned else ""
 
 
 def _is_figure(column: Column) -> bool:
@@ -121,7 +129,7 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
         if isinstance(figure, float) and np.isnan(figure):
             continue
         value = cell(column, figure).strip()
-        size = len(column.title) + len(value) + 3
+        size = cells(column.title) + cells(value) + 3
         if used + size > width:
             break
         used += size
@@ -163,7 +171,7 @@ def _table(rows: Rows, columns: list[Column], width: int) -> list[Content]:
     columns = [column for column in columns if column.name in chosen]
     texts = [[cell(column, value) for value in chosen[column.name].tolist()] for column in columns]
     sizes = [
-        max(len(column.title), *(len(text) for text in column_texts))
+        max(cells(column.title), *map(cells, column_texts))
         for column, column_texts in zip(columns, texts, strict=True)
     ]
     # Whatever has no bound gives way first.

@@ -60,6 +60,9 @@ class FrameTable(Scrolled, can_focus=True):
     class Selected(RowMessage):
         """The row under the cursor is to be opened; it is never None."""
 
+    class Awaited(Message):
+        """What the cursor waits for is to be opened, though it has no row."""
+
     def __init__(self, pane: Pane, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
         """Make a table for the rows of ``pane``, sorted as the pane wishes."""
         super().__init__(id=id)
@@ -159,6 +162,14 @@ class FrameTable(Scrolled, can_focus=True):
         self._go(int(np.flatnonzero(self._order == place)[0]))
         return True
 
+    def wait_for(self, **values: Any) -> None:
+        """Have nothing under the cursor until a row with these values comes; ``follow`` it."""
+        self._chosen = True
+        self._cursor.wait_for(values)
+        self._strips.pop(self._cursor.position, None)
+        self.refresh_line(self._cursor.position + 1)
+        self._tell()
+
     def action_move(self, step: int) -> None:
         """Move the cursor; one that is out of sight comes back at the edge it left behind."""
         top, count = self.scroll_offset.y, self.lines
@@ -189,8 +200,9 @@ class FrameTable(Scrolled, can_focus=True):
         """Open the cursor's row; one out of sight is only shown: nobody opens what they do not see."""
         row = self.cursor_row()
         if row is None:
-            return
-        if self._in_sight():
+            if self._follow:
+                self.post_message(self.Awaited())
+        elif self._in_sight():
             self._chosen = True
             self.post_message(self.Selected(self, row))
         else:

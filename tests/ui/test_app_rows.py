@@ -10,8 +10,11 @@ import pytest
 from textual.widgets import Input
 
 from ktop.frame import Frame
+from ktop.pane import fold, no_derived
+from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.filter_bar import FilterBar
 from ktop.ui.heatmap import HeatmapView
+from ktop.ui.pane_view import per_process
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.sort_picker import SortPicker
 from tests.ui.driven import running
@@ -162,6 +165,41 @@ async def test_follow_goes_to_the_same_process_in_every_pane():
         assert k.app.view.follow is None
 
 
+async def test_who_has_no_row_is_waited_for_and_nobody_else_is_meant():
+    source = Synthetic()
+    async with running(source, pane="biotop") as k:
+        await k.press("down", "down", "F")
+        pid = k.app.view.follow
+        assert pid is not None
+        source.gone.add(pid)
+        await k.tick()
+        # Never looked at before: there is no row that it could have been on.
+        await k.press("1")
+        await k.until(lambda: k.view.pane.name == "runqlat" and k.table.row_count)
+        assert k.table.cursor_row() is None
+        assert f"following {pid}, which has no row now" in k.text
+        await k.press("enter")
+        assert k.shows(ProcessScreen)
+        assert k.screen.pid == pid
+        await k.press("escape")
+        source.gone.clear()
+        await k.tick()
+        assert k.view.pid == pid
+        assert f"following {pid} " in k.text
+        source.gone.add(pid)
+        await k.tick()
+        await k.press("F")
+        assert k.app.view.follow is None
+        await k.tick()
+        assert k.view.pid not in {None, pid}
+        # Interrupts are nobody's.
+        k.app.view.follow = pid
+        await k.press("4")
+        await k.until(lambda: k.view.pane.name == "hardirqs" and k.table.row_count)
+        assert k.table.cursor_row() is not None
+        assert f"following {pid} " in k.text
+
+
 async def test_follow_goes_to_the_process_in_the_tree_of_stacks_and_stays_in_it():
     async with running() as k:
         pid = int(k.main.history.frames("profile")[-1].rows["pid"][-1])
@@ -217,6 +255,27 @@ async def test_totals_per_process():
         assert "per process" in k.text
         await k.press("p")
         await k.until(lambda: "DISK" in k.text)
+
+
+def test_totals_are_of_processes_and_not_of_pids():
+    rows = {
+        "pid": np.array([0, 0, 7, 7, 7]),
+        "start_ns": np.array([1, 2, 10, 10, 20], dtype=np.uint64),
+        "comm": np.array([b"(writeback)", b"(loop0)", b"old", b"old", b"new"]),
+        "disk": np.array([b"sda", b"sda", b"sda", b"sdb", b"sda"]),
+        "read_ops": np.array([1, 2, 4, 8, 16]),
+    }
+    totals = per_process(replace(BIOTOP, derive=no_derived))
+    found = fold(totals, rows, totals.key)
+    assert list(zip(found["comm"].tolist(), found["read_ops"].tolist(), strict=True)) == [
+        (b"(writeback)", 1),
+        (b"(loop0)", 2),
+        (b"old", 12),
+        (b"new", 16),
+    ]
+    # Recordings can be older than the column.
+    unknown = fold(totals, rows | {"start_ns": np.full(5, np.nan)}, totals.key)
+    assert unknown["read_ops"].tolist() == [3, 28]
 
 
 async def test_totals_can_be_sorted_by_each_column_that_is_offered():

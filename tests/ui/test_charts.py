@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from textual.app import ComposeResult
 from ktop.frame import Frame, Histogram
 from ktop.pane import Column, Lines, Unit
 from ktop.stats import log2_bounds, log_linear_bounds
-from ktop.ui import braille
+from ktop.ui import bins, braille
 from ktop.ui.blocks import bar, rising
 from ktop.ui.cpu_strip import CpuPercentiles, CpuStrip, heights
 from ktop.ui.histogram import HistogramView, trimmed
@@ -84,6 +85,23 @@ def test_a_cpu_without_a_histogram_has_no_value():
     values = CpuPercentiles().update(frames, 2).values
     assert np.isnan(values[0]).tolist() == [False, True]
     assert BOUNDS[100] <= values[1, 1] <= BOUNDS[101]
+
+
+def test_zoomed_a_column_is_the_percentile_of_all_its_intervals():
+    few, many = np.zeros((2, len(BOUNDS) - 1), np.uint64)
+    few[100], many[140] = 1, 999
+    frames = [
+        Frame("p", tick, 1.0, {}, histograms=(Histogram(BOUNDS, many if tick == 6 else few, 0),))
+        for tick in range(5, 15)
+    ]
+    strip = CpuPercentiles()
+    assert strip.update(frames, 1).values.shape == (1, 10)
+    for _ in range(2):
+        low, high, rest = strip.update([*frames, replace(frames[0], ts=15.0)], 1, 5).values[0][[1, 0, 2]]
+        assert BOUNDS[100] <= low <= BOUNDS[101]
+        assert BOUNDS[140] <= high <= BOUNDS[141]
+        assert rest == low
+    assert len(bins.columns(frames, 80, 5)) == strip.update(frames, 1, 5).values.shape[1]
 
 
 def test_bars_have_a_fixed_scale():

@@ -48,3 +48,35 @@ def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> No
         family = of_family(EXECSNOOP, events, 7, start_ns)
         assert family["pid"].tolist() == [7, 9]
         assert family[START][0] == began + 5
+
+
+def test_figures_that_are_not_whole_say_so() -> None:
+    history = History([CACHESTAT], budget_bytes=1 << 20)
+    pids = np.arange(2000)
+    for tick in range(100):
+        rows = {"pid": pids, "comm": np.full(2000, b"x"), "accesses": pids + tick, "hits": pids}
+        history.add(Frame("cachestat", float(tick), 1.0, CACHESTAT.derive(rows)))
+    known = history.process(CACHESTAT, 1999)
+    thinned = int((known.dropped > 0).sum())
+    assert 0 < thinned < 100
+    said = section(CACHESTAT, known, None, {}, 80).note
+    assert said == f"at least: rows of {thinned} of 100 samples are no longer kept"
+    whole = history.process(CACHESTAT, 1999, since=float(99))
+    assert section(CACHESTAT, whole, None, {}, 80).note == ""
+
+
+def test_wide_names_are_not_cut_where_there_is_room() -> None:
+    name = "数据库备份"
+    events = {
+        "time": np.array([1.0]),
+        "pid": np.array([7]),
+        "ppid": np.array([1]),
+        "comm": np.array([name.encode()]),
+        "argv": np.array([None], dtype=object),
+        "exit_code": np.array([np.nan]),
+        "duration_s": np.array([np.nan]),
+        "error": np.array([b""]),
+    }
+    known = History([EXECSNOOP]).process(EXECSNOOP, 7)
+    lines = section(EXECSNOOP, known, None, events, 120).lines
+    assert name in lines[1].plain
