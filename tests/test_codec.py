@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import struct
 from typing import Any
 
 import msgpack
@@ -232,6 +234,22 @@ def test_a_hostile_part_is_refused(changes: dict[str, Any]) -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(CodecError, match="over the bound"):
         decode(zstandard.ZstdCompressor().compress(bytes(65 << 20)))
+
+
+@pytest.mark.parametrize("nested", [b"\x90", b"\x80", b"\x91\xc0", b"\x81\xa1x\xc0"])
+def test_many_small_ones_are_refused_before_they_fill_the_memory(nested: bytes) -> None:
+    full = b"\xdd" + struct.pack(">I", 1 << 20) + nested * (1 << 20)
+    few = (60 << 20) // len(full)
+    data = zstandard.ZstdCompressor().compress(b"\x92\x01" + b"\xdc" + struct.pack(">H", few) + full * few)
+    before = _peak_mib()
+    with pytest.raises(CodecError, match="more than 8388608 items"):
+        decode(data)
+    # Built whole they take 2 to 4 GiB.
+    assert _peak_mib() - before < 1400
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def test_another_version_is_refused() -> None:

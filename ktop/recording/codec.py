@@ -24,6 +24,7 @@ import numpy as np
 
 from ktop.frame import Array, Frame, take
 from ktop.recording.extras import pack_extras, unpack_extras
+from ktop.recording.unpack import MAX_LENGTH, unpack
 
 if TYPE_CHECKING:
     import zstandard
@@ -34,7 +35,7 @@ T = TypeVar("T")
 VERSION = 1
 MAX_BYTES = 64 << 20
 """Bound of one decompressed block."""
-MAX_ROWS = 1 << 20
+MAX_ROWS = MAX_LENGTH
 
 _DTYPE = re.compile(r"[<|](?:b1|[iu][1248]|f[48]|S[1-9]\d{0,4}|V(?:[1-9]|[1-5]\d|6[0-4])|U[1-9]\d{0,3})")
 _SCALARS = frozenset({type(None), bool, int, float, bytes, str})
@@ -111,15 +112,12 @@ def decode_parts(data: bytes) -> list[Part]:
 
 
 def _decode_parts(data: bytes) -> list[Part]:
-    import msgpack
     import zstandard
 
     if not 0 <= zstandard.frame_content_size(data) <= MAX_BYTES:
         raise CodecError("the block does not say its size, or one over the bound")
     raw = _tools.decompressor().decompress(data, max_output_size=MAX_BYTES, allow_extra_data=False)
-    version, parts = msgpack.unpackb(
-        raw, max_array_len=MAX_ROWS, unicode_errors="surrogatepass", ext_hook=_no_ext
-    )
+    version, parts = unpack(raw)
     if version != VERSION:
         raise CodecError(f"version {version!r:.20} of the format is not known, only {VERSION}")
     return [_unpack_part(part) for part in parts]
@@ -247,10 +245,6 @@ def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise CodecError(f"a cell of type {type(value).__name__} cannot be stored")
-
-
-def _no_ext(code: int, _data: bytes) -> object:
-    raise CodecError(f"extension type {code} is not allowed")
 
 
 class _Tools(threading.local):

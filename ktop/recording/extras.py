@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ktop.frame import Array, Frame, Histogram, Status
+from ktop.recording.unpack import unpack
 
 Extras: TypeAlias = tuple[dict[str, float], tuple[Histogram, ...], Status]
 
@@ -54,9 +55,7 @@ def pack_extras(frames: Sequence[Frame]) -> bytes:
 
 def unpack_extras(data: bytes, count: int) -> list[Extras]:
     """Return host, histograms and status of each of ``count`` frames; raises anything when damaged."""
-    import msgpack
-
-    hosts, bounds, histograms, states, statuses = msgpack.unpackb(data, unicode_errors="surrogatepass")
+    hosts, bounds, histograms, states, statuses = unpack(data)
     if not len(hosts) == len(histograms) == len(statuses) == count:
         raise ValueError("not every frame has a status")
     edges = [_bounds(raw) for raw in bounds]

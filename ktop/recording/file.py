@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from ktop.frame import Frame
 from ktop.recording.codec import MAX_BYTES, decode, encode
+from ktop.recording.unpack import unpack
 from ktop.source import Identity
 
 MARKER = b"kTOP"
@@ -204,10 +205,8 @@ def _header(identity: Identity, interval_s: float, panes: Sequence[str]) -> byte
 
 
 def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
-    import msgpack
-
     try:
-        fields = msgpack.unpackb(content, unicode_errors="surrogatepass")
+        fields = unpack(content)
         version = int(fields["format"])
         identity = Identity(
             str(fields["hostname"])[:256], str(fields["kernel"])[:256], int(fields["cpus"]), recorded=True
