@@ -80,6 +80,11 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("record", "FILE"),
         ("record a.ktop nothing", "there is no pane 'nothing'"),
         ("replay", "FILE"),
+        ("--interval 3 demo", "ktop demo takes no --interval"),
+        ("--interval 3 replay a.ktop", "ktop replay takes no --interval"),
+        ("--pid 3 record a.ktop", "ktop record takes no --pid"),
+        ("--pane biotop run biotop", "ktop run takes no --pane"),
+        ("--theme x list", "ktop list takes no --theme"),
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,10 @@ without a command: the application, live on this host
 exit codes: 0; 1 failure; 2 wrong usage; 77 this host does not allow BPF"""
 
 
+_VIEW = ("pane", "pid", "theme")
+"""What is said of the application."""
+
+
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse speaks of its own parts where a command is misspelt.
@@ -41,13 +45,25 @@ class _Parser(ArgumentParser):
 
 def parse(argv: Sequence[str]) -> Options:
     """Return the options; UsageError; SystemExit after -h."""
-    options = _parser().parse_args(argv, namespace=Options())
+    top, commands = _parser()
+    options = top.parse_args(argv, namespace=Options())
+    if options.command in commands:
+        _must_be_known(options, commands[options.command])
     if options.version:
         options.command = "version"
     return options
 
 
-def _parser() -> ArgumentParser:
+def _must_be_known(options: Options, command: ArgumentParser) -> None:
+    """Raise UsageError for what stands before a command that can do nothing with it."""
+    known = {action.dest for action in command._actions}  # noqa: SLF001 - there is no other way to ask
+    for name in ("interval", *_VIEW):
+        if name in vars(options) and name not in known:
+            raise UsageError(f"{command.prog} takes no --{name} (see {command.prog} -h)")
+
+
+def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """Return the parser, and those of its commands by name."""
     top = _Parser(
         prog="ktop",
         description="top for the kernel: what the kernel is doing, and to whom",
@@ -88,7 +104,7 @@ def _parser() -> ArgumentParser:
     replay.add_argument("file", metavar="FILE", type=Path)
     _add_view(replay)
     _add_view(command("demo", "The application on a recording that comes with ktop."))
-    return top
+    return top, dict(commands.choices)
 
 
 def _add_view(parser: ArgumentParser) -> None:
