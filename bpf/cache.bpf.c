@@ -310,6 +310,11 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	record->dirtied = counters->dirtied;
 }
 
+static __always_inline void bequeath(const struct use *from, struct use *to)
+{
+	to->counters = from->counters;
+}
+
 SEC("?tp_btf/sched_process_exit")
 int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
@@ -318,8 +323,10 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 
 	if (task != leader)
 		drop_substitute(uses, task);
-	if (!is_group_dead(task))
+	if (!is_group_dead(task)) {
+		hand_over(uses, task, bequeath);
 		return 0;
+	}
 	process = find_task_value(uses, leader);
 	if (process)
 		submit_exit(uses, leader, process);

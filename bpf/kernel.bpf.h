@@ -36,6 +36,11 @@ struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
 	int group_exit_code;
+	struct task_struct *group_exec_task;
+};
+
+struct signal_struct___before_5_17 {
+	struct task_struct *group_exit_task;
 };
 
 struct thread_info {
@@ -291,6 +296,17 @@ static __always_inline bool is_runnable(struct task_struct *prev)
 static __always_inline bool is_group_dead(struct task_struct *task)
 {
 	return read_field(task, signal, live.counter) == 0;
+}
+
+/* The thread that executes a program, for which all others of the process `task` is of must end;
+ * before 5.17 perhaps one that writes a core dump. */
+static __always_inline struct task_struct *executing_thread(struct task_struct *task)
+{
+	struct signal_struct___before_5_17 *old = (void *)task->signal;
+
+	if (bpf_core_field_exists(old->group_exit_task))
+		return old->group_exit_task;
+	return task->signal->group_exec_task;
 }
 
 #define PF_EXITING 0x4

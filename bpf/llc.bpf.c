@@ -192,6 +192,11 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	record->misses_off_ns = usage->misses_off_ns;
 }
 
+static __always_inline void bequeath(const struct process *from, struct process *to)
+{
+	to->usage = from->usage;
+}
+
 SEC("?tp_btf/sched_process_exit")
 int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
@@ -211,6 +216,8 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 		count_lost(no_storage);
 	else if (is_group_dead(task))
 		submit_exit(usages, leader, process);
+	else
+		hand_over(usages, task, bequeath);
 	return 0;
 }
 

@@ -29,6 +29,30 @@ static __always_inline void make_on_demand(struct task_struct *task)
 {
 }
 
+/* A thread that executes a program becomes the leader, with the PID and the start of the one
+ * before, which is gone by then, and task storage with it.  So as the other threads end, what the
+ * process did (`bequeath` copies it) goes to that thread, whose own value has no use for it until
+ * then. A substitute's value is known by PID and start. */
+#define hand_over(map, task, bequeath)                                                             \
+	do {                                                                                       \
+		struct task_struct *__leader = (task)->group_leader, *__heir;                      \
+		typeof(map.value) __from, __to;                                                    \
+                                                                                                   \
+		if (!has_task_storage())                                                           \
+			break;                                                                     \
+		__heir = executing_thread(task);                                                   \
+		if (!__heir || __heir == __leader)                                                 \
+			break;                                                                     \
+		__from = find_task_value(map, __leader);                                           \
+		if (!__from)                                                                       \
+			break;                                                                     \
+		__to = make_task_value(map, __heir);                                               \
+		if (__to)                                                                          \
+			bequeath(__from, __to);                                                    \
+		else                                                                               \
+			count_lost(no_storage);                                                    \
+	} while (0)
+
 /* `ended` in the value of a process. */
 enum {
 	ENDING = 1, /* its last record is being written */

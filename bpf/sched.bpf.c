@@ -151,6 +151,13 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
 }
 
+static __always_inline void bequeath(const struct waits *from, struct waits *to)
+{
+	to->total_ns = from->total_ns;
+	to->max = from->max;
+	__builtin_memcpy(to->slots, from->slots, sizeof(to->slots));
+}
+
 SEC("?tp_btf/sched_process_exit")
 int TASK_PROG(exit__tp_btf, struct task_struct *task)
 {
@@ -159,8 +166,10 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 
 	if (task != leader)
 		drop_substitute(waits, task);
-	if (!is_group_dead(task))
+	if (!is_group_dead(task)) {
+		hand_over(waits, task, bequeath);
 		return 0;
+	}
 	process = find_task_value(waits, leader);
 	if (process)
 		submit_exit(waits, leader, process);
