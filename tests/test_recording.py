@@ -92,6 +92,13 @@ def test_what_is_written_is_read(path: Path) -> None:
     assert stamps(path) == [1.0, 2.0, 3.0]
 
 
+def test_a_recording_from_a_container_stays_one(tmp_path):
+    path = tmp_path / "a.ktop"
+    own = replace(IDENTITY, all_processes=False)
+    write(path, 1000.0, identity=own)
+    assert describe(path).identity == replace(own, recorded=True)
+
+
 def test_it_is_for_its_owner_alone(path: Path) -> None:
     write(path, 1.0)
     assert path.stat().st_mode & 0o777 == 0o600

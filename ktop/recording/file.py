@@ -197,6 +197,7 @@ def _header(identity: Identity, interval_s: float, panes: Sequence[str]) -> byte
         "hostname": identity.hostname,
         "kernel": identity.kernel,
         "cpus": identity.cpus,
+        "all_processes": identity.all_processes,
         "interval_s": interval_s,
         "panes": list(panes),
     }
@@ -209,7 +210,12 @@ def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
         fields = unpack(content)
         version = int(fields["format"])
         identity = Identity(
-            str(fields["hostname"])[:256], str(fields["kernel"])[:256], int(fields["cpus"]), recorded=True
+            str(fields["hostname"])[:256],
+            str(fields["kernel"])[:256],
+            int(fields["cpus"]),
+            recorded=True,
+            # Earlier recordings did not say.
+            all_processes=fields.get("all_processes", True) is not False,
         )
         interval_s = float(fields["interval_s"])
         panes = tuple(str(name)[:64] for name in fields["panes"])
