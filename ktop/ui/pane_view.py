@@ -288,14 +288,14 @@ class PaneView(Vertical, Ground):
     def focus_table(self) -> None:
         """Give the table the keyboard."""
         if self._table is not None:
-            # At once: deferred, it could take the keyboard from a filter begun meanwhile.
+            # At once, here as below: deferred, it could take the keyboard from a filter begun meanwhile.
             self.screen.set_focus(self._table)
 
     def switch_focus(self) -> None:
         """Give the chart the keyboard, or the table again."""
         chart = self._chart.focusable if self._chart is not None else None
-        if chart is not None and not chart.has_focus:
-            chart.focus()
+        if chart is not None and self.screen.focused is not chart:
+            self.screen.set_focus(chart)
         else:
             self.focus_table()
 
