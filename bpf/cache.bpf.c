@@ -4,6 +4,7 @@
  * would mislead: one folio can be 512 pages, and one event a part of a request.
  */
 #include "process.bpf.h"
+#include "syscall.bpf.h"
 
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 0170000

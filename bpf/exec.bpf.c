@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Programs that are started: by whom, with which arguments, how they end; on demand, what fails. */
 #include "storage.bpf.h"
+#include "syscall.bpf.h"
 
 #define ARGS_MAX 4096 /* a power of two */
 
