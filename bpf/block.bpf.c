@@ -194,8 +194,8 @@ static __always_inline struct submission *make_submission(struct request *rq)
 		count_lost(map_full);
 		return NULL;
 	}
-	/* Its last use never ended?  Seen on 6.18 in a virtual machine: at times no
-	 * program of any tracepoint runs in interrupts for some ms, and no miss is counted. */
+	/* Its last use never ended?  Seen on 6.18 in a virtual machine: while one task of the
+	 * hypervisor's agent ran no program did, in interrupts neither, and no miss was counted. */
 	if (submission->request)
 		count_lost(missed);
 	submission->request = (u64)rq;
