@@ -72,6 +72,8 @@ class PaneView(Vertical, Ground):
         self._per_process = False
         self._rows_shown: Rows = {}
         self._older = 0
+        self._waiting_for: int | None = None
+        """Whom the cursor was sent to last."""
         self._stacks_s = 0.0
         """Seconds that the stacks shown were sampled in."""
         self._on_demand: list[str] = []
@@ -206,8 +208,10 @@ class PaneView(Vertical, Ground):
             return
         if pid is not None and (not self._table.follow or self.pid != pid):
             process = {self.pane.process_key: pid}
-            if not self._table.go_to(**process):
+            # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
+            if not self._table.go_to(**process) and self._waiting_for != pid:
                 self._table.wait_for(**process)
+        self._waiting_for = pid
         if self._table.follow != (pid is not None):
             self._table.follow = pid is not None
 
@@ -305,6 +309,7 @@ class PaneView(Vertical, Ground):
             return
         self._per_process = not self._per_process
         self._shown_pane = per_process(self.pane) if self._per_process else self.pane
+        self._waiting_for = None
         old, self._table = self._table, FrameTable(self._shown_pane)
         self.mount(self._table, after=old)
         old.remove()

@@ -182,7 +182,12 @@ async def test_who_has_no_row_is_waited_for_and_nobody_else_is_meant():
         await k.press("enter")
         assert k.shows(ProcessScreen)
         assert k.screen.pid == pid
-        await k.press("escape")
+        await k.press("escape", "down")
+        other = k.view.pid
+        assert other is not None
+        await k.tick()
+        assert k.view.pid == other, "one may look elsewhere meanwhile"
+        assert f"following {pid}, which has no row now" in k.text
         source.gone.clear()
         await k.tick()
         assert k.view.pid == pid
