@@ -223,6 +223,8 @@ def _bars_width(values: Array) -> int:
 
 
 def _address_width(values: Array) -> int:
+    if values.dtype.kind == "O":  # not measured
+        return 1
     raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
     mapped = (raw[:, :12] == _V4_MAPPED).all(axis=1)
     four = raw[mapped, 12:]

@@ -186,9 +186,9 @@ class PaneView(Vertical, Ground):
         shown = self._view.filter.mask(self._shown_pane, rows) if total and self._view.filter else None
         if shown is not None:
             rows = take(rows, shown)
-        if frame is not None and frame.status.unavailable and not total:
-            rows = not_measured(self._shown_pane)
         if self.pane.shape is not Shape.STACKS:
+            if frame is not None and frame.status.unavailable and not total:
+                rows = not_measured(self._shown_pane)
             self._table.empty_text = _why_empty(frame, total, live=self._view.live)
         self._table.show(rows)
         self._rows_shown = rows
