@@ -96,9 +96,8 @@ static __always_inline void drop_value(void *substitute, struct task_struct *tas
 /* Task storage goes with the task. */
 #define drop_substitute(map, task) drop_value(&_##map, task)
 
-/* Likewise of sockets, which are known by their address while they live.  The loader
- * has the family's iter/bpf_sk_storage_map program, or iter/bpf_map_elem, walk it: the sockets of
- * all network namespaces, where iter/tcp sees only those of the reader's. */
+/* Likewise of sockets, which are known by their address while they live.  A hash that is not LRU
+ * stands in: the end of every socket is seen, and what is kept of it may be to be given back. */
 #define SOCKET_STORAGE(map, T)                                                                     \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
@@ -107,41 +106,50 @@ static __always_inline void drop_value(void *substitute, struct task_struct *tas
 		__type(value, T);                                                                  \
 	} map SEC(".maps");                                                                        \
 	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
 		__uint(max_entries, SUBSTITUTE_ENTRIES);                                           \
 		__type(key, u64);                                                                  \
 		__type(value, T);                                                                  \
-	} _##map SEC(".maps");                                                                     \
-	_Static_assert(sizeof(T) <= sizeof(nothing), "larger than what it is made from")
+	} _##map SEC(".maps")
 
-static __always_inline void *socket_value(void *storage, void *substitute, const struct sock *sk,
-					  bool make)
+static __always_inline void *find_value_of_socket(void *storage, void *substitute,
+						  const struct sock *sk)
 {
 	u64 key = (u64)sk;
-	void *value;
 
-	if (has_task_storage()) {
-		value = bpf_sk_storage_get(storage, (void *)sk, 0,
-					   make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-		if (!value && make)
-			value = bpf_sk_storage_get(storage, (void *)sk, 0,
-						   BPF_LOCAL_STORAGE_GET_F_CREATE);
-		return value;
-	}
-	return substitute_value(substitute, &key, make);
+	if (has_task_storage())
+		return bpf_sk_storage_get(storage, (void *)sk, 0, 0);
+	return bpf_map_lookup_elem(substitute, &key);
 }
 
-/* The same for a map of SOCKET_STORAGE. */
-#define find_socket_value(map, sk) socket_value(&map, &_##map, sk, false)
-#define make_socket_value(map, sk) socket_value(&map, &_##map, sk, true)
+static __always_inline void *make_value_of_socket(void *storage, void *substitute,
+						  const struct sock *sk, void *value)
+{
+	u64 key = (u64)sk;
+	void *made;
+
+	if (!has_task_storage()) {
+		bpf_map_update_elem(substitute, &key, value, BPF_NOEXIST);
+		return bpf_map_lookup_elem(substitute, &key);
+	}
+	made = bpf_sk_storage_get(storage, (void *)sk, value, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* Of two CPUs that make it at once one is refused, and then it is there. */
+	return made ?: bpf_sk_storage_get(storage, (void *)sk, 0, 0);
+}
+
+/* The value of `sk` in a map of SOCKET_STORAGE, NULL when there is none ... */
+#define find_socket_value(map, sk) find_value_of_socket(&map, &_##map, sk)
+/* ... made as a copy of `from` where it was not there; NULL without memory. */
+#define make_socket_value(map, sk, from) make_value_of_socket(&map, &_##map, sk, from)
 
 static __always_inline void drop_socket(void *substitute, const struct sock *sk)
 {
 	u64 key = (u64)sk;
 
-	bpf_map_delete_elem(substitute, &key);
+	if (!has_task_storage())
+		bpf_map_delete_elem(substitute, &key);
 }
 /* Socket storage goes with the socket. */
-#define drop_socket_value(map, sk) drop_socket(&_##map, sk)
+#define drop_socket_substitute(map, sk) drop_socket(&_##map, sk)
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * TCP by connection: payload that the application sent and received, retransmitted
- * segments, smoothed round-trip time.  It is kept with the socket, so it costs no
- * hashing, and goes with it; a last record tells what was not read yet.
+ * segments, smoothed round-trip time.  Each has a slot, which is found by the socket's own
+ * storage, so it costs no hashing; a last record tells what was not read yet.
  */
-#include "batch.bpf.h"
+#include "slots.bpf.h"
 #include "storage.bpf.h"
 #include <bpf/bpf_endian.h>
 
@@ -23,34 +23,29 @@ struct counters {
 };
 
 struct connection {
-	struct counters now;
-	struct counters seen; /* when it was last read */
-	u64 start_ns;
-	u64 cookie; /* where the kernel's own cannot be had: when this was made */
-	u32 pid;
-	u32 claimed; /* by the process that first sent or received */
-	char comm[TASK_COMM_LEN];
-};
-SOCKET_STORAGE(sockets, struct connection);
-
-/* Only of connections that did something since they were last read. */
-struct connection_record {
-	u64 cookie;
+	u64 cookie; /* slot_identity() */
 	u64 start_ns;
 	struct counters now;
-	struct counters seen;
-	u32 srtt_us;
+	u32 srtt_us; /* when the application last sent or received */
 	u32 pid;
 	u32 laddr[4]; /* IPv4 is mapped into IPv6 */
 	u32 raddr[4];
-	u16 lport;
+	u16 lport; /* 0: addresses are still to be taken */
 	u16 rport;
+	u32 claimed; /* by the process that first sent or received */
 	char comm[TASK_COMM_LEN];
+};
+SLOTS(connections, struct connection);
+
+/* Where a socket's connection is. */
+struct place {
+	u32 slot;
 	u32 pad;
 };
+SOCKET_STORAGE(places, struct place);
 
 /* The last record of a connection, so that short-lived ones count too. */
-RING_BUFFER(closed, struct connection_record, 1 << 21);
+RING_BUFFER(closed, struct connection, 1 << 21);
 
 /* Netlink's XFRM has the same protocol number, and raw sockets may have. */
 static __always_inline bool is_tcp(const struct sock *sk)
@@ -61,14 +56,71 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	       (family == AF_INET || family == AF_INET6);
 }
 
+static __always_inline void copy_address(u32 *to, const struct sock *sk, u32 v4,
+					 const struct in6_addr *v6)
+{
+	if (read_field(sk, __sk_common.skc_family) == AF_INET6) {
+		for (u32 i = 0; i < 4; i++)
+			to[i] = read_field(v6, in6_u.u6_addr32[i]);
+		return;
+	}
+	to[0] = to[1] = 0;
+	to[2] = bpf_htonl(0xffff);
+	to[3] = v4;
+}
+
+static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
+{
+	return has_task_storage() ? bpf_skc_to_tcp_sock((void *)sk) : (void *)sk;
+}
+
+/* A connection that is being asked for gets its port only after its state. */
+static __always_inline void take_addresses(struct connection *connection, const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	struct tcp_sock *tcp = tcp_of(sk);
+
+	copy_address(connection->laddr, sk, read_field(common, skc_rcv_saddr),
+		     &common->skc_v6_rcv_saddr);
+	copy_address(connection->raddr, sk, read_field(common, skc_daddr), &common->skc_v6_daddr);
+	connection->rport = bpf_ntohs(read_field(common, skc_dport));
+	/* skc_num is 0 once the socket is closed. */
+	if (tcp)
+		connection->lport = bpf_ntohs(read_field(tcp, inet_conn.icsk_inet.inet_sport));
+}
+
+static __noinline struct place *make_place(const struct sock *sk)
+{
+	struct place new = {.slot = take_slot(connections)}, *place;
+	struct connection *connection = find_slot(connections, new.slot);
+
+	if (!connection) {
+		count_lost(map_full);
+		return NULL;
+	}
+	connection->cookie = slot_identity(new.slot);
+	place = make_socket_value(places, sk, &new);
+	if (place && place->slot == new.slot)
+		return place;
+	/* Another CPU was first, or there is no memory. */
+	give_back_slot(connections, new.slot, connection);
+	if (!place)
+		count_lost(no_storage);
+	return place;
+}
+
 static __always_inline struct connection *connection_of(const struct sock *sk)
 {
-	struct connection *connection = make_socket_value(sockets, sk);
+	struct place *place = find_socket_value(places, sk);
+	struct connection *connection;
 
-	if (!connection)
-		count_lost(no_storage);
-	else if (!has_task_storage() && !connection->cookie)
-		connection->cookie = bpf_ktime_get_ns();
+	if (!place)
+		place = make_place(sk);
+	if (!place)
+		return NULL;
+	connection = find_slot(connections, place->slot);
+	if (connection && !connection->lport)
+		take_addresses(connection, sk);
 	return connection;
 }
 
@@ -81,14 +133,20 @@ static __always_inline void set_owner(struct connection *connection)
 	copy_comm(connection->comm, leader);
 }
 
-static __always_inline struct connection *claimed_connection_of(struct sock *sk)
+/* For the process that sends or receives on it. */
+static __always_inline struct connection *connection_in_use(struct sock *sk)
 {
 	struct connection *connection = connection_of(sk);
+	struct tcp_sock *tcp = tcp_of(sk);
 
-	if (connection && !connection->claimed) {
+	if (!connection)
+		return NULL;
+	if (!connection->claimed) {
 		set_owner(connection);
 		connection->claimed = 1;
 	}
+	if (tcp)
+		connection->srtt_us = read_field(tcp, srtt_us) >> 3;
 	return connection;
 }
 
@@ -98,7 +156,7 @@ static __always_inline int handle_send(struct sock *sk, int bytes)
 
 	if (bytes <= 0 || !is_tcp(sk))
 		return 0;
-	connection = claimed_connection_of(sk);
+	connection = connection_in_use(sk);
 	if (connection)
 		__sync_fetch_and_add(&connection->now.tx_bytes, bytes);
 	return 0;
@@ -110,7 +168,7 @@ static __always_inline int handle_receive(struct sock *sk, int bytes, int flags)
 
 	if (bytes <= 0 || !is_tcp(sk) || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	connection = claimed_connection_of(sk);
+	connection = connection_in_use(sk);
 	if (connection)
 		__sync_fetch_and_add(&connection->now.rx_bytes, bytes);
 	return 0;
@@ -170,6 +228,7 @@ int TASK_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
 	if (connection) {
 		set_owner(connection);
 		connection->claimed = 0;
+		connection->lport = 0; /* a socket can be used again for another */
 	}
 	return 0;
 }
@@ -202,114 +261,24 @@ int BPF_PROG(retransmit__tp_btf, const struct sock *sk, const struct sk_buff *sk
 	return handle_retransmit(sk, skb);
 }
 
-static __always_inline bool is_seen(const struct connection *connection)
-{
-	return connection->now.tx_bytes == connection->seen.tx_bytes &&
-	       connection->now.rx_bytes == connection->seen.rx_bytes &&
-	       connection->now.retrans == connection->seen.retrans;
-}
-
-static __always_inline void copy_address(u32 *to, struct sock *sk, u32 v4, struct in6_addr *v6)
-{
-	if (read_field(sk, __sk_common.skc_family) == AF_INET6) {
-		for (u32 i = 0; i < 4; i++)
-			to[i] = read_field(v6, in6_u.u6_addr32[i]);
-		return;
-	}
-	to[0] = to[1] = 0;
-	to[2] = bpf_htonl(0xffff);
-	to[3] = v4;
-}
-
-/* The cookie is the caller's: not everyone can ask for it. */
-static __always_inline void fill_record(struct connection_record *record, struct sock *sk,
-					struct connection *connection)
-{
-	struct sock_common *common = &sk->__sk_common;
-	struct tcp_sock *tcp = has_task_storage() ? bpf_skc_to_tcp_sock(sk) : (void *)sk;
-
-	record->start_ns = connection->start_ns;
-	record->now = connection->now;
-	record->seen = connection->seen;
-	record->pid = connection->pid;
-	__builtin_memcpy(record->comm, connection->comm, TASK_COMM_LEN);
-	copy_address(record->laddr, sk, read_field(common, skc_rcv_saddr),
-		     &common->skc_v6_rcv_saddr);
-	copy_address(record->raddr, sk, read_field(common, skc_daddr), &common->skc_v6_daddr);
-	record->rport = bpf_ntohs(read_field(common, skc_dport));
-	record->pad = 0;
-	record->lport = 0;
-	record->srtt_us = 0;
-	if (tcp) {
-		/* skc_num is 0 once the socket is closed. */
-		record->lport = bpf_ntohs(read_field(tcp, inet_conn.icsk_inet.inet_sport));
-		record->srtt_us = read_field(tcp, srtt_us) >> 3;
-	}
-}
-
 /* Not at TCP_CLOSE: what has arrived can still be received then. */
 SEC("?tp_btf/tcp_destroy_sock")
 int TASK_PROG(destroy__tp_btf, struct sock *sk)
 {
-	struct connection_record *record;
-	struct connection *connection = find_socket_value(sockets, sk);
+	struct place *place = find_socket_value(places, sk);
+	struct connection *connection;
 
-	if (!connection)
+	if (!place)
 		return 0;
-	if (!is_seen(connection)) {
-		record = bpf_ringbuf_reserve(&closed, sizeof(*record), 0);
-		if (record) {
-			record->cookie =
-				has_task_storage() ? bpf_get_socket_cookie(sk) : connection->cookie;
-			fill_record(record, sk, connection);
-			connection->seen = record->now;
-			bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-		} else {
+	connection = find_slot(connections, place->slot);
+	if (connection) {
+		if (bpf_ringbuf_output(&closed, connection, sizeof(*connection), BPF_RB_NO_WAKEUP))
 			count_lost(ring_full);
-		}
+		give_back_slot(connections, place->slot, connection);
+		place->slot = NO_SLOT;
 	}
-	if (!has_task_storage())
-		drop_socket_value(sockets, sk);
+	drop_socket_substitute(places, sk);
 	return 0;
-}
-
-BATCH(connections, struct connection_record);
-
-/* Returns what the iterator has to. */
-static __always_inline int store(struct sock *sk, struct connection *connection, u64 cookie)
-{
-	struct connection_record *record = next_record(connections);
-
-	if (!record)
-		return 1;
-	record->cookie = cookie;
-	fill_record(record, sk, connection);
-	record_done(connections);
-	connection->seen = record->now;
-	return 0;
-}
-
-SEC("iter/bpf_sk_storage_map")
-int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
-{
-	struct connection *connection = ctx->value;
-	struct sock *sk = ctx->sk;
-
-	if (!sk || !connection || is_seen(connection))
-		return 0;
-	return store(sk, connection, bpf_get_socket_cookie(sk));
-}
-
-/* Of the hash that stands in for socket storage. */
-SEC("iter/bpf_map_elem")
-int connections__substitute(struct bpf_iter__bpf_map_elem *ctx)
-{
-	struct connection *connection = ctx->value;
-	u64 *key = ctx->key;
-
-	if (!key || !connection || is_seen(connection))
-		return 0;
-	return store((struct sock *)*key, connection, connection->cookie);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -47,9 +47,11 @@ class LivePane:
         self.log = family.log
         self._cpus = Watch() if self.pane.perf_events else None
         self._refused = dict(family.choice.refused)
-        groups = set(family.choice.variants) - set(self.pane.on_demand) | self.demanded
-        self._attach(group for group in family.choice.variants if group in groups)
+        variants = family.choice.variants
+        groups = set(variants) - set(self.pane.on_demand) | self.demanded
+        self._attach(group for group in variants if group in groups)
         needed = set(self.pane.groups or groups)
+        needed |= {group for group in variants if family.hooks.is_iterator(variants[group][0])}
         missing = family.choice.missing()
         reasons = [missing[group] for group in needed if group in missing]
         reasons += [
@@ -96,8 +98,10 @@ class LivePane:
         """Read the family's maps and these files of /proc; OSError when the kernel refuses."""
         if self.family is None:
             raise OSError(0, "not loaded")
+        files = {name: procfs.numbers(name) for name in proc}
+        # Last: what it takes out of ring buffers is nowhere else any more.
         maps, tails, lost = self.family.read()
-        return Reading(time.monotonic_ns(), maps, tails, {name: procfs.numbers(name) for name in proc}, lost)
+        return Reading(time.monotonic_ns(), maps, tails, files, lost)
 
     def sample(self, reading: Reading, facts: Facts) -> Frame | None:
         """Return what happened since the last Reading; None at the first."""

@@ -193,8 +193,12 @@ class Sampler:
 
         pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="loader")
         for name in dict.fromkeys(families):
-            self._loading[name] = pool.submit(load, name, {"page_size": self._facts.page_size})
+            self._loading[name] = pool.submit(load, name, *self._settings())
         pool.shutdown(wait=False)
+
+    def _settings(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the constants and sizes of all families."""
+        return {"page_size": self._facts.page_size}, facts.expected_sizes()
 
     def _family(self, name: str) -> Family:
         """Return the family, loaded; LoadError when it cannot be."""
@@ -202,9 +206,7 @@ class Sampler:
 
         if name not in self._families:
             loading = self._loading.pop(name, None)
-            self._families[name] = (
-                loading.result() if loading else load(name, {"page_size": self._facts.page_size})
-            )
+            self._families[name] = loading.result() if loading else load(name, *self._settings())
         return self._families[name]
 
     def _bring_up(self, live: LivePane) -> None:

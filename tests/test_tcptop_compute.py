@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +14,7 @@ from ktop.panes.tcptop import COUNTERS, PANE, compute
 
 COUNTS = np.dtype([(name, "u8") for name in COUNTERS])
 ADDRESSES = [("laddr", "u4", 4), ("raddr", "u4", 4)]
-FIGURES = [("now", COUNTS), ("seen", COUNTS), ("srtt_us", "u4"), ("pid", "u4")]
+FIGURES = [("now", COUNTS), ("srtt_us", "u4"), ("pid", "u4")]
 RECORD = np.dtype(
     [
         ("cookie", "u8"),
@@ -30,10 +29,10 @@ RECORD = np.dtype(
 FACTS = Facts()
 
 
-def record(cookie: int, now=(0, 0, 0), seen=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
+def record(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
     entry = np.zeros(1, RECORD)
     entry["cookie"], entry["pid"], entry["comm"] = cookie, pid, b"x"
-    entry["now"], entry["seen"] = np.array([now], COUNTS), np.array([seen], COUNTS)
+    entry["now"] = np.array([now], COUNTS)
     there = ipaddress.ip_address(raddr)
     raw = there.packed if there.version == 6 else b"\0" * 10 + b"\xff\xff" + there.packed
     entry["raddr"] = entry["laddr"] = np.frombuffer(raw, "u4")
@@ -65,30 +64,32 @@ def test_the_same_reading_twice_is_nothing():
     assert sums(once, once) == (0, 0, 0)
 
 
-def test_a_connection_that_was_silent_goes_on_from_what_was_seen():
-    assert sums(reading(), reading(record(1, (100, 50, 2), (90, 50, 1)))) == (10, 0, 1)
+def test_a_connection_goes_on_from_what_it_had():
+    before = reading(record(1, (40, 0, 0)), record(2, (9, 9, 9)))
+    assert sums(before, reading(record(2, (9, 9, 9)), record(1, (100, 7, 0)))) == (60, 7, 0)
 
 
-def test_a_connection_that_was_there_goes_on_from_there():
-    before, now = record(1, (40, 0, 0), (10, 0, 0)), record(1, (100, 7, 0), (40, 0, 0))
-    assert sums(reading(before), reading(now)) == (60, 7, 0)
+def test_a_new_connection_counts_whole():
+    assert sums(reading(record(1, (40, 0, 0))), reading(record(2, (100, 7, 1)))) == (100, 7, 1)
 
 
-@pytest.mark.parametrize("seen", [(100, 7, 0), (40, 0, 0)], ids=["in turn", "at the same instant"])
-def test_one_that_was_closed_while_it_was_read_counts_once(seen):
-    before, open_, last = (
-        record(1, (40, 0, 0)),
-        record(1, (100, 7, 0), (40, 0, 0)),
-        record(1, (150, 7, 1), seen),
-    )
+def test_one_that_was_closed_counts_to_its_end():
+    before, last = record(1, (40, 0, 0)), record(1, (150, 7, 1))
+    assert sums(reading(before), reading(closed=[last])) == (110, 7, 1)
+
+
+def test_one_that_was_closed_while_it_was_read_counts_once():
+    before, open_, last = record(1, (40, 0, 0)), record(1, (100, 7, 0)), record(1, (150, 7, 1))
+    rows = compute(reading(before), reading(open_, closed=[last]), FACTS).rows
+    assert rows["tx_bytes"].tolist() == [110]
     assert sums(reading(before), reading(open_, closed=[last])) == (110, 7, 1)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**40), st.integers(0, 2**40)), max_size=20))
-def test_never_negative(entries):
-    records = [record(cookie, (now, 0, 0), (seen, 0, 0)) for cookie, now, seen in entries]
-    half = len(records) // 2
-    rows = compute(reading(*records[:half]), reading(*records[half:]), FACTS).rows
+@given(st.dictionaries(st.integers(1, 3), st.tuples(st.integers(0, 2**40), st.integers(0, 2**40))))
+def test_never_negative(counts):
+    before = [record(cookie, (had, 0, 0)) for cookie, (had, _) in counts.items()]
+    now = [record(cookie, (has, 0, 0)) for cookie, (_, has) in counts.items()]
+    rows = compute(reading(*before), reading(*now), FACTS).rows
     assert (rows["tx_bytes"] <= 2**40).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,21 @@ from ktop.frame import Array
 from ktop.kernel import libbpf
 from ktop.kernel.choice import Choice
 from ktop.kernel.hooks import Hooks, destroy
-from ktop.kernel.maps import BatchedIterator, CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf
+from ktop.kernel.slots import SlotArrays
 
 
 class Family:
     """One loaded object: its hooks and readers."""
 
-    def __init__(self, name: str, handle: int, choice: Choice, log: list[str]) -> None:
-        """Take over an object that is loaded; ``load`` makes them."""
+    def __init__(
+        self, name: str, handle: int, choice: Choice, log: list[str], sizes: Mapping[str, int]
+    ) -> None:
+        """Take over an object that is loaded; ``load`` makes them.
+
+        ``sizes``: how many values of slots there will be, by map.
+        """
         self.name = name
         self.log = log
         self.choice = choice
@@ -42,12 +49,12 @@ class Family:
         self._info_size = ctypes.c_uint32(ctypes.sizeof(self._info))
         self._info_place, self._info_length = ctypes.byref(self._info), ctypes.byref(self._info_size)
         self._btf = object_btf(handle)
-        self._arrays: dict[str, CpuArray | KeyedMap | Iterator | BatchedIterator] = {}
+        self._arrays: dict[str, CpuArray | KeyedMap | Iterator | SlotArrays] = {}
         self._rings: dict[str, Ring] = {}
         self._bss: mmap.mmap | None = None
         self._epoch = self._global("epoch")
         self._iterator_links: list[int] = []
-        self._open_readers()
+        self._open_readers(sizes)
 
     def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], int]:
         """Return (maps, tails, total lost) for a Reading."""
@@ -105,7 +112,7 @@ class Family:
             self._lib.bpf_object__close(self._object)
             self._object = 0
 
-    def _open_readers(self) -> None:
+    def _open_readers(self, sizes: Mapping[str, int]) -> None:
         lib = self._lib
         for name, bpf_map in self._maps.items():
             kind, fd = lib.bpf_map__type(bpf_map), lib.bpf_map__fd(bpf_map)
@@ -117,35 +124,18 @@ class Family:
             elif kind == libbpf.MAP_TYPE_ARRAY and lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = CpuArray(fd, value, entries)
+            elif kind == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
+                free_fd = self.map_fd(f"{name}_free")
+                self._arrays[name] = SlotArrays(fd, free_fd, self._record(name), sizes.get(name, 0))
             elif kind in {libbpf.MAP_TYPE_HASH, libbpf.MAP_TYPE_LRU_HASH} and not name.startswith("_"):
                 key = self._btf.dtype(lib.bpf_map__btf_key_type_id(bpf_map))
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = KeyedMap(fd, key, value, entries)
         for group, program in self.choice.taken().items():
             if self.hooks.is_iterator(program):
-                link = self._attach_iterator(program)
+                link = lib.bpf_program__attach_iter(self._programs[program], None)
                 self._iterator_links.append(link)
-                self._arrays[group] = self._iterator(lib.bpf_link__fd(link), group)
-
-    def _iterator(self, link_fd: int, group: str) -> Iterator | BatchedIterator:
-        record = self._record(group)
-        portion, filled = self._global(f"{group}_portion"), self._global(f"{group}_filled")
-        if portion is None or filled is None:
-            return Iterator(link_fd, record)
-        return BatchedIterator(link_fd, self.map_fd(f"{group}_batch"), record, portion, filled)
-
-    def _attach_iterator(self, program: str) -> int:
-        """Return the link of an iterator; one over socket storage, or its substitute, needs the map."""
-        lib = self._lib
-        handle, options = self._programs[program], None
-        if self.hooks.section(program) in {"iter/bpf_sk_storage_map", "iter/bpf_map_elem"}:
-            kept = libbpf.MAP_TYPE_SK_STORAGE
-            storage = next(name for name, m in self._maps.items() if lib.bpf_map__type(m) == kept)
-            map_fd = ctypes.c_uint32(self.map_fd(storage if self.choice.storage else f"_{storage}"))
-            size = ctypes.sizeof(libbpf.IterOptions)
-            options = ctypes.byref(libbpf.IterOptions(size, ctypes.pointer(map_fd), ctypes.sizeof(map_fd)))
-        link: int = lib.bpf_program__attach_iter(handle, options)
-        return link
+                self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
 
     def _record(self, name: str) -> np.dtype[Any]:
         dtype = self._btf.record(name)

@@ -17,8 +17,7 @@ from typing import Any
 SONAME = "libbpf.so.1"
 
 MAP_TYPE_HASH, MAP_TYPE_ARRAY, MAP_TYPE_PERF_EVENT_ARRAY, MAP_TYPE_LRU_HASH = 1, 2, 4, 9
-MAP_TYPE_RINGBUF, MAP_TYPE_TASK_STORAGE, MAP_TYPE_SK_STORAGE = 27, 29, 24
-MAP_TYPE_ARRAY_OF_MAPS = 12
+MAP_TYPE_ARRAY_OF_MAPS, MAP_TYPE_SK_STORAGE, MAP_TYPE_RINGBUF, MAP_TYPE_TASK_STORAGE = 12, 24, 27, 29
 F_MMAPABLE, F_INNER_MAP = 1 << 10, 1 << 12
 
 PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_void_p, c_void_p)
@@ -66,12 +65,6 @@ class ProgInfo(ctypes.Structure):
         ("recursion_misses", c_uint64),
         ("verified_insns", c_uint32),
     )
-
-
-class IterOptions(ctypes.Structure):
-    """struct bpf_iter_attach_opts for an iterator over a map: ``map_fd`` is union bpf_iter_link_info."""
-
-    _fields_ = (("sz", c_size_t), ("map_fd", ctypes.POINTER(c_uint32)), ("size", c_uint32))
 
 
 class MapOptions(ctypes.Structure):

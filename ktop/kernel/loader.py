@@ -11,8 +11,8 @@ What an object says by its names:
   where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is
   the one whose counters are all losses.
-- ``RECORD(name, type)``: what a ring buffer or iterator of that name yields; ``NAME_batch``,
-  ``NAME_portion`` and ``NAME_filled`` are where an iterator leaves it (``BATCH``).
+- an array of maps: what comes and goes, in slots (``SLOTS``); the stack ``NAME_free`` has the free ones.
+- ``RECORD(name, type)``: what a ring buffer, an iterator or slots of that name hold.
 - ``epoch``: a global that grows just before each read (``update_max``).
 - ``const volatile`` variables are set from what the caller passes.
 """
@@ -64,7 +64,7 @@ def load(
     """Load bpf/NAME.bpf.c's object with the best variant of each group that this kernel takes.
 
     ``constants`` sets ``const volatile`` variables, ``sizes`` max_entries by
-    map.  Nothing is attached yet.  LoadError when no combination loads.
+    map; of slots, how many are expected.  Nothing is attached yet.  LoadError when no combination loads.
     """
     path = path or OBJECTS / f"{name}.bpf.o"
     choice: Choice | None = None
@@ -103,7 +103,7 @@ def load(
                 raise LoadError(next(iter(choice.missing().values()), str(error)), log) from error
             continue
         try:
-            family = Family(name, handle, choice, log)
+            family = Family(name, handle, choice, log, sizes or {})
         except OSError as error:
             lib.bpf_object__close(handle)
             raise LoadError(explain(error.errno or 0, name), log) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import mmap
@@ -12,19 +11,11 @@ from typing import Any
 import numpy as np
 
 from ktop.frame import Array
-from ktop.kernel import libbpf
 from ktop.kernel.libbpf import SAMPLE, library
 
-PORTION = 2_048
-"""Records in each array that an iterator fills."""
-MOST_PORTIONS = 16
-"""Arrays there are at most; there is one until more are needed.
 
-The kernel fills them without a break: more would keep a CPU from others for more than 15 ms or so.
-"""
-
-
-def _whole_pages(size: int) -> int:
+def whole_pages(size: int) -> int:
+    """Return ``size`` rounded up: memory is mapped in pages."""
     return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
@@ -37,7 +28,7 @@ class CpuArray:
         stride = (dtype.itemsize + 7) & ~7
         if stride != dtype.itemsize:
             dtype = np.dtype({"names": ["value"], "formats": [dtype], "itemsize": stride})
-        self._memory = mmap.mmap(fd, _whole_pages(stride * entries), mmap.MAP_SHARED, mmap.PROT_READ)
+        self._memory = mmap.mmap(fd, whole_pages(stride * entries), mmap.MAP_SHARED, mmap.PROT_READ)
         self._array = np.frombuffer(self._memory, dtype, count=entries)
 
     def read(self) -> Array:
@@ -96,7 +87,7 @@ class KeyedMap:
 
 
 class Iterator:
-    """An iterator program: every open file runs it over all tasks (or sockets) once."""
+    """An iterator program: every open file runs it over all tasks once."""
 
     def __init__(self, link_fd: int, dtype: np.dtype[Any]) -> None:
         """``dtype`` is the record that the program writes."""
@@ -128,83 +119,6 @@ class Iterator:
 
     def close(self) -> None:
         """Nothing to release: the loader owns the link."""
-
-
-class BatchedIterator:
-    """An iterator program that fills mmapable arrays, and has the kernel wait when the last is full.
-
-    The places go back to the first only once the records are here, and stay when a read begins:
-    what a read that failed half-way had found comes with the next one, at worst twice.
-    """
-
-    def __init__(
-        self,
-        link_fd: int,
-        batch_fd: int,
-        dtype: np.dtype[Any],
-        portion: ctypes.c_uint32,
-        filled: ctypes.c_uint32,
-    ) -> None:
-        """``portion``: which array is in use; ``filled``: how much of it; both in place."""
-        self._link_fd, self._batch_fd = link_fd, batch_fd
-        self._dtype = dtype
-        self._portion, self._filled = portion, filled
-        self._portions: list[mmap.mmap] = []
-        self._most = MOST_PORTIONS
-        self._taken = bytearray()
-        self._add_portion()
-
-    def read(self) -> Array:
-        """Return the records: structured, shape (records,)."""
-        fd = library().bpf_iter_create(self._link_fd)
-        try:
-            ended = False
-            while not ended:
-                # Full; or bpf_seq_read gives way after a million objects without output.
-                with contextlib.suppress(BlockingIOError):
-                    ended = not os.read(fd, 1)
-                self._take()
-        finally:
-            os.close(fd)
-        taken, self._taken = self._taken, bytearray()
-        return np.frombuffer(taken, self._dtype)
-
-    def _take(self) -> None:
-        size, full = self._dtype.itemsize, self._portion.value
-        for memory in self._portions[:full]:
-            self._taken += memoryview(memory)[: PORTION * size]
-        if filled := self._filled.value:
-            self._taken += memoryview(self._portions[full])[: filled * size]
-        self._portion.value = self._filled.value = 0
-        if full == len(self._portions):
-            self._grow()
-
-    def _grow(self) -> None:
-        """Make twice as many arrays; without them it only takes longer."""
-        try:
-            for _ in range(min(full := len(self._portions), self._most - full)):
-                self._add_portion()
-        except OSError:
-            self._most = len(self._portions)
-
-    def _add_portion(self) -> None:
-        # 5.10, 4a8f87e60f6d: with F_INNER_MAP they need not be as long as the one declared.
-        size, flags = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP
-        options = libbpf.MapOptions(ctypes.sizeof(libbpf.MapOptions), map_flags=flags)
-        by = ctypes.byref
-        fd = library().bpf_map_create(libbpf.MAP_TYPE_ARRAY, b"portion", 4, size, PORTION, by(options))
-        try:
-            key, value = ctypes.c_uint32(len(self._portions)), ctypes.c_uint32(fd)
-            memory = mmap.mmap(fd, _whole_pages(size * PORTION), mmap.MAP_SHARED, mmap.PROT_READ)
-            library().bpf_map_update_elem(self._batch_fd, by(key), by(value), 0)
-            self._portions.append(memory)
-        finally:
-            os.close(fd)  # the array of arrays and the mapping keep it
-
-    def close(self) -> None:
-        """Unmap; the loader owns the link."""
-        for memory in self._portions:
-            memory.close()
 
 
 class Ring:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ktop.kernel import libbpf
 from ktop.kernel.btf import Btf
 from ktop.kernel.choice import Choice
-from ktop.kernel.maps import MOST_PORTIONS
+from ktop.kernel.slots import MOST_ARRAYS
 
 
 def object_btf(handle: int) -> Btf:
@@ -60,11 +60,11 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
             entries = lru_entries(lib.bpf_map__max_entries(bpf_map), os.cpu_count() or 1)
             lib.bpf_map__set_max_entries(bpf_map, entries)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
-            lib.bpf_map__set_max_entries(bpf_map, MOST_PORTIONS)
+            lib.bpf_map__set_max_entries(bpf_map, MOST_ARRAYS)
+        elif name in sizes:
+            lib.bpf_map__set_max_entries(bpf_map, sizes[name])
         if name in kept or name.removeprefix("_") in kept:
             lib.bpf_map__set_autocreate(bpf_map, (name in kept) == choice.storage)
-        if name in sizes:
-            lib.bpf_map__set_max_entries(bpf_map, sizes[name])
         if constants and internal and name.endswith(".rodata"):
             size = ctypes.c_size_t()
             memory = lib.bpf_map__initial_value(bpf_map, ctypes.byref(size))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterable
 
 import pytest
 
 from ktop import registry
 from ktop.kernel import facts
+from ktop.kernel.choice import Choice
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.pane import Pane
@@ -56,6 +58,26 @@ def test_each_pane_takes_what_is_left_or_says_what_lacks(pane):
         # Of arm64 before 6.4 they cannot even be loaded.
         assert re.search("fexit.*: (EPERM, the kernel does not|ENOTSUPP, this kernel)", status.unavailable)
         assert status.hooks == {} or not set(missing) & set(status.hooks)
+    finally:
+        sampler.stop()
+
+
+@pytest.mark.parametrize("name", ["runqlat", "cachestat"])
+def test_where_the_iterator_is_refused_the_pane_says_so(name, monkeypatch):
+    """What is read is needed, whatever hooks are live."""
+    among = Choice.among
+
+    def without_iterator(programs: Iterable[str], kernel: tuple[int, int]) -> Choice:
+        choice = among(programs, kernel)
+        choice.refused["processes"] = "processes: EPERM, not here"
+        return choice
+
+    monkeypatch.setattr(Choice, "among", without_iterator)
+    sampler = bring_up(next(pane for pane in registry.panes() if pane.name == name))
+    try:
+        status = sampler.statuses()[name]
+        assert status.unavailable == "processes: EPERM, not here"
+        assert status.hooks == {}
     finally:
         sampler.stop()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
-import itertools
 import json
+import mmap
 import os
 import shutil
 import socket
@@ -21,10 +22,11 @@ import numpy as np
 import pytest
 
 from ktop.format import address
-from ktop.kernel import libbpf, maps
-from ktop.kernel.maps import BatchedIterator
+from ktop.kernel import libbpf, slots
+from ktop.kernel.slots import SlotArrays
 
 MAPPED = "::ffff:127.0.0.1"
+LIBC = ctypes.CDLL(None)
 COOKIE = 37
 """iperf3 begins every stream with so many bytes that name the test (COOKIE_SIZE in its iperf.h)."""
 
@@ -293,99 +295,171 @@ def refuse_memory(*_arguments: object) -> int:
 
 
 @pytest.fixture
-def in_portions(observe, monkeypatch):
-    """Return a pane whose iterator begins with room for 32 records, and has room for 128 at most."""
-    monkeypatch.setattr(maps, "PORTION", 32)
-    monkeypatch.setattr(maps, "MOST_PORTIONS", 4)
+def few_slots(observe, monkeypatch):
+    """Return a pane that begins with 64 slots, and has 2,048 at most."""
+    monkeypatch.setattr(slots, "SLOTS", 64)
+    monkeypatch.setattr(slots, "MOST_ARRAYS", 32)
     return observe("tcptop")
 
 
-@pytest.mark.parametrize("memory", [True, False], ids=["", "no more memory"])
-def test_many_connections_are_all_read(in_portions, monkeypatch, memory):
-    """More than there is room for, so that the kernel waits several times; each comes once."""
-    tcptop = in_portions
-    if not memory:
-        monkeypatch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
+def talk(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+    for client, server in pairs:
+        exchange(client, server, 5, 7)
+
+
+def test_there_are_more_slots_as_connections_come(few_slots):
+    """Half as many again each time they are read; each connection comes once."""
     with contextlib.ExitStack() as stack:
-        ends = [stack.enter_context(connected()) for _ in range(400)]
-        for client, _server in ends:
-            client.send(b"abc")
-        rows = tcptop.rows(pid=os.getpid())
-        assert sorted(rows["lport"].tolist()) == sorted(client.getsockname()[1] for client, _ in ends)
-        assert (rows["tx_bytes"] == 3).all()
-        for _client, server in ends:
-            receive(server, 3)
-        rows = tcptop.rows(pid=os.getpid())
-        assert sorted(rows["lport"].tolist()) == sorted(server.getsockname()[1] for _, server in ends)
-        assert (rows["rx_bytes"] == 3).all()
-        assert (rows["tx_bytes"] == 0).all()
-    assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+        pairs: list[tuple[socket.socket, socket.socket]] = []
+        for more in (6, 5, 7, 8, 10, 12, 15, 16, 20, 24):
+            pairs += (new := [stack.enter_context(connected()) for _ in range(more)])
+            talk(new)
+            rows = few_slots.rows(pid=os.getpid())
+            assert sorted(rows["lport"].tolist()) == sorted(end.getsockname()[1] for p in new for end in p)
+            assert sorted(rows["tx_bytes"].tolist()) == [5] * more + [7] * more
+            assert few_slots.lost == 0
+        talk(pairs)
+        rows = few_slots.rows(pid=os.getpid())
+        assert len(rows["pid"]) == len(set(rows["cookie"].tolist())) == 2 * len(pairs)
+        assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 12 * len(pairs)
+    assert len(few_slots.rows(pid=os.getpid())["pid"]) == 0
+
+
+def test_slots_are_used_again(few_slots):
+    """Five times as many connections as there are slots, one after the other."""
+    for _ in range(160):
+        with connected() as pair:
+            talk([pair])
+    rows = few_slots.rows(pid=os.getpid())
+    assert len(rows["pid"]) == len(set(rows["cookie"].tolist())) == 320
+    assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 160 * 12
+    assert few_slots.lost == 0
+
+
+def test_what_finds_no_slot_is_lost_and_told(few_slots, monkeypatch):
+    """Each event by itself, until there are more slots."""
+    with contextlib.ExitStack() as stack, monkeypatch.context() as patch:
+        patch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
+        # Each client has a slot as it connects; each server asks for one as it receives, then as it sends.
+        pairs = [stack.enter_context(connected()) for _ in range(60)]
+        talk(pairs)
+        rows = few_slots.rows(pid=os.getpid())
+        assert len(rows["pid"]) == 64
+        assert few_slots.lost == 2 * (120 - 64)
+        assert (rows["tx_bytes"] == 5).sum() == 60
+        patch.undo()
+        few_slots.begin()
+        talk(pairs)
+        rows = few_slots.rows(pid=os.getpid())
+    assert len(rows["pid"]) == 120
+    assert few_slots.lost == 0
 
 
 def during(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Have ``act`` called while an iterator is read: each time before what there is is taken out."""
-    take = BatchedIterator._take
+    """Have ``act`` called while slots are read: before each array."""
+    values = SlotArrays._values
 
-    def act_and_take(self: BatchedIterator) -> None:
+    def act_and_read(self: SlotArrays, memory: mmap.mmap) -> np.ndarray[Any, Any]:
         act()
-        take(self)
+        return values(self, memory)
 
-    monkeypatch.setattr(BatchedIterator, "_take", act_and_take)
+    monkeypatch.setattr(SlotArrays, "_values", act_and_read)
 
 
-def test_connections_that_come_and_go_while_they_are_read_count_once(in_portions, monkeypatch):
-    """Where the kernel goes on is a matter of how many came before: what it skips comes the next time."""
+def test_connections_that_come_and_go_while_they_are_read_count_once(few_slots, monkeypatch):
     sent: Counter[tuple[int, int]] = Counter()
     received: Counter[tuple[int, int]] = Counter()
     with contextlib.ExitStack() as stack:
+        few_slots.family._arrays["connections"]._make_room(700)
         pairs = [stack.enter_context(connected()) for _ in range(300)]
 
-        def talk(client: socket.socket, server: socket.socket) -> None:
-            exchange(client, server, 5, 7)
-            near, far = client.getsockname()[1], server.getsockname()[1]
-            sent.update({(near, far): 5, (far, near): 7})
-            received.update({(near, far): 7, (far, near): 5})
+        def exchange_on(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+            talk(pairs)
+            for client, server in pairs:
+                near, far = client.getsockname()[1], server.getsockname()[1]
+                sent.update({(near, far): 5, (far, near): 7})
+                received.update({(near, far): 7, (far, near): 5})
 
         def stir() -> None:
             pairs.append(stack.enter_context(connected()))
-            for pair in (*pairs[:30], *pairs[-100:]):
-                talk(*pair)
-            for pair in pairs[:30]:
+            exchange_on([*pairs[:10], *pairs[-50:]])
+            for pair in pairs[:10]:
                 for end in pair:
                     end.close()
-            del pairs[:30]
+            del pairs[:10]
 
-        for pair in pairs:
-            talk(*pair)
+        exchange_on(pairs)
         with monkeypatch.context() as patch:
             during(patch, stir)
-            both = [in_portions.rows(pid=os.getpid())]
-        assert len(pairs) < 300 - 3 * 29  # it was read in several steps
-        both.append(in_portions.rows(pid=os.getpid()))
+            both = [few_slots.rows(pid=os.getpid())]
+        assert len(pairs) < 300 - 9 * 10  # it was read in many steps
+        both.append(few_slots.rows(pid=os.getpid()))
     for name, expected in (("tx_bytes", sent), ("rx_bytes", received)):
         found: Counter[tuple[int, int]] = Counter()
         for rows in both:
+            assert len(set(rows["cookie"].tolist())) == len(rows["cookie"])
             ports = zip(rows["lport"].tolist(), rows["rport"].tolist(), strict=True)
             for connection, size in zip(ports, rows[name].tolist(), strict=True):
                 found[connection] += size
         assert found == expected
 
 
-def test_a_reading_that_fails_loses_nothing(in_portions, monkeypatch):
+def test_a_slot_that_is_given_back_and_taken_while_it_is_copied_is_left_out(few_slots, monkeypatch):
+    """The copy may be half of one connection and half of the other."""
+    flatnonzero = np.flatnonzero
     with contextlib.ExitStack() as stack:
-        pairs = [stack.enter_context(connected()) for _ in range(200)]
-        for client, server in pairs:
-            exchange(client, server, 5, 7)
-        steps = itertools.count()
+        old, new = (stack.enter_context(connected()) for _ in range(2))
+        talk([old])
+
+        def replace(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            for end in old:
+                end.close()
+            talk([new])
+            return flatnonzero(values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ktop.kernel.slots.np.flatnonzero", replace)
+            now = few_slots.reading()
+        # The client has had its slot since it connected, the server has taken the one given back last.
+        client, server = (end.getsockname()[1] for end in new)
+        ports = now.maps["connections"]["lport"].tolist()
+        assert client in ports
+        assert server not in ports
+        rows = few_slots._computed(now).rows
+        assert sorted(rows["tx_bytes"].tolist()) == [5, 5, 7]
+        rows = few_slots.rows(pid=os.getpid())
+        assert rows["lport"].tolist() == [server]
+        assert rows["tx_bytes"].tolist() == [7]
+
+
+def test_a_reading_that_fails_loses_nothing(few_slots, monkeypatch):
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(connected()) for _ in range(10)]
+        talk(pairs)
 
         def fail() -> None:
-            if next(steps) == 2:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+        for end in pairs.pop():
+            end.close()
         with monkeypatch.context() as patch:
             during(patch, fail)
             with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-                in_portions.reading()
-        rows = in_portions.rows(pid=os.getpid())
-    assert len(rows["pid"]) == 400
-    assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 200 * 12
+                few_slots.reading()
+        talk(pairs)
+        rows = few_slots.rows(pid=os.getpid())
+    assert len(rows["pid"]) == 20
+    assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == (10 + 9) * 12
+
+
+def test_a_socket_that_connects_anew_has_its_new_addresses(observe):
+    tcptop = observe("tcptop")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        for _ in range(2):
+            client.connect(listener.getsockname())
+            with listener.accept()[0] as server:
+                exchange(client, server, 5, 7)
+                mine = row(tcptop.sample().rows, client)
+                assert (mine["tx_bytes"], mine["rx_bytes"]) == (5, 7)
+            # connect(2) to AF_UNSPEC dissolves the association.
+            assert LIBC.connect(client.fileno(), bytes(16), 16) == 0

@@ -1,0 +1,86 @@
+"""Reader of what comes and goes: slots in arrays that are mapped (bpf/slots.bpf.h)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+from typing import Any
+
+import numpy as np
+
+from ktop.frame import Array
+from ktop.kernel import libbpf
+from ktop.kernel.libbpf import library
+from ktop.kernel.maps import whole_pages
+
+SLOTS = 2_048
+"""In each array; at most as many as SLOT_BITS tell apart."""
+MOST_ARRAYS = 64
+"""There are as many as are needed."""
+_SLOT_BITS = 12
+
+
+class SlotArrays:
+    """Values in arrays that are made as they fill; read in place, with no system call."""
+
+    def __init__(self, arrays_fd: int, free_fd: int, dtype: np.dtype[Any], expected: int = 0) -> None:
+        """Make room for ``expected`` values; ``dtype`` begins with what identifies one: u64, 0 for none."""
+        self._arrays_fd, self._free_fd = arrays_fd, free_fd
+        self._dtype = dtype
+        self._arrays: list[mmap.mmap] = []
+        self._slots = SLOTS
+        self._most = MOST_ARRAYS
+        self._make_room(expected)
+
+    def read(self) -> Array:
+        """Return the values there are: structured, shape (slots in use,)."""
+        found = [self._values(memory) for memory in self._arrays]
+        values = np.concatenate(found) if len(found) > 1 else found[0]
+        self._make_room(len(values))
+        return values.view(self._dtype)
+
+    def _values(self, memory: mmap.mmap) -> Array:
+        """Return those of one array, without the ones that came or went while they were copied."""
+        words = self._dtype.itemsize // 8
+        identity = np.frombuffer(memory, np.uint64, self._slots * words)[::words]
+        before = identity.copy()
+        used = np.flatnonzero(before)
+        # As raw bytes: numpy copies structures field by field, ten times as slow.
+        raw = np.frombuffer(memory, f"V{self._dtype.itemsize}", self._slots)[used]
+        stayed = identity[used] == before[used]
+        return raw if stayed.all() else raw[stayed]
+
+    def _make_room(self, used: int) -> None:
+        """Have a quarter more slots than are ``used``, or half an array; without memory it stays as it is.
+
+        What then finds no slot the kernel side counts as lost.
+        """
+        spare = max(used // 4, self._slots // 2)
+        with contextlib.suppress(OSError):
+            while len(self._arrays) * self._slots < used + spare and len(self._arrays) < self._most:
+                self._add_array()
+
+    def _add_array(self) -> None:
+        # 5.10, 4a8f87e60f6d: with F_INNER_MAP they need not be as long as the one declared.
+        size, flags, number = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP, len(self._arrays)
+        options = libbpf.MapOptions(ctypes.sizeof(libbpf.MapOptions), map_flags=flags)
+        by, lib = ctypes.byref, library()
+        fd = lib.bpf_map_create(libbpf.MAP_TYPE_ARRAY, b"slots", 4, size, self._slots, by(options))
+        try:
+            key, value = ctypes.c_uint32(number), ctypes.c_uint32(fd)
+            memory = mmap.mmap(fd, whole_pages(size * self._slots), mmap.MAP_SHARED, mmap.PROT_READ)
+            lib.bpf_map_update_elem(self._arrays_fd, by(key), by(value), 0)
+        finally:
+            os.close(fd)  # the array of arrays and the mapping keep it
+        self._arrays.append(memory)
+        place = by(value)
+        for slot in reversed(range(self._slots)):  # a stack: the first goes first
+            value.value = number << _SLOT_BITS | slot
+            lib.bpf_map_update_elem(self._free_fd, None, place, 0)
+
+    def close(self) -> None:
+        """Unmap."""
+        for memory in self._arrays:
+            memory.close()
