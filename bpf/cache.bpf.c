@@ -18,8 +18,8 @@ struct counters {
 	u64 read_in;   /* brought in by reads, readahead and advice */
 	u64 mapped_in; /* brought in by faults on mapped files */
 	u64 write_in;  /* made for writes */
-	u64 mixed_in;  /* brought in by calls that read and write, of which ... */
-	u64 mixed_out; /* ... these were dirtied next, so made for writes */
+	u64 mixed_in;  /* brought in by calls that read and write */
+	u64 mixed_out; /* of these and of read_in, what was dirtied next, so made for writes */
 	u64 dirtied;
 	u64 pad;
 };
@@ -45,7 +45,7 @@ struct use {
 	struct counters counters;
 	struct read read;
 	struct pending pending;
-	u64 added; /* the last folio of mixed_in */
+	u64 added; /* the last folio of read_in or mixed_in, while no read was seen to look at it */
 	u8 ended;
 };
 TASK_STORAGE(uses, struct use);
@@ -181,6 +181,7 @@ int TASK_PROG(access__tp_btf, struct address_space *mapping, unsigned long index
 	if (!thread)
 		return 0;
 	settle_pending(task, thread, mapping);
+	thread->added = 0; /* it was for this read */
 	look = look_of(&thread->read, task, (u64)mapping, index, last);
 	if (look == LOOK_ON)
 		return 0;
@@ -201,6 +202,7 @@ static __always_inline int handle_read(struct kiocb *iocb, s64 bytes)
 	if (!thread)
 		return 0;
 	settle_pending(task, thread, iocb->ki_filp->f_mapping);
+	thread->added = 0;
 	if (bytes <= 0)
 		return 0;
 	pages = (end - 1) / page_size - (end - bytes) / page_size + 1;
@@ -249,7 +251,8 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	if (!(read_field(task, flags) & PF_KTHREAD))
 		call = file_call(task, user_regs(task));
 	switch (call) {
-	case CALL_READ:
+	case CALL_READ: /* or a write that no call of the task's own asked for */
+		thread->added = (u64)folio;
 		count(task, thread, read_in, pages);
 		break;
 	case CALL_WRITE:

@@ -101,14 +101,16 @@ static __always_inline int handle_entry(void)
 	return 0;
 }
 
-/* Handlers run with interrupts off, so one start a CPU is enough; without one
- * (entered before the programs were attached) there is nothing to count. */
+#define NEVER (~0ULL)
+
+/* Handlers run with interrupts off, so one start a CPU is enough; NEVER without one (entered before
+ * the programs were attached), when there is nothing to count. */
 static __always_inline u64 time_inside(struct interrupts *cpu)
 {
-	u64 ns = cpu->entered ? bpf_ktime_get_ns() - cpu->entered : 0;
+	u64 entered = cpu->entered;
 
 	cpu->entered = 0;
-	return ns;
+	return entered ? bpf_ktime_get_ns() - entered : NEVER;
 }
 
 static __always_inline void add_handled(struct line *line, u64 ns)
@@ -152,7 +154,7 @@ int BPF_PROG(exit__tp_btf, int irq, struct irqaction *action, int ret)
 	if (!cpu)
 		return 0;
 	ns = time_inside(cpu);
-	if (!ns)
+	if (ns == NEVER)
 		return 0;
 	line = find_line(cpu, irq, action);
 	if (!line)
@@ -174,7 +176,7 @@ static __always_inline int handle_vector_exit(enum vector vector)
 	if (!cpu)
 		return 0;
 	ns = time_inside(cpu);
-	if (ns)
+	if (ns != NEVER)
 		add_handled(&cpu->lines[LINES + vector], ns);
 	return 0;
 }

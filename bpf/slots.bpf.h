@@ -7,8 +7,13 @@
 
 /* No iterator reads it: those over socket storage and other maps may write to it, and hosts under
  * lockdown can refuse them.  Values begin with what identifies them for ever, 0 while a slot is
- * free; a free one is all zero.  The reader makes the arrays, as many as are needed, and puts the
- * numbers of their slots among the free ones. */
+ * free; a free one is all zero.  The reader makes the arrays, as many as are needed, and has their
+ * slots among the free ones: in runs, for each is a system call. */
+struct slot_run {
+	u32 first;
+	u32 more; /* behind it */
+};
+
 #define MOST_SLOTS (1 << 17)
 #define SLOTS(name, T)                                                                             \
 	struct {                                                                                   \
@@ -28,7 +33,7 @@
 		__uint(type, BPF_MAP_TYPE_STACK);                                                  \
 		__uint(max_entries, MOST_SLOTS);                                                   \
 		__uint(key_size, 0);                                                               \
-		__uint(value_size, sizeof(u32));                                                   \
+		__uint(value_size, sizeof(struct slot_run));                                       \
 	} name##_free SEC(".maps");                                                                \
 	_Static_assert(sizeof(T) % 8 == 0, "the kernel would put gaps between them");              \
 	RECORD(name, T)
@@ -49,21 +54,32 @@ static __always_inline void *slot_value(void *slots, u32 slot)
 #define find_slot(name, slot) slot_value(&name, slot)
 
 /* NO_SLOT where there is none left. */
-#define take_slot(name)                                                                            \
-	({                                                                                         \
-		u32 __slot;                                                                        \
-		bpf_map_pop_elem(&name##_free, &__slot) ? NO_SLOT : __slot;                        \
-	})
+static __always_inline u32 take_free_slot(void *free)
+{
+	struct slot_run run, rest;
+
+	if (bpf_map_pop_elem(free, &run))
+		return NO_SLOT;
+	if (run.more) {
+		/* Meanwhile another CPU takes of the next run. */
+		rest.first = run.first + 1;
+		rest.more = run.more - 1;
+		bpf_map_push_elem(free, &rest, BPF_ANY);
+	}
+	return run.first;
+}
+
+#define take_slot(name) take_free_slot(&name##_free)
 
 /* Takes the value away before the number is free, and what identifies it before all else: what a
  * reader copied meanwhile it takes for gone. */
 #define give_back_slot(name, slot, value)                                                          \
 	do {                                                                                       \
-		u32 __slot = (slot);                                                               \
+		struct slot_run __run = {.first = (slot)};                                         \
 		*(volatile u64 *)(value) = 0;                                                      \
 		barrier();                                                                         \
 		__builtin_memset(value, 0, sizeof(*(value)));                                      \
-		bpf_map_push_elem(&name##_free, &__slot, BPF_ANY);                                 \
+		bpf_map_push_elem(&name##_free, &__run, BPF_ANY);                                  \
 	} while (0)
 
 /* Never used again: a slot is not taken twice within a microsecond. */

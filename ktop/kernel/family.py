@@ -54,7 +54,11 @@ class Family:
         self._bss: mmap.mmap | None = None
         self._epoch = self._global("epoch")
         self._iterator_links: list[int] = []
-        self._open_readers(sizes)
+        try:
+            self._open_readers(sizes)
+        except BaseException:
+            self.close()
+            raise
 
     def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], int]:
         """Return (maps, tails, total lost) for a Reading."""
@@ -69,9 +73,12 @@ class Family:
         return maps, tails, lost + self.recursion_misses()
 
     def drain(self) -> None:
-        """Empty the ring buffers, between two reads that are far apart; ``read`` returns it all."""
+        """Make room between two reads that are far apart; ``read`` returns it all."""
         for ring in self._rings.values():
             ring.drain()
+        for reader in self._arrays.values():
+            if isinstance(reader, SlotArrays):
+                reader.drain()
 
     def recursion_misses(self) -> int:
         """Return how often programs were not run because they were running; asked at every tick."""

@@ -102,10 +102,9 @@ def load(
             if not choice.taken():
                 raise LoadError(next(iter(choice.missing().values()), str(error)), log) from error
             continue
-        try:
+        try:  # which closes the object where it fails
             family = Family(name, handle, choice, log, sizes or {})
         except OSError as error:
-            lib.bpf_object__close(handle)
             raise LoadError(explain(error.errno or 0, name), log) from error
         untried = family.hooks.function_variants() - tried
         if not untried:

@@ -17,8 +17,11 @@ from ktop.kernel.maps import whole_pages
 
 SLOTS = 2_048
 """In each array; at most as many as SLOT_BITS tell apart."""
+SPARE = 16_384
+"""For what may come before they are read again."""
 MOST_ARRAYS = 64
-"""There are as many as are needed."""
+_RUNS = 16
+"""Of free slots in an array.  CPUs that take one at the same moment take of different runs."""
 _SLOT_BITS = 12
 
 
@@ -34,6 +37,10 @@ class SlotArrays:
         self._most = MOST_ARRAYS
         self._make_room(expected)
 
+    def drain(self) -> None:
+        """Have room for what may come, between two reads that are far apart."""
+        self._make_room(sum(np.count_nonzero(self._identities(memory)) for memory in self._arrays))
+
     def read(self) -> Array:
         """Return the values there are: structured, shape (slots in use,)."""
         found = [self._values(memory) for memory in self._arrays]
@@ -43,8 +50,7 @@ class SlotArrays:
 
     def _values(self, memory: mmap.mmap) -> Array:
         """Return those of one array, without the ones that came or went while they were copied."""
-        words = self._dtype.itemsize // 8
-        identity = np.frombuffer(memory, np.uint64, self._slots * words)[::words]
+        identity = self._identities(memory)
         before = identity.copy()
         used = np.flatnonzero(before)
         # As raw bytes: numpy copies structures field by field, ten times as slow.
@@ -52,14 +58,18 @@ class SlotArrays:
         stayed = identity[used] == before[used]
         return raw if stayed.all() else raw[stayed]
 
+    def _identities(self, memory: mmap.mmap) -> Array:
+        words = self._dtype.itemsize // 8
+        return np.frombuffer(memory, np.uint64, self._slots * words)[::words]
+
     def _make_room(self, used: int) -> None:
-        """Have a quarter more slots than are ``used``, or half an array; without memory it stays as it is.
+        """Have as many more slots as are ``used``, at least SPARE; without memory it stays as it is.
 
         What then finds no slot the kernel side counts as lost.
         """
-        spare = max(used // 4, self._slots // 2)
+        wanted = used + max(used, SPARE)
         with contextlib.suppress(OSError):
-            while len(self._arrays) * self._slots < used + spare and len(self._arrays) < self._most:
+            while len(self._arrays) * self._slots < wanted and len(self._arrays) < self._most:
                 self._add_array()
 
     def _add_array(self) -> None:
@@ -75,10 +85,10 @@ class SlotArrays:
         finally:
             os.close(fd)  # the array of arrays and the mapping keep it
         self._arrays.append(memory)
-        place = by(value)
-        for slot in reversed(range(self._slots)):  # a stack: the first goes first
-            value.value = number << _SLOT_BITS | slot
-            lib.bpf_map_update_elem(self._free_fd, None, place, 0)
+        length = self._slots // _RUNS
+        for first in reversed(range(0, self._slots, length)):  # a stack: the first goes first
+            run = (ctypes.c_uint32 * 2)(number << _SLOT_BITS | first, length - 1)
+            lib.bpf_map_update_elem(self._free_fd, None, by(run), 0)
 
     def close(self) -> None:
         """Unmap."""

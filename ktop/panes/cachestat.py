@@ -54,7 +54,7 @@ def _figures(grew: Rows) -> dict[str, Array]:
     A page that a call both brought in and dirtied was made to be written.
     """
     count = {name: np.asarray(values).astype(np.int64) for name, values in grew.items() if name in COUNTERS}
-    read_in = count["read_in"] + np.maximum(count["mixed_in"] - count["mixed_out"], 0)
+    read_in = np.maximum(count["read_in"] + count["mixed_in"] - count["mixed_out"], 0)
     misses = np.minimum(read_in, count["accesses"])
     return {
         "accesses": count["accesses"],

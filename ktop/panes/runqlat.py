@@ -21,7 +21,19 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
     by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
-    return Sample(rows, histograms=(Histogram(BOUNDS_US, counts.sum(axis=0)), *by_cpu))
+    host = counts.sum(axis=0)
+    return Sample(
+        rows,
+        histograms=(Histogram(BOUNDS_US, host), *by_cpu),
+        unattributed_ratio=_unattributed(rows["waits"], host),
+    )
+
+
+def _unattributed(waits: Array, host: Array) -> float | None:
+    """Return the share of the host's waits that no row has; None without waits."""
+    total = int(host.sum())
+    # Processes are read after the host, so they may have some waits more.
+    return max(0.0, 1 - int(waits.sum()) / total) if total else None
 
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:

@@ -219,4 +219,33 @@ def test_short_lived_processes_count(observe):
         pids.add(process.pid)
     seen = set(runqlat.rows()["pid"].tolist())
     assert pids <= seen
-    assert runqlat.lost == 0
+    losses = runqlat.family._arrays["lost"].read()
+    assert losses["ring_full"].sum() == losses["no_storage"].sum() == 0
+
+
+PONG = """
+import sys
+for line in sys.stdin: print(line, end="", flush=True)
+"""
+
+
+def test_wakeups_that_no_program_saw_are_lost(observe):
+    runqlat = observe("runqlat")
+    command = [sys.executable, "-c", PONG]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+
+        def play(times: int) -> None:
+            for _ in range(times):
+                child.stdin.write("\n")
+                child.stdin.flush()
+                child.stdout.readline()
+
+        play(10)
+        runqlat.begin()
+        play(200)
+        assert runqlat.rows(pid=child.pid)["waits"].sum() >= 200
+        seen = runqlat.lost
+        runqlat.family.hooks.detach(("wakeup",))
+        play(200)
+        runqlat.sample()
+        assert runqlat.lost >= seen + 200
