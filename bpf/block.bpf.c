@@ -64,6 +64,7 @@ struct issuer {
 	u64 read_bytes;
 	u64 write_bytes;
 	u64 total_ns;
+	u64 errors;
 	struct interval_max max;
 	char comm[TASK_COMM_LEN];
 	char disk[DISK_NAME_LEN];
@@ -346,7 +347,7 @@ static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, 
 	update_max(&issuer->max, ns);
 }
 
-static __always_inline int handle_complete(struct request *rq, u32 bytes)
+static __always_inline int handle_complete(struct request *rq, bool failed, u32 bytes)
 {
 	u32 op = rq->cmd_flags & REQ_OP_MASK, first;
 	struct totals *host = this_cpu(totals);
@@ -387,6 +388,8 @@ static __always_inline int handle_complete(struct request *rq, u32 bytes)
 	if (issuer) {
 		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
 		charge(issuer, is_read(op), bytes, whole, ns);
+		if (failed)
+			__sync_fetch_and_add(&issuer->errors, 1);
 	}
 	if (whole)
 		submission->request = 0;
@@ -410,11 +413,11 @@ int TASK_PROG(merge__tp_btf, struct request *rq)
 	return handle_merge(rq);
 }
 
-/* The second argument was an errno until 5.16; nothing looks at it. */
+/* The second argument was an errno until 5.16; 0 is well in both. */
 SEC("?tp_btf/block_rq_complete")
 int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
 {
-	return handle_complete(rq, bytes);
+	return handle_complete(rq, error != 0, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -15,7 +15,7 @@ from ktop.stats import log2_bounds
 
 MAX = np.dtype([("value", "u8", 2), ("epoch", "u4", 2)])
 KEY = np.dtype([("start_ns", "u8"), ("pid", "u4"), ("dev", "u4")])
-COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns")
+COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors")
 VALUE = np.dtype(
     [
         *((name, "u8") for name in COUNTERS),

@@ -39,7 +39,7 @@ class SlotArrays:
 
     def drain(self) -> None:
         """Have room for what may come, between two reads that are far apart."""
-        self._make_room(sum(np.count_nonzero(self._identities(memory)) for memory in self._arrays))
+        self._make_room(sum(int(np.count_nonzero(self._identities(each))) for each in self._arrays))
 
     def read(self) -> Array:
         """Return the values there are: structured, shape (slots in use,)."""

@@ -11,7 +11,7 @@ from ktop.stats import highest, log2_bounds, log_linear_bounds, percentile, rati
 
 BOUNDS_US = log_linear_bounds(264, unit=1000)
 PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
-COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "slots")
+COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
@@ -113,12 +113,12 @@ PANE = Pane(
             "Write requests completed, after merging; flushes and discards are not among them.",
             width=6,
         ),
-        Column("read_bytes", "READ", Unit.BYTES, "Bytes of read requests, as far as the disk did them."),
+        Column("read_bytes", "READ", Unit.BYTES, "Bytes of read requests, those that failed included."),
         Column(
             "write_bytes",
             "WRITE",
             Unit.BYTES,
-            "Bytes of write requests, as far as the disk did them; zeroes written by command count, "
+            "Bytes of write requests, those that failed included; zeroes written by command count, "
             "discarded bytes do not.",
         ),
         Column("avg_us", "AVG", Unit.US, "The mean of reads and writes. " + _DEVICE_TIME, Fold.DERIVED),
@@ -130,6 +130,13 @@ PANE = Pane(
             Fold.DERIVED,
         ),
         Column("max_us", "MAX", Unit.US, "The longest device time of those that ended.", Fold.DERIVED),
+        Column(
+            "errors",
+            "ERR",
+            Unit.COUNT,
+            "Reads and writes that the disk failed, or a part of them; the reason is in the kernel's log.",
+            alarm=True,
+        ),
         Column(
             "total_us",
             "TIME",

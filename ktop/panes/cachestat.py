@@ -147,7 +147,8 @@ PANE = Pane(
             "mapped_in",
             "MAPPED IN",
             Unit.COUNT,
-            "Pages brought in because a memory-mapped file was touched; neither accesses nor misses.",
+            "Pages brought in because a program touched a memory-mapped file; neither accesses nor misses. Those "
+            "that a system call touches (write or send from mapped memory, MAP_POPULATE) count as the call's.",
             from_width=100,
         ),
         Column(

@@ -285,6 +285,36 @@ def test_a_completion_that_was_missed_is_counted(observe, scratch):
     assert sum(total(rows, pid, "read_ops") for pid in pids) > 900
 
 
+def test_failed_reads_are_errors(observe, scratch):
+    """Of a disk whose end is gone."""
+    if shutil.which("losetup") is None:
+        pytest.skip("no losetup (apt install mount)")
+    image = write_file(scratch / "image", 1 << 20)
+    attach = subprocess.run(["losetup", "--show", "-f", image], check=False, capture_output=True, text=True)
+    if attach.returncode:
+        pytest.skip(f"no loop devices: {attach.stderr.strip()}")
+    disk = attach.stdout.strip()
+    try:
+        os.truncate(image, 1 << 19)
+        biotop = observe("biotop")
+
+        def read() -> None:
+            fd = os.open(disk, os.O_RDONLY | os.O_DIRECT)
+            with mmap.mmap(-1, BLOCK) as memory:
+                for place in range(64):
+                    try:
+                        os.preadv(fd, [memory], place * (1 << 14))
+                    except OSError:
+                        assert place >= 32
+
+        pid = in_child(read)
+        rows = biotop.sample().rows
+    finally:
+        subprocess.run(["losetup", "-d", disk], check=True)
+    assert total(rows, pid, "read_ops") >= 64
+    assert total(rows, pid, "errors") == 32
+
+
 def test_requests_without_a_place_are_counted(observe, scratch):
     path = write_file(scratch / "data", 1 << 20)
     biotop = observe("biotop", sizes={"_in_flight": 1})
