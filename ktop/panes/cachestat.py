@@ -147,8 +147,8 @@ PANE = Pane(
             "mapped_in",
             "MAPPED IN",
             Unit.COUNT,
-            "Pages brought in because a program touched a memory-mapped file; neither accesses nor misses. Those "
-            "that a system call touches (write or send from mapped memory, MAP_POPULATE) count as the call's.",
+            "Pages brought in because a program touched a memory-mapped file; neither accesses nor misses. "
+            "Those that a system call touched (write or send of mapped memory, MAP_POPULATE) are its own.",
             from_width=100,
         ),
         Column(

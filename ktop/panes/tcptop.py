@@ -62,7 +62,7 @@ def _unattributed(pids: Array, grew: dict[str, Array]) -> float | None:
 
 _PAYLOAD = (
     "what calls returned, so failed and partial sends count right. Of TLS in the kernel it is the plain "
-    "text. Multipath TCP (MPTCP) is not seen. A connection within this host is there twice, once for each end. "
+    "text. Multipath TCP is not seen. A connection within this host is there twice, once for each end. "
 )
 
 PANE = Pane(
