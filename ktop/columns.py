@@ -60,11 +60,20 @@ def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] 
 
 def _is_silent(column: Column, rows: Rows) -> bool:
     """Return whether the column would tell of failures in words, and there are none."""
-    return (
-        column.alarm
-        and column.is_text
-        and not any(value is not None for value in (rows[column.name].tolist() if rows else ()))
-    )
+    return column.alarm and column.is_text and not (rows and _tells(rows[column.name]))
+
+
+def alarming(pane: Pane, rows: Rows) -> set[str]:
+    """Return the names of the columns that tell of a failure in any of ``rows``."""
+    alarms = (column.name for column in pane.columns if column.alarm and column.name in rows)
+    return {name for name in alarms if _tells(rows[name])}
+
+
+def _tells(values: Array) -> bool:
+    """Return whether any of ``values`` of an alarm column is of a failure: neither 0 nor not measured."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values)
+    return bool(values.any())
 
 
 def need(column: Column, values: Array) -> int:

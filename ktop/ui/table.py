@@ -17,7 +17,19 @@ from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from ktop.columns import ALARM, QUIET, SORTED, RowWriter, Slot, arrange, at, candidates, need, total_width
+from ktop.columns import (
+    ALARM,
+    QUIET,
+    SORTED,
+    RowWriter,
+    Slot,
+    alarming,
+    arrange,
+    at,
+    candidates,
+    need,
+    total_width,
+)
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane, Shape
@@ -75,6 +87,8 @@ class FrameTable(Scrolled, can_focus=True):
         self._rows: Rows = {}
         self._order: Array = np.arange(0)
         self._needs: dict[str, int] = {}
+        self._alarming: set[str] = set()
+        """Columns that told of a failure: they stay, as long as the size does."""
         self._slots: tuple[Slot, ...] = ()
         self._writer: RowWriter | None = None
         self._lines_before = 1
@@ -215,6 +229,7 @@ class FrameTable(Scrolled, can_focus=True):
         seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
         self._lines_before = self.lines
         self._needs.clear()
+        self._alarming.clear()
         self._arrange()
         self.forget()
         if seen and self.row_count:
@@ -369,12 +384,14 @@ class FrameTable(Scrolled, can_focus=True):
             self.post_message(self.Highlighted(self, self.cursor_row()))
 
     def _arrange(self) -> None:
-        """Give the columns their places; widths only grow until the widget's size changes."""
-        columns = candidates(self.pane, self._rows, self.app.size.width, (self.sort_column,))
+        """Give the columns their places; what they need only grows until the widget's size changes."""
+        self._alarming |= alarming(self.pane, self._rows)
+        keep = {self.sort_column, *self._alarming}
+        columns = candidates(self.pane, self._rows, self.app.size.width, keep)
         for column in columns:
             wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
-        self._slots = arrange(self.pane, columns, self._needs, self._width, (self.sort_column,))
+        self._slots = arrange(self.pane, columns, self._needs, self._width, keep)
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
         used = total_width(self._slots)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -179,3 +181,15 @@ def test_what_tells_of_a_failure_has_a_role_of_its_own():
         [text.strip() for text, role in writer.pieces(row) if role == layout.ALARM] for row in range(3)
     ]
     assert alarming == [[], ["-9"], ["ENOENT"]]
+
+
+async def test_what_tells_of_a_failure_is_in_sight_where_there_is_no_room_and_stays():
+    pane = replace(PANE, columns=(*PANE.columns, Column("errors", "ERR", Unit.COUNT, "", alarm=True)))
+    rows = {**make([5, 4]), "errors": np.array([0, 0])}
+    async with drive(size=(30, 10), pane=pane) as it:
+        await it.show(rows)
+        assert "ERR" not in it.lines()[0]
+        await it.show({**rows, "errors": np.array([0, 3])})
+        assert "ERR" in it.lines()[0]
+        await it.show(rows)
+        assert "ERR" in it.lines()[0]
