@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
 from ktop.kernel import facts
+from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
 from ktop.pane import Pane, PerfEvent, Shape
 from ktop.source import HOST, Identity, Publish
@@ -54,6 +55,8 @@ class Sampler:
             name.nodename, name.release, os.cpu_count() or 1, all_processes=facts.sees_all_processes()
         )
         self.interval_s = interval_s
+        self.failure: str | None = None
+        """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
         self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
         self._everything = everything
         self._first_s = FIRST_INTERVAL_S if hurry else math.inf
@@ -142,23 +145,41 @@ class Sampler:
 
     def _run(self) -> None:
         try:
-            self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
-            self._load_all()
-            self._loop()
+            try:
+                self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
+                self._load_all()
+                self._loop()
+            finally:
+                self._release()
+        except Exception as error:  # noqa: BLE001 - somebody waits for Frames, and must learn of it
+            self._give_up(f"sampling ended: {in_words(error)}")
         finally:
             self._ready.set()
-            for name, loading in self._loading.items():
-                if not loading.cancel() and loading.exception() is None:
-                    self._families[name] = loading.result()
-            if self._symbols is not None:
-                self._symbols.stop()
-            if self._run_time is not None:
-                self._run_time.close()
-            # Detach all before the first is freed: the kernel waits once, not once a family.
-            for family in self._families.values():
-                family.hooks.detach()
-            for family in self._families.values():
-                family.close()
+
+    def _release(self) -> None:
+        """Leave nothing in the kernel."""
+        for name, loading in self._loading.items():
+            if not loading.cancel() and loading.exception() is None:
+                self._families[name] = loading.result()
+        if self._symbols is not None:
+            self._symbols.stop()
+        if self._run_time is not None:
+            self._run_time.close()
+        # Detach all before the first is freed: the kernel waits once, not once a family.
+        for family in self._families.values():
+            family.hooks.detach()
+        for family in self._families.values():
+            family.close()
+
+    def _give_up(self, reason: str) -> None:
+        """Have every pane say that there will be no more figures."""
+        self.failure = reason
+        for live in self._panes.values():
+            live.attached = False
+            if live.unavailable is None:
+                live.unavailable = reason
+                with contextlib.suppress(Exception):  # it may be that which failed
+                    self._publish(live.without_figures())
 
     def _in_order(self) -> list[LivePane]:
         """Return the panes, the visible ones first."""
@@ -220,7 +241,7 @@ class Sampler:
             except LoadError as error:
                 live.unavailable, live.log = str(error), error.log
             except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
-                live.unavailable = f"loading failed: {type(error).__name__}: {error}"
+                live.unavailable = f"loading failed: {in_words(error)}"
         if live.unavailable is not None:
             self._let_go(live)
             self._publish(live.without_figures())
@@ -311,7 +332,7 @@ class Sampler:
             live.failed_reads += 1
             if isinstance(error, (OSError, MemoryError)) and live.failed_reads < FAILED_READS:
                 return  # the next Frame speaks of this interval as well
-            live.unavailable = f"sampling failed: {type(error).__name__}: {error}"
+            live.unavailable = f"sampling failed: {in_words(error)}"
             self._let_go(live)
             frame = live.without_figures()
         if frame is not None:

@@ -269,6 +269,19 @@ def test_the_list() -> None:
     assert any("not live: no\\x1b PMU; buy one" in line for line in lines)
 
 
+@pytest.mark.parametrize("command", ["list", "doctor"])
+def test_a_sampler_that_failed_is_a_failure(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failed(Probe):
+        failure = "sampling ended: of a test"
+
+    monkeypatch.setattr("ktop.sampler.Sampler", lambda *_panes, everything: Failed())
+    monkeypatch.setattr("ktop.export.output.write_all", lambda *_chunk: None)
+    assert cli.main([command]) == 1
+    assert capsys.readouterr().err == "ktop: sampling ended: of a test\n"
+
+
 def test_what_was_not_loaded_in_time_is_not_live() -> None:
     class Slow(Probe):
         def wait_ready(self, timeout: float) -> bool:

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
+
+import pytest
+
 from ktop.kernel.choice import Choice
+from ktop.kernel.loader import LoadError, _blame, _open
 from ktop.kernel.perf import parse_cpu_list
 from ktop.kernel.prepare import lru_entries, ring_bytes
-from ktop.kernel.reasons import explain
+from ktop.kernel.reasons import explain, in_words
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
 NEWEST = (99, 0)
+
+
+def test_types_that_cannot_be_read_are_no_missing_hook():
+    lines = ["libbpf: Error loading vmlinux BTF: -3", "libbpf: failed to load object 'x.bpf.o'"]
+    choice = Choice.among(["switch__tp_btf"], NEWEST)
+    choice.storage = False
+    with pytest.raises(LoadError, match="memory is short"):
+        _blame(choice, lines, OSError(errno.ESRCH, "No such process"), [])
+
+
+def test_a_limit_of_files_is_named_with_what_to_do():
+    error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    assert "ulimit -n" in in_words(error)
+    assert in_words(ValueError("x")) == "ValueError: x"
+
+
+def test_an_object_is_to_be_built_only_where_it_is_not_there(tmp_path):
+    with pytest.raises(LoadError, match="build it"):
+        _open(tmp_path / "x.bpf.o")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    (tmp_path / "x.bpf.o").touch()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(LoadError, match="ulimit -n"):
+            _open(tmp_path / "x.bpf.o")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_the_first_of_each_group_is_taken():

@@ -18,6 +18,7 @@ from ktop.cli.options import Options, UsageError
 
 if TYPE_CHECKING:
     from ktop.pane import Pane
+    from ktop.sampler import Sampler
     from ktop.source import Source
 
 OK, FAILED, USAGE, NO_BPF = 0, 1, 2, 77
@@ -281,9 +282,11 @@ def _list(options: Options) -> int:
     from ktop.sampler import Sampler
 
     panes = _panes(())
-    found = listing.survey(Sampler(panes, everything=True), panes)
-    lines = listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0])
-    return _print(lines)
+    sampler = Sampler(panes, everything=True)
+    found = listing.survey(sampler, panes)
+    _print(listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0]))
+    _must_not_have_failed(sampler)
+    return OK
 
 
 def _doctor(options: Options) -> int:
@@ -293,12 +296,19 @@ def _doctor(options: Options) -> int:
 
     panes = _panes(())
     checks = facts.gather()
-    found = listing.survey(Sampler(panes, everything=True), panes)
+    sampler = Sampler(panes, everything=True)
+    found = listing.survey(sampler, panes)
     if options.json:
         _print(doctor.as_json(checks, found, verbose=options.verbose))
     else:
         _print(doctor.as_text(checks, found, verbose=options.verbose, width=_terminal()[0]))
+    _must_not_have_failed(sampler)
     return OK if facts.refusal() is None else NO_BPF
+
+
+def _must_not_have_failed(sampler: Sampler) -> None:
+    if sampler.failure is not None:
+        raise Failure(sampler.failure)
 
 
 def _print(lines: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ What an object says by its names:
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -50,8 +51,9 @@ def _open(path: Path) -> int:
     try:
         handle: int = libbpf.library().bpf_object__open_file(os.fsencode(path), None)
     except OSError as error:
-        reason = f"{path.name} cannot be opened ({error.strerror}): build it with bpf/build.py"
-        raise LoadError(reason) from error
+        if error.errno == errno.ENOENT:
+            raise LoadError(f"there is no {path.name}: build it with bpf/build.py") from error
+        raise LoadError(explain(error.errno or 0, f"{path.name} cannot be opened")) from error
     return handle
 
 
@@ -126,6 +128,9 @@ def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> 
     taken = choice.programs()
     culprit = next((m[1] for line in lines if (m := _CULPRIT.match(line)) and m[1] in taken), None)
     if culprit is None:
+        if any("Error loading vmlinux BTF" in line for line in lines):
+            # libbpf gives ESRCH for whatever kept it from that; the file is there (facts.refusal).
+            raise LoadError("the kernel's types (BTF) cannot be read: memory is short (ulimit -v?)", log)
         last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
         raise LoadError(explain(error.errno or 0, last or "load"), log) from error
     numbers = [int(m[1]) for line in lines if (m := _ERRNO.match(line))]

@@ -18,6 +18,7 @@ _MEANINGS: dict[int, str] = {
     errno.ENOMEM: "the kernel has no memory for it (or RLIMIT_MEMLOCK is too low before 5.11)",
     errno.E2BIG: "the program is too large for this kernel's verifier",
     errno.EBUSY: "somebody else holds it",
+    errno.EMFILE: "ktop may not have more files open: raise the limit (ulimit -n 4096)",
 }
 
 
@@ -29,3 +30,10 @@ def explain(code: int, what: str = "") -> str:
     if code == errno.EPERM and os.geteuid() == 0:
         meaning = "the kernel does not permit it, not even to root (lockdown, a hardened guest or container)"
     return f"{what}: {name}, {meaning}" if what else f"{name}, {meaning}"
+
+
+def in_words(error: Exception) -> str:
+    """Return one clause: what an exception says, and what to do where that is known."""
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return explain(errno.EMFILE)
+    return f"{type(error).__name__}: {error}"

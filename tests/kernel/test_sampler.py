@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -74,8 +75,6 @@ def test_every_pane_is_live_or_says_why(sampler):
 
 
 def test_a_pane_that_fails_does_not_take_the_others(sampler):
-    from dataclasses import replace
-
     runqlat = registry.get("runqlat")
 
     def defect(_previous, _current, _facts):
@@ -105,8 +104,6 @@ def test_kernel_and_proc_agree_on_when_a_process_started(sampler):
 
 def test_panes_on_one_family_share_a_reading(sampler):
     """Ring buffers are emptied by reading: a second pane must not take the first one's events."""
-    from dataclasses import replace
-
     runqlat = registry.get("runqlat")
     twin = replace(runqlat, name="twin")
     one = sampler([runqlat, twin], 0.2)
@@ -124,8 +121,6 @@ def test_panes_on_one_family_share_a_reading(sampler):
 
 
 def test_a_pane_nobody_looks_at_is_detached(sampler):
-    from dataclasses import replace
-
     shy = replace(registry.get("runqlat"), resident=False)
     one = sampler([shy], 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()
@@ -213,6 +208,40 @@ def test_a_defect_while_loading_takes_one_pane_only(sampler, monkeypatch):
     found = frames_of(sampler([registry.get("biotop"), registry.get("runqlat")], 0.2), {"biotop", "runqlat"})
     assert found["biotop"].status.unavailable == "loading failed: ZeroDivisionError: of a test"
     assert found["runqlat"].status.unavailable is None
+
+
+def test_what_ends_the_thread_becomes_the_state_of_every_pane(sampler, monkeypatch):
+    """Whoever waits for Frames learns of it, and nothing is left on the hooks."""
+
+    def sample(_host):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("ktop.host.HostSampler.sample", sample)
+    panes = [registry.get("runqlat"), replace(registry.get("biotop"), family="no_such_family")]
+    one = sampler(panes, 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    reasons = [arrived.get(timeout=30).status.unavailable for _ in panes]
+    assert "no_such_family" in reasons[0]
+    assert reasons[1] == one.failure
+    assert one.failure.startswith("sampling ended: EMFILE")
+    assert "ulimit -n" in one.failure
+    assert one.wait_ready(30)
+    assert one.statuses()["runqlat"].hooks == {}
+
+
+def test_an_end_before_all_is_loaded_is_told_too(sampler, monkeypatch):
+    def refuse(*_arguments, **_keywords):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    one = sampler([registry.get("runqlat")], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    assert arrived.get(timeout=30).status.unavailable == (
+        "sampling ended: RuntimeError: can't start new thread"
+    )
+    assert one.wait_ready(30)
 
 
 def test_a_pane_with_one_hook_refused_leaves_nothing_on_the_others(sampler, monkeypatch):
@@ -308,8 +337,6 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
 
 def test_perf_events_can_be_replaced(sampler):
     """Where the hardware has no such event, the reason names it."""
-    from dataclasses import replace
-
     absent = PerfEvent(kind=0, config=0xFFFF, label="no such event")
     needs_it = replace(
         registry.get("runqlat"),
