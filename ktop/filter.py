@@ -11,7 +11,8 @@ Terms stand between spaces, and a row must satisfy all of them::
 
 A column goes by its name, its title, or its name without the unit.  A term that
 names a column a pane lacks is ignored there, and ``Filter.ignored`` says so.
-Nothing compares with what was not measured: such rows are hidden.
+Nothing compares with a number that was not measured: such rows are hidden, by
+``!term`` and ``!=`` as well.  Text that is not known is empty.
 """
 
 from __future__ import annotations
@@ -98,17 +99,20 @@ class Term:
 
     def mask(self, pane: Pane, rows: Rows) -> Array | None:
         """Return bool, shape (rows,): which satisfy the term; None where it does not apply."""
+        measured = np.ones(length(rows), dtype=bool)
         if self.column:
             found: Array | None = None
             for column in _find(pane, self.column):
                 if column.name in rows:
                     here = self._by_column(column, rows[column.name])
                     found = here if found is None else found | here
+                    if column.unit not in _TEXTS:
+                        measured &= ~np.isnan(_numbers(rows[column.name]))
         else:
             found = self._anywhere(pane, rows)
         if found is None:
             return None
-        return ~found if self.negated else found
+        return ~found & measured if self.negated else found
 
     def _anywhere(self, pane: Pane, rows: Rows) -> Array | None:
         found: Array | None = None

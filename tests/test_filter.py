@@ -133,7 +133,13 @@ def test_terms_on_connections(text, rows):
         ("p99>1ms", [2, 3]),
         ("p99_us<=500us", [0]),
         ("P99>=2s", [3]),
-        ("!p99_us>1000", [0, 1]),
+        ("!p99_us>1000", [0]),
+        ("p99_us!=500us", [2, 3]),
+        ("exit!=0", [2, 3]),
+        ("!exit:0,1", [3]),
+        ("!failed:yes", [1, 2]),
+        ("!nginx", [0, 1, 3]),
+        ("!user_stack:*malloc*", [1, 2, 3]),
         ("hit<60%", [0]),
         ("hit_ratio<60", [0]),
         ("hit_ratio>=0.99", [2, 3]),
@@ -156,6 +162,13 @@ def test_a_title_that_two_columns_have_means_either():
     assert parse("port:80").mask(two, rows).tolist() == [True, True, False, True]
     assert parse("!port:80").mask(two, rows).tolist() == [False, False, True, False]
     assert parse("rport:80").mask(two, rows).tolist() == [False, True, False, True]
+
+
+def test_the_other_of_two_columns_may_be_what_was_not_measured():
+    two = pane("two", ("lport", "PORT", Unit.NUMBER), ("rport", "PORT", Unit.NUMBER))
+    rows = {"lport": np.array([1.0, np.nan, np.nan]), "rport": np.array([2.0, 2.0, 80.0])}
+    assert parse("!port:80").mask(two, rows).tolist() == [True, False, False]
+    assert parse("port:80").mask(two, rows).tolist() == [False, False, True]
 
 
 def test_a_ratio_is_in_per_cent_from_one_on():
