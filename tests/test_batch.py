@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 from ktop.cli import batch
 from ktop.export.output import Output, write_all
-from ktop.frame import Facts, Frame, Reading, Sample, Status
+from ktop.frame import Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Unit
 from ktop.recording.file import Writer, blocks
 from ktop.source import HOST, Identity, Publish
@@ -278,6 +279,20 @@ def test_one_process_alone() -> None:
     assert len(batch.of_process(A, frame(A, 1.0, 5), 77)) == 0
     whole = Frame("a", 1.0, 1.0, {"irq": np.arange(3)})
     assert batch.of_process(A, whole, 3) is whole
+
+
+def test_of_one_process_nothing_is_said_of_the_host() -> None:
+    pane = replace(A, host_row=True)
+    bounds = np.array([0.0, 1.0, np.inf])
+    histograms = (Histogram(bounds, np.array([4, 5])),)
+    everything = replace(frame(pane, 1.0), host={"waits": 777.0}, histograms=histograms)
+    text = batch.as_text(3, "ascii", lambda: (0, 0))(pane, everything, 0)
+    assert b"777" not in text
+    assert b"777" in batch.as_text(None, "ascii", lambda: (0, 0))(pane, everything, 0)
+    lines = [json.loads(line) for line in batch.as_json(3)(pane, everything, 0).splitlines()]
+    assert [each["kind"] for each in lines] == ["status"]
+    whole = [json.loads(line)["kind"] for line in batch.as_json(None)(pane, everything, 0).splitlines()]
+    assert whole == ["row", "row", "row", "histogram", "status"]
 
 
 def test_text_says_what_went_unread() -> None:

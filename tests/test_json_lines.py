@@ -126,7 +126,6 @@ def test_the_host_is_a_row_without_pid() -> None:
     }
     assert type(row["hits"]) is int
     assert status["kind"] == "status"
-    assert [each["kind"] for each in parsed(pane, frame, whole=False)] == ["status"]
 
 
 def test_an_event_has_its_own_time() -> None:

@@ -166,18 +166,21 @@ def _is_over(frames: Frames) -> bool:
 
 
 def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
-    """Return ``frame`` with the rows of one process; whole for None or a pane that goes by none."""
+    """Return ``frame`` with the rows of one process and nothing of the host's.
+
+    Whole for None or a pane that goes by no process.
+    """
     if pid is None or pane.process_key not in frame.rows:
         return frame
-    return replace(frame, rows=take(frame.rows, np.flatnonzero(frame.rows[pane.process_key] == pid)))
+    rows = take(frame.rows, np.flatnonzero(frame.rows[pane.process_key] == pid))
+    return replace(frame, rows=rows, host={}, histograms=())
 
 
 def as_json(pid: int | None) -> Render:
-    """Return how JSON lines are made; of one process neither host rows nor histograms."""
+    """Return how JSON lines are made."""
 
     def render(pane: Pane, frame: Frame, missed: int) -> bytes:
-        shown = of_process(pane, frame, pid)
-        lines = json_lines.lines(pane, shown, also_lost=missed, whole=pid is None)
+        lines = json_lines.lines(pane, of_process(pane, frame, pid), also_lost=missed)
         return ("\n".join(lines) + "\n").encode()
 
     return render

@@ -32,17 +32,15 @@ from ktop.pane import Column, Pane, Shape, Unit
 from ktop.text import escape
 
 
-def lines(pane: Pane, frame: Frame, *, also_lost: int = 0, whole: bool = True) -> list[str]:
+def lines(pane: Pane, frame: Frame, *, also_lost: int = 0) -> list[str]:
     """Return the lines of one Frame, without line ends; the status is the last.
 
-    ``also_lost`` is added to the status's ``lost``.  Not ``whole``: without
-    histograms and the host's own row, which do not tell of one process.
+    ``also_lost`` is added to the status's ``lost``.
     """
-    out = [_head(frame, "row") + text for text in _host_row(pane, frame)] if whole else []
+    out = [_head(frame, "row") + text for text in _host_row(pane, frame)]
     out += _rows(pane, frame)
-    if whole:
-        head = _head(frame, "histogram")
-        out += [head + _histogram(histogram) for histogram in frame.histograms]
+    head = _head(frame, "histogram")
+    out += [head + _histogram(histogram) for histogram in frame.histograms]
     out.append(_head(frame, "status") + _status(frame.status, also_lost))
     return out
 
