@@ -87,7 +87,8 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
 
 def _fields(text: bytes) -> dict[bytes, bytes]:
     """Return the lines ``Key: value`` of ``text``."""
-    pairs = (line.split(b":", maxsplit=1) for line in text.splitlines() if b":" in line)
+    # Not splitlines: a comm may hold a carriage return, and the kernel escapes only line feeds.
+    pairs = (line.split(b":", maxsplit=1) for line in text.split(b"\n") if b":" in line)
     return {name: value.strip() for name, value in pairs}
 
 
@@ -98,7 +99,7 @@ def _kib(text: bytes) -> int:
 
 def _cgroup_path(text: bytes) -> bytes:
     """Return the unified (version 2) path, else the longest of the version 1 hierarchies."""
-    paths = [line.split(b":", maxsplit=2) for line in text.splitlines()]
+    paths = [line.split(b":", maxsplit=2) for line in text.split(b"\n")]
     for path in paths:
         if len(path) == 3 and path[0] == b"0" and path[2] != b"/":
             return path[2]
@@ -118,14 +119,14 @@ def _user(uid: int) -> str:
 def _comm(base: Path) -> bytes:
     """Return the comm of the process at ``base``; empty when it is gone."""
     try:
-        return (base / "comm").read_bytes().rstrip(b"\n")
+        return (base / "comm").read_bytes().removesuffix(b"\n")
     except OSError:
         return b""
 
 
 def _boot_time(root: Path) -> float:
     """Return the Unix time of the boot; 0 when /proc/stat does not say."""
-    for line in (root / "stat").read_bytes().splitlines():
+    for line in (root / "stat").read_bytes().split(b"\n"):
         if line.startswith(b"btime "):
             return float(line.split()[1])
     return 0.0

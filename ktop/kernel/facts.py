@@ -73,8 +73,9 @@ def _boot_ns() -> int:
 
 def capabilities() -> int:
     """Return the effective capabilities of this process as a bit mask."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("CapEff:"):
+    # Bytes: its first line is the comm, which may hold anything.
+    for line in Path("/proc/self/status").read_bytes().split(b"\n"):
+        if line.startswith(b"CapEff:"):
             return int(line.split()[1], 16)
     return 0
 
