@@ -166,6 +166,25 @@ def test_a_signal_ends_it_with_all_that_was_sampled(pipe: tuple[int, int], numbe
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_before_still_is(pipe: tuple[int, int], number: int) -> None:
+    """nohup, or a job in the background of a shell without job control."""
+    source = Script([frame(A, 1.0, 0)], then := threading.Event(), [frame(A, 2.0, 0)])
+
+    def send() -> None:
+        assert source.published.wait(20)
+        os.kill(os.getpid(), number)
+        then.set()
+
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        threading.Thread(target=send).start()
+        assert run(source, [A], pipe, 2) == ["a:status@1", "a:status@2"]
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_reader_that_leaves_ends_it_quietly(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
     source = Script([frame(A, float(ts)) for ts in range(3)])

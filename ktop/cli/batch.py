@@ -35,13 +35,17 @@ class NothingLiveError(Exception):
 
 @contextmanager
 def interruptible(frames: Frames) -> Iterator[None]:
-    """Turn the signals that end a program into the end of ``frames``; a second one ends it at once."""
+    """Turn the signals that end a program into the end of ``frames``; a second one ends it at once.
+
+    One that was ignored before (nohup, a shell's job in the background) still is.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         frames.put(None)  # reentrant, unlike Queue.put
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in taken}
     try:
         yield
     finally:

@@ -65,14 +65,15 @@ class KtopDriver(LinuxDriver):
         mouse: bool = True,
         size: tuple[int, int] | None = None,
     ) -> None:
-        """Take the signals that mean "leave"."""
+        """Take the signals that mean "leave", unless they were ignored before."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         # Textual writes to stderr, which may lead to a file.
         self._file = TerminalFile(STDOUT)
         self._leaving = False
         self._wake_read, self._wake_write = os.pipe()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """Leave with the shell's code for ``number``; by force when a clean exit takes too long.

@@ -139,6 +139,13 @@ def test_a_signal_while_the_kernel_side_is_taken_down_changes_nothing(name):
         assert b"Traceback" not in terminal.output
 
 
+def test_a_signal_ignored_before_still_is():
+    with running("import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)") as terminal:
+        os.kill(terminal.pid, signal.SIGHUP)
+        os.write(terminal.end, b"q")
+        assert terminal.leaves() == 0
+
+
 def test_stderr_can_go_to_a_file(tmp_path):
     with running(stderr=tmp_path / "log") as terminal:
         os.write(terminal.end, b"q")
