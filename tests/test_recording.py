@@ -402,6 +402,7 @@ def test_no_rows_have_columns_all_the_same() -> None:
         ("pid", np.zeros((3, 2))),
         ("comm", np.zeros(3)),
         ("comm", np.array([1, 2, 3], dtype=object)),
+        ("comm", np.full(3, b"A" * 99_999)),
         ("slots", np.zeros(3)),
         ("slots", np.zeros((3, 5))),
         ("waits", np.array(["a", "b", "c"], dtype=object)),
@@ -447,6 +448,21 @@ def test_a_valid_block_of_hostile_content_ends_the_replay(path: Path, known: Non
     source = Replay(path, speed=float("inf"))
     assert [each.ts for each in collect(source)] == [1.0]
     assert "damaged" in source.notes[0]
+
+
+def test_what_cannot_be_shown_ends_the_replay_with_a_word(path: Path, known: None) -> None:
+    """Whatever the screen's side makes of it: nothing is left on stderr, nobody waits."""
+    write(path, 1.0, 2.0)
+    source = Replay(path, speed=float("inf"))
+
+    def publish(each: Frame) -> None:
+        if each.ts == 2.0:
+            raise MemoryError("Unable to allocate 2 GiB")
+
+    source.start(publish)
+    assert source.finished.wait(20)
+    source.stop()
+    assert "damaged: MemoryError: Unable to allocate 2 GiB" in source.notes[0]
 
 
 def test_a_frame_is_what_it_was(path: Path) -> None:

@@ -14,6 +14,11 @@ from ktop.pane import Column, Fold, Pane, Unit
 _LAST_TS = 1 << 33
 """The year 2242: a later time no clock has, and no calendar's function takes all of them."""
 _MOST_BOUND = 1e18
+_MOST_TEXT = 512
+"""Bytes of a cell of fixed width: the widest is the names of an interrupt's handlers.
+
+One row of 99,999 costs a file nothing, and memory as much for each row that it is later put beside.
+"""
 
 
 class MismatchError(ValueError):
@@ -82,7 +87,9 @@ def _fits(column: Column, values: Array) -> bool:
         return False
     match column.unit:
         case Unit.TEXT | Unit.ARGS:
-            return kind == "S" or (kind == "O" and _holds(values, bytes))
+            return (kind == "S" and values.dtype.itemsize <= _MOST_TEXT) or (
+                kind == "O" and _holds(values, bytes)
+            )
         case Unit.STACK:
             return kind == "O" and _holds(values, list)
         case Unit.ADDRESS:

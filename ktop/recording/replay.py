@@ -97,6 +97,15 @@ class Replay:
     # -- the thread ----------------------------------------------------------
 
     def _run(self, publish: Publish) -> None:
+        try:
+            self._play_all(publish)
+        except Exception as error:  # noqa: BLE001 - what a stranger's figures bring about, and memory that is short
+            self._damaged = f"{type(error).__name__}: {error!s:.100}"
+        finally:
+            self.finished.set()
+
+    def _play_all(self, publish: Publish) -> None:
+        """Publish all Frames until told to stop; with ``loop`` over and over."""
         shift = 0.0
         while not self._stopping.is_set():
             count = self._play(publish, shift)
@@ -104,7 +113,6 @@ class Replay:
             shift += self._summary.last - self._summary.first + self._recorded_s
             if not self._loop or not count:
                 break
-        self.finished.set()
 
     def _play(self, publish: Publish, shift: float) -> int:
         """Publish all Frames once and return how many; ends early when told to stop."""
