@@ -23,7 +23,7 @@ from ktop.frame import Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import MismatchError, conform, possible
-from ktop.recording.file import RecordingError, Writer, blocks, compact, describe
+from ktop.recording.file import _HEADER, MARKER, RecordingError, Writer, blocks, compact, describe
 from ktop.recording.replay import Replay, shifted
 from ktop.source import HOST, Identity
 
@@ -151,6 +151,26 @@ def test_damage_in_the_middle_is_never_made_worse(path: Path) -> None:
     with pytest.raises(RecordingError, match="damaged in the middle"):
         Writer(path, IDENTITY, 1.0, ["waits"])
     assert path.read_bytes() == content
+
+
+def test_a_tail_that_is_all_markers_is_not_looked_through(path: Path) -> None:
+    """Each promises 8 MB, which would be read and summed up 260,000 times."""
+    write(path, 1.0)
+    fake = _HEADER.pack(MARKER, 2, 12345, 8 << 20, 1.0, 2.0)
+    with path.open("ab") as file:
+        file.write(b"broken" + fake * ((8 << 20) // len(fake)))
+    content = path.read_bytes()
+    began = time.process_time()
+    with pytest.raises(RecordingError, match="record to another file"):
+        Writer(path, IDENTITY, 1.0, ["waits"])
+    assert time.process_time() - began < 10
+    assert path.read_bytes() == content
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(RecordingError, match="not a file"):
+        describe(tmp_path / "fifo")
 
 
 @given(st.data())
