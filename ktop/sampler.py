@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 import time
@@ -48,7 +47,8 @@ class Sampler:
 
         ``perf_events`` replaces panes' own by name (tests measure software events
         where there is no PMU); ``everything`` runs also the panes that are not resident.
-        ``hurry``: the first interval is a short one, for someone waits at a screen.
+        ``hurry``: the first interval is a short one, for someone waits at a screen;
+        else a whole one, which begins when all is loaded.
         """
         name = os.uname()
         self.identity = Identity(
@@ -59,7 +59,7 @@ class Sampler:
         """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
         self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
         self._everything = everything
-        self._first_s = FIRST_INTERVAL_S if hurry else math.inf
+        self._hurry = hurry
         self._visible: tuple[str, ...] = ()
         self._publish: Publish = lambda _frame: None
         self._wake = threading.Event()
@@ -146,8 +146,11 @@ class Sampler:
     def _run(self) -> None:
         try:
             try:
-                self._deadline = time.monotonic() + min(self.interval_s, self._first_s)
+                if self._hurry:
+                    self._deadline = time.monotonic() + min(self.interval_s, FIRST_INTERVAL_S)
                 self._load_all()
+                if not self._hurry:
+                    self._deadline = time.monotonic() + self.interval_s
                 self._loop()
             finally:
                 self._release()

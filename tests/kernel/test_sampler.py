@@ -74,6 +74,21 @@ def test_every_pane_is_live_or_says_why(sampler):
     assert found[HOST].host["memory_total_bytes"] > 0
 
 
+def test_without_hurry_the_first_interval_is_a_whole_one(sampler, monkeypatch):
+    """However long loading takes."""
+
+    def slow(*arguments):
+        time.sleep(0.5)
+        return real(*arguments)
+
+    from ktop.kernel.loader import load as real
+
+    monkeypatch.setattr("ktop.kernel.loader.load", slow)
+    panes = [registry.get("runqlat"), registry.get("biotop")]
+    found = frames_of(sampler(panes, 0.4, hurry=False), {"runqlat", "biotop"})
+    assert min(frame.interval_s for frame in found.values()) >= 0.4
+
+
 def test_a_pane_that_fails_does_not_take_the_others(sampler):
     runqlat = registry.get("runqlat")
 
