@@ -106,10 +106,19 @@ def test_it_is_for_its_owner_alone(path: Path) -> None:
 
 def test_appending_does_not_count_the_pause(path: Path) -> None:
     write(path, 1.0, 2.0)
-    write(path, 1000.0, 1001.0, identity=replace(IDENTITY, hostname="db2"))
+    write(path, 1000.0, 1001.0)
     assert stamps(path) == [1.0, 2.0, 1000.0, 1001.0]
     assert describe(path).seconds == 2.0
-    assert describe(path).identity.hostname == "db1"
+
+
+@pytest.mark.parametrize("other", [{"hostname": "db2"}, {"kernel": "6.1.0"}, {"cpus": 64}])
+def test_another_host_is_not_appended(path: Path, other: dict[str, Any]) -> None:
+    """It would be shown as the first one."""
+    write(path, 1.0)
+    content = path.read_bytes()
+    with pytest.raises(RecordingError, match=r"is of db1 .*: record to another file"):
+        write(path, 2.0, identity=replace(IDENTITY, **other))
+    assert path.read_bytes() == content
 
 
 def test_cut_at_every_byte_it_is_read_up_to_there_and_can_be_appended_to(path: Path) -> None:

@@ -92,8 +92,8 @@ class Writer:
     def __init__(self, path: Path, identity: Identity, interval_s: float, panes: Sequence[str]) -> None:
         """Open or create ``path``, cut a damaged end off, and write a header.
 
-        RecordingError: it cannot be opened, is no recording, is being written
-        by another ktop, or is damaged in the middle.
+        RecordingError: it cannot be opened, is no recording, is of another
+        host, is being written by another ktop, or is damaged in the middle.
         """
         self.path = path
         self.cut = 0
@@ -108,7 +108,7 @@ class Writer:
         try:
             if self._regular:
                 self._lock()
-                self._mend()
+                self._mend(identity)
             self._put(_KIND_HEADER, _header(identity, interval_s, panes), 0.0, 0.0)
         except BaseException:
             self.close()
@@ -135,11 +135,15 @@ class Writer:
             if error.errno == errno.EWOULDBLOCK:
                 raise RecordingError(f"{self.path} is being written by another ktop") from error
 
-    def _mend(self) -> None:
+    def _mend(self, identity: Identity) -> None:
         size = os.fstat(self._fd).st_size
         if not size:
             return
         summary = _survey(self.path)
+        here, there = _host(identity), _host(summary.identity)
+        if here != there:
+            # A replay has one header for all of it.
+            raise RecordingError(f"{self.path} is of {there}, and this is {here}: record to another file")
         if summary.damage is None:
             return
         if _good_block_after(self.path, summary.end):
@@ -229,6 +233,11 @@ def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
     if not 0.01 <= interval_s <= 86400 or not 1 <= identity.cpus <= 1 << 20:
         raise RecordingError("the header of the recording is damaged")
     return identity, interval_s, panes
+
+
+def _host(identity: Identity) -> str:
+    """Return which host it was, as far as a header tells."""
+    return f"{identity.hostname[:256]} (Linux {identity.kernel[:256]}, {identity.cpus} CPUs)"
 
 
 def _header_bytes(kind: int, content: bytes, first: float, last: float) -> bytes:
