@@ -268,7 +268,7 @@ class ProcessScreen(TimeKeys, LaidOut):
             return
         if self._start_ns is None:
             self._start_ns = next(filter(None, (history.start_ns for _, history in known)), None)
-        self._take(process)
+        self._take(process, seen=any(len(history) for _, history in known))
         for widget, (content, _) in zip(self.query(PaneSection), known, strict=True):
             widget.show(content)
         silent = nothing([content for content, _ in known], self.size.width - MARGIN)
@@ -294,12 +294,17 @@ class ProcessScreen(TimeKeys, LaidOut):
             [(f"all figures over the last {kept}", "muted")] if kept else [],
         )
 
-    def _take(self, process: Process | None) -> None:
-        """Keep who it is; the process has ended when it is gone or its PID is another's."""
+    def _take(self, process: Process | None, *, seen: bool) -> None:
+        """Keep who it is; the process has ended when it is gone or its PID is another's.
+
+        One that is not there, and was not ``seen`` by any pane either, there never was.
+        """
         if self.source.identity.recorded:
             return
         start_ns = self._process.start_ns if self._process is not None else self._start_ns
-        if process is None or process.state in "ZX":
+        if process is None:
+            self._ended = self._ended or seen or start_ns is not None
+        elif process.state in "ZX":
             self._ended = True
         elif start_ns is None or process.began_at(start_ns):
             self._process = process
@@ -317,7 +322,9 @@ class ProcessScreen(TimeKeys, LaidOut):
                         "$muted",
                     )
                 ]
-            return [Content.styled("It ended before it could be looked at.", "$muted")]
+            if self._ended:
+                return [Content.styled("It ended before it could be looked at.", "$muted")]
+            return [Content.styled("There is no process of this PID, and no pane has seen one.", "$muted")]
         age = self.bridge.now - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [

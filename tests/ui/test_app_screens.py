@@ -61,8 +61,16 @@ async def test_the_process_screen_names_what_a_process_started():
 async def test_a_process_that_ended_keeps_its_screen():
     # No process has this PID here: the source is live, and /proc is asked.
     async with running() as k:
+        k.main.open_process(2**22 + 5, start_ns=1)
+        await k.until(lambda: " ended " in k.text)
+        assert isinstance(k.app.screen, ProcessScreen)
+
+
+async def test_a_process_that_there_never_was_has_not_ended():
+    async with running() as k:
         k.main.open_process(2**22 + 5)
-        await k.until(lambda: "ended" in k.text)
+        await k.until(lambda: "There is no process of this PID" in k.text)
+        assert " ended " not in k.text
         assert isinstance(k.app.screen, ProcessScreen)
 
 
