@@ -166,6 +166,19 @@ def test_a_signal_ends_it_with_all_that_was_sampled(pipe: tuple[int, int], numbe
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_while_the_reader_is_behind_says_that_the_output_is_cut(pipe: tuple[int, int]) -> None:
+    source = Script([frame(A, 1.0)])
+
+    def send() -> None:
+        assert source.published.wait(20)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=send).start()
+    with pytest.raises(batch.CutError, match="cut"):
+        batch.run(source, [A], lambda *_frame: b"b" * 300_000, pipe[1], None)
+    assert source.stopped.is_set()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_that_was_ignored_before_still_is(pipe: tuple[int, int], number: int) -> None:
     """nohup, or a job in the background of a shell without job control."""

@@ -33,6 +33,10 @@ class NothingLiveError(Exception):
     """None of the panes has figures; the message says why."""
 
 
+class CutError(Exception):
+    """A signal came while the reader was behind; the message says what that means for the output."""
+
+
 @contextmanager
 def interruptible(frames: Frames) -> Iterator[None]:
     """Turn the signals that end a program into the end of ``frames``; a second one ends it at once.
@@ -102,7 +106,7 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
     """Write Frames of ``panes`` to ``fd`` until ``count`` intervals, a signal or the reader's leaving.
 
     Returns how many chunks a slow reader lost.  OSError when ``fd`` cannot be
-    written to (never for a reader that left); NothingLiveError.
+    written to (never for a reader that left); NothingLiveError; CutError.
     """
     frames: Frames = SimpleQueue()
     known = {pane.name: pane for pane in panes}
@@ -131,11 +135,13 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
             source.stop()
         # All is measured: what is written is the reader's pace alone, unless a signal comes.
         interrupted = not progress.is_over
-        while not output.finish(0.2) and output.error is None:
+        while not (whole := output.finish(0.2)) and output.error is None:
             if interrupted or _is_over(frames):
                 break
     if output.error is not None and not isinstance(output.error, BrokenPipeError):
         raise output.error
+    if not whole and output.error is None:
+        raise CutError("standard output was not read to its end: its last line may be cut")
     progress.must_have_figures(panes)
     return output.dropped
 

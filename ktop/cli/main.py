@@ -223,9 +223,11 @@ def _run(options: Options) -> int:
         batch.as_json(options.pid) if options.json else batch.as_text(options.pid, _encoding(), _terminal)
     )
     source = Sampler(panes, options.interval, everything=True, hurry=False)
+    if options.pid and source.identity.all_processes and not Path(f"/proc/{options.pid}").exists():
+        _say(f"there is no process {options.pid} now: rows come if it has just ended, or once there is one")
     try:
         dropped = batch.run(source, panes, render, _STDOUT, options.count)
-    except batch.NothingLiveError as error:
+    except (batch.NothingLiveError, batch.CutError) as error:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"cannot write to standard output: {error.strerror}") from None
