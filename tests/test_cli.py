@@ -76,6 +76,8 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("run runqlat -n 1.5", "1 or more"),
         ("run runqlat -i 0.01", "0.1 to 3600"),
         ("run runqlat --interv 1", "unrecognized"),
+        ("run runqlat -n 1 --bogus biotop", "unrecognized"),
+        ("run runqlat -n 1 bogus", "there is no pane 'bogus'"),
         ("list now", "unrecognized"),
         ("record", "FILE"),
         ("record a.ktop nothing", "there is no pane 'nothing'"),
@@ -111,6 +113,14 @@ def test_defaults() -> None:
     assert (options.pid, options.json) == (7, True)
     options = command_line.parse(["--interval", "2", "--pane", "biotop"])
     assert (options.command, options.interval, options.pane) == ("application", 2.0, "biotop")
+
+
+def test_options_may_stand_between_panes():
+    options = command_line.parse(["run", "biotop", "-n", "3", "tcptop", "--json", "runqlat"])
+    assert (options.panes, options.count, options.json) == (["biotop", "tcptop", "runqlat"], 3, True)
+    options = command_line.parse(["record", "a.ktop", "-n", "3", "tcptop"])
+    assert (options.file, options.panes, options.count) == (Path("a.ktop"), ["tcptop"], 3)
+    assert command_line.parse(["-i", "2"]).interval == 2
 
 
 def test_what_is_said_before_a_command_counts():

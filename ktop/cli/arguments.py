@@ -46,7 +46,12 @@ class _Parser(ArgumentParser):
 def parse(argv: Sequence[str]) -> Options:
     """Return the options; UsageError; SystemExit after -h."""
     top, commands = _parser()
-    options = top.parse_args(argv, namespace=Options())
+    options, more = top.parse_known_args(argv, namespace=Options())
+    if more:
+        # What stands behind an option (run runqlat -n 1 biotop) argparse leaves to us.
+        if options.command not in {"run", "record"} or any(word.startswith("-") for word in more):
+            top.error(f"unrecognized arguments: {' '.join(more)}")
+        options.panes = [*options.panes, *more]
     if options.command in commands:
         _must_be_known(options, commands[options.command])
     if options.version:
@@ -71,7 +76,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top.add_argument("--interval", metavar="S", type=interval, help="seconds between samples (1)")
+    top.add_argument("-i", "--interval", metavar="S", type=interval, help="seconds between samples (1)")
     _add_view(top)
     top.add_argument("--version", action="store_true", help="print the version and leave")
     commands = top.add_subparsers(metavar="COMMAND", title="commands", help=SUPPRESS, parser_class=_Parser)
