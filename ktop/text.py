@@ -30,6 +30,7 @@ _DISPUTED = re.compile(
     "\ufe00-\ufe0f\U000e0100-\U000e01ef"  # variation selectors: they change the width of the one before
     "\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff"  # flags, skin tones: drawn as one with their neighbour
     "\u2630-\u2637\u268a-\u268f\u4dc0-\u4dff\U0001d300-\U0001d356\U0001d360-\U0001d376"  # wider in Unicode 16
+    "\ufdfd"  # one cell by every table, and drawn over many
     "]"
 )
 

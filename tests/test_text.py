@@ -92,6 +92,7 @@ def test_a_str_from_the_file_system_looks_like_its_bytes(raw):
         ("\u0301 \u0301".encode(), r"\u0301 \u0301"),
         ("של".encode(), r"\u05e9\u05dc"),
         ("\ud800", r"\ud800"),
+        ("\ufdfd", r"\ufdfd"),
     ],
 )
 def test_what_is_kept_and_what_is_escaped(raw, shown):

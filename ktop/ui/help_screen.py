@@ -29,7 +29,7 @@ FILTER_HELP = (
     ("text", 'rows with that text in any column; "two words" in quotes'),
     ("pid:12,34", "a column that is exactly so; also comm:nginx, disk:sda"),
     ("comm:post*", "* and ? stand for anything"),
-    ("p99_us>=10ms", "numbers compared, also with < <= > =, as 10us, 2M, 50%"),
+    ("p99_us>=10ms", "numbers compared, also with < <= > =, as 10us, 2M, 50% (or 0.5)"),
     ("!comm:cron", "rows that are not so; all terms must hold"),
 )
 UNIT_NAMES = {
