@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ktop.cli.main import main
+try:
+    from ktop.cli.main import main
 
-sys.exit(main())
+    code = main()
+except KeyboardInterrupt:  # while modules are imported; later main says the same
+    sys.exit("ktop: interrupted")
+sys.exit(code)

@@ -80,6 +80,8 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("run runqlat -n 1 bogus", "there is no pane 'bogus'"),
         ("list now", "unrecognized"),
         ("record", "FILE"),
+        ("record ", "a file has a name"),
+        ("replay ", "a file has a name"),
         ("record a.ktop nothing", "there is no pane 'nothing'"),
         ("replay", "FILE"),
         ("--interval 3 demo", "ktop demo takes no --interval"),
@@ -90,7 +92,7 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(words.split()) == 2
+    assert cli.main(words.split(" ")) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert expected in err
@@ -169,8 +171,8 @@ def test_the_application_needs_a_terminal(tmp_path: Path) -> None:
     writer = Writer(path, Identity("h", "k", 2), 1.0, ["runqlat"])
     writer.write([frame_of(get("runqlat"), 3)])
     writer.close()
-    assert "needs a terminal" in failed(ktop("replay", str(path)), 1)
-    assert "needs a terminal" in failed(ktop(), 1)
+    assert failed(ktop("replay", str(path)), 1) == "ktop: the application needs a terminal\n"
+    assert "needs a terminal; without one: ktop run PANE" in failed(ktop(), 1)
     assert "no pane biotop" in failed(ktop("replay", str(path), "--pane", "biotop"), 2)
 
 
@@ -228,6 +230,20 @@ def ktop_script(script: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False
     )
+
+
+def test_an_interrupt_while_modules_are_imported_is_one_sentence() -> None:
+    # One of the first stands for all of them.
+    script = (
+        "import runpy, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_rest):\n"
+        "        if name == 'ktop.cli.options': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "runpy.run_module('ktop', run_name='__main__')"
+    )
+    result = ktop_script(script)
+    assert (result.returncode, result.stderr) == (1, b"ktop: interrupted\n")
 
 
 def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -236,8 +237,24 @@ def test_two_writers_do_not_mix(path: Path) -> None:
 
 
 def test_a_full_device_is_one_sentence() -> None:
-    with pytest.raises(RecordingError, match="No space left"):
+    with pytest.raises(RecordingError, match=r"No space left on device$"):
         Writer(Path("/dev/full"), IDENTITY, 1.0, [])
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(RecordingError, match=r"No space left on device$"):
+        Writer(path, IDENTITY, 1.0, [])
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(RecordingError, match=r"No space left on device$"):
+        Writer(path, IDENTITY, 1.0, [])
+    assert path.exists()
 
 
 def test_a_full_disk_keeps_what_is_there(path: Path) -> None:

@@ -101,12 +101,12 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     doctor.add_argument("--json", action="store_true", help="one JSON object a line")
 
     record = command("record", "Append what is sampled to FILE, until -n intervals or ctrl+c.")
-    record.add_argument("file", metavar="FILE", type=Path)
+    record.add_argument("file", metavar="FILE", type=file)
     record.add_argument("panes", metavar="PANE", nargs="*", help="what to record (all)")
     _add_sampling(record)
 
     replay = command("replay", "The application on a recording.")
-    replay.add_argument("file", metavar="FILE", type=Path)
+    replay.add_argument("file", metavar="FILE", type=file)
     _add_view(replay)
     _add_view(command("demo", "The application on a recording that comes with ktop."))
     return top, dict(commands.choices)
@@ -144,6 +144,13 @@ def count(text: str) -> int:
 def pid(text: str) -> int:
     """Return ``text`` as a process."""
     return _whole(text, 1, _MAX_PID, "a PID is a number from 1")
+
+
+def file(text: str) -> Path:
+    """Return ``text`` as the path of a file."""
+    if not text:
+        raise ArgumentTypeError("a file has a name, not ''")
+    return Path(text)
 
 
 def _whole(text: str, lowest: int, highest: int, what: str) -> int:

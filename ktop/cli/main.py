@@ -138,7 +138,7 @@ def _application(options: Options) -> int:
     panes = _panes(())
     if options.pane is not None:
         _panes([options.pane])
-    _must_have_terminal()
+    _must_have_terminal("; without one: ktop run PANE, or ktop run PANE --json")
     _must_allow_bpf()
     _go_first()
     return _show(Sampler(panes, options.interval), panes, options)
@@ -201,9 +201,10 @@ def _show(source: Source, panes: Sequence[Pane], options: Options) -> int:
     return app.return_code or OK
 
 
-def _must_have_terminal() -> None:
+def _must_have_terminal(instead: str = "") -> None:
+    """End where there is none, and say what does ``instead`` if anything does."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Failure("the application needs a terminal; without one: ktop run PANE, or ktop run PANE --json")
+        raise Failure(f"the application needs a terminal{instead}")
 
 
 # -- without a screen --------------------------------------------------------
@@ -268,7 +269,8 @@ def _record(options: Options) -> int:
     except (RecordingError, batch.NothingLiveError) as error:
         raise Failure(str(error)) from None
     if intervals:
-        _say(f"{intervals} intervals recorded in {options.file}; ktop replay {options.file} shows them")
+        how_many = "1 interval" if intervals == 1 else f"{intervals} intervals"
+        _say(f"{how_many} recorded in {options.file}; ktop replay {options.file} shows them")
     else:
         _say(f"nothing was recorded in {options.file}: the first interval was not over")
     if lost:

@@ -98,7 +98,8 @@ class Writer:
         self.path = path
         self.cut = 0
         """Bytes of a damaged end that were cut off."""
-        self._regular = not path.exists() or path.is_file()
+        is_new = not path.exists()
+        self._regular = is_new or path.is_file()
         mode = os.O_RDWR | os.O_APPEND | os.O_CREAT if self._regular else os.O_WRONLY
         try:
             # Arguments of commands are in it: for its owner alone.
@@ -112,6 +113,8 @@ class Writer:
             self._put(_KIND_HEADER, _header(identity, interval_s, panes), 0.0, 0.0)
         except BaseException:
             self.close()
+            if is_new:
+                path.unlink(missing_ok=True)
             raise
 
     def write(self, frames: Sequence[Frame]) -> None:
@@ -164,9 +167,8 @@ class Writer:
                 os.ftruncate(self._fd, before)
             if error.errno == errno.EPIPE:
                 raise RecordingError(f"the reader of {self.path} is gone: the recording ends here") from error
-            raise RecordingError(
-                f"cannot write {self.path}: {error.strerror}; what was recorded before is kept"
-            ) from error
+            kept = "; what was recorded before is kept" if before else ""
+            raise RecordingError(f"cannot write {self.path}: {error.strerror}{kept}") from error
 
 
 def compact(source: Path, target: Path, seconds: float = 30.0, level: int = 19) -> None:
