@@ -73,6 +73,10 @@ class LivePane:
         self.attached = False
         self._before = None
 
+    def begin_anew(self) -> None:
+        """Let the next Reading be the first."""
+        self._before = None
+
     def demand(self, group: str, on: bool) -> None:
         """Attach or detach one of the pane's ``on_demand`` groups."""
         (self.demanded.add if on else self.demanded.discard)(group)

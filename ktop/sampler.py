@@ -150,7 +150,7 @@ class Sampler:
                     self._deadline = time.monotonic() + min(self.interval_s, FIRST_INTERVAL_S)
                 self._load_all()
                 if not self._hurry:
-                    self._deadline = time.monotonic() + self.interval_s
+                    self._begin_together()
                 self._loop()
             finally:
                 self._release()
@@ -208,6 +208,15 @@ class Sampler:
             live.unavailable = refusal
             self._bring_up(live)
         self._ready.set()
+
+    def _begin_together(self) -> None:
+        """Let the first interval of all panes begin now; of events, those meanwhile are kept."""
+        self._deadline = time.monotonic() + self.interval_s
+        readings: dict[str, Reading] = {}
+        for live in self._panes.values():
+            if live.attached and live.pane.shape is not Shape.EVENTS:
+                live.begin_anew()
+                self._sample(live, readings)
 
     def _begin_to_load(self, families: Iterable[str]) -> None:
         """Load on several threads: most of it is the kernel's verifier, which takes one CPU for each."""

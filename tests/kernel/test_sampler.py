@@ -74,19 +74,19 @@ def test_every_pane_is_live_or_says_why(sampler):
     assert found[HOST].host["memory_total_bytes"] > 0
 
 
-def test_without_hurry_the_first_interval_is_a_whole_one(sampler, monkeypatch):
+def test_without_hurry_the_first_interval_is_a_whole_one_for_all(sampler, monkeypatch):
     """However long loading takes."""
 
-    def slow(*arguments):
-        time.sleep(0.5)
-        return real(*arguments)
+    def slow(name, *arguments):
+        time.sleep(3.0 if name == "block" else 0.5)
+        return real(name, *arguments)
 
     from ktop.kernel.loader import load as real
 
     monkeypatch.setattr("ktop.kernel.loader.load", slow)
     panes = [registry.get("runqlat"), registry.get("biotop")]
     found = frames_of(sampler(panes, 0.4, hurry=False), {"runqlat", "biotop"})
-    assert min(frame.interval_s for frame in found.values()) >= 0.4
+    assert all(0.4 <= frame.interval_s < 2.0 for frame in found.values())
 
 
 def test_a_pane_that_fails_does_not_take_the_others(sampler):
