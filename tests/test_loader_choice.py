@@ -26,6 +26,17 @@ def test_types_that_cannot_be_read_are_no_missing_hook():
         _blame(choice, lines, OSError(errno.ESRCH, "No such process"), [])
 
 
+def test_a_map_for_which_there_was_no_file_is_not_one_that_the_kernel_does_not_know():
+    lines = [
+        "libbpf: Error in bpf_create_map_xattr(usages):Too many open files(-24). Retrying without BTF.",
+        "libbpf: map 'usages': failed to create: Invalid argument(-22)",
+    ]
+    choice = Choice.among(["switch__tp_btf"], NEWEST)
+    choice.storage = False
+    with pytest.raises(LoadError, match=r"EMFILE.*ulimit -n"):
+        _blame(choice, lines, OSError(errno.EINVAL, "Invalid argument"), [])
+
+
 def test_a_limit_of_files_is_named_with_what_to_do():
     error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     assert "ulimit -n" in in_words(error)

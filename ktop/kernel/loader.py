@@ -132,6 +132,10 @@ def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> 
             # libbpf gives ESRCH for whatever kept it from that; the file is there (facts.refusal).
             raise LoadError("the kernel's types (BTF) cannot be read: memory is short (ulimit -v?)", log)
         last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
-        raise LoadError(explain(error.errno or 0, last or "load"), log) from error
+        # Out of files for a map, libbpf tries once more without BTF, and fails for that.
+        no_files = any(f"({-errno.EMFILE})" in line for line in lines)
+        raise LoadError(
+            explain(errno.EMFILE if no_files else error.errno or 0, last or "load"), log
+        ) from error
     numbers = [int(m[1]) for line in lines if (m := _ERRNO.match(line))]
     choice.refused[taken[culprit]] = explain(numbers[0] if numbers else error.errno or 0, culprit)
