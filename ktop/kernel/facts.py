@@ -120,7 +120,7 @@ def checks_needed() -> list[Check]:
             "libbpf",
             not missing,
             missing or libbpf.library().libbpf_version_string().decode(),
-            "apt install libbpf1" if missing else "",
+            "apt install libbpf1" if "No such file" in missing else "",  # else files or memory are short
             needed=True,
         ),
     ]

@@ -76,7 +76,7 @@ def load(
     try:
         lib = libbpf.library()
     except OSError as error:
-        raise LoadError(f"{libbpf.SONAME} is missing: apt install libbpf1") from error
+        raise LoadError(f"libbpf cannot be had: {error}") from error
     while True:
         handle = _open(path)
         if choice is None:
