@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -39,6 +40,8 @@ class Bridge:
         self._view = view
         self._history: History | None = None
         self._logs: dict[str, EventLog] = {}
+        self._without_figures: dict[str, Frame] = {}
+        """The last Frame of each pane that has none."""
         self._lock = threading.Lock()
         self.now = 0.0
         """Unix time of the newest Frame: what "now" means to live data and recordings alike."""
@@ -96,6 +99,7 @@ class Bridge:
             return
         held = self._view.held
         self.history.add(frame, held)
+        self._keep_reasons(frame, held)
         log = self._logs.get(frame.pane)
         if log is not None:
             with self._lock:
@@ -116,6 +120,16 @@ class Bridge:
             # RuntimeError: the event loop was closed meanwhile.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_wake, widgets, later)
+
+    def _keep_reasons(self, frame: Frame, held: float | None) -> None:
+        """Have the history hold at each tick why panes have no figures: sources say it once, it forgets."""
+        if frame.status.unavailable is not None:
+            self._without_figures[frame.pane] = frame
+        elif frame.pane != HOST:
+            self._without_figures.pop(frame.pane, None)
+        else:
+            for silent in self._without_figures.values():
+                self.history.add(replace(silent, ts=frame.ts), held)
 
 
 def _wake(widgets: Sequence[Widget], later: Sequence[Widget] = ()) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 from textual.message import Message
 from textual.widget import Widget
 
-from ktop.frame import Frame
+from ktop.frame import Frame, Status
 from ktop.history import history
 from ktop.source import HOST
 from ktop.ui.bridge import Bridge
@@ -76,6 +77,22 @@ async def test_nobody_is_told_after_the_end(log):
     bridge.publish(_frame("runqlat", 1.0))
     await _settle()
     assert log == []
+
+
+def test_why_a_pane_has_no_figures_is_known_for_as_long_as_it_has_none():
+    """Sources say it once; the history keeps ten minutes."""
+    bridge = Bridge(PANES, View())
+    bridge.publish(replace(_frame("llcstat", 0.0), status=Status(unavailable="no PMU")))
+    for tick in range(1, 700):
+        bridge.publish(_frame(HOST, float(tick)))
+    latest = bridge.history.latest("llcstat")
+    assert latest is not None
+    assert (latest.ts, latest.status.unavailable) == (699.0, "no PMU")
+    bridge.publish(_frame("llcstat", 700.0))
+    bridge.publish(_frame(HOST, 701.0))
+    latest = bridge.history.latest("llcstat")
+    assert latest is not None
+    assert (latest.ts, latest.status.unavailable) == (700.0, None)
 
 
 def test_two_threads_make_one_history(monkeypatch):
