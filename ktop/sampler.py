@@ -225,8 +225,14 @@ class Sampler:
         from ktop.kernel.loader import load
 
         pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="loader")
-        for name in dict.fromkeys(families):
-            self._loading[name] = pool.submit(load, name, *self._settings())
+        try:
+            for name in dict.fromkeys(families):
+                self._loading[name] = pool.submit(load, name, *self._settings())
+        except RuntimeError:  # no thread to be had: what no other has begun, the sampler's own loads
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._loading = {
+                name: loading for name, loading in self._loading.items() if not loading.cancelled()
+            }
         pool.shutdown(wait=False)
 
     def _settings(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -358,9 +364,13 @@ class Sampler:
             self._publish(frame)
             return
         if self._symbols is None:
-            from ktop.kernel.symbols import Symbols
+            from ktop.kernel.symbols import Symbols, with_addresses
 
-            self._symbols = Symbols(lambda named: self._do(lambda: self._publish(named)))
+            try:
+                self._symbols = Symbols(lambda named: self._do(lambda: self._publish(named)))
+            except RuntimeError as error:  # no thread to be had: the next tick tries again
+                self._publish(with_addresses(frame, f"stacks have no names: {error}"))
+                return
         self._symbols.name(frame)
 
     def _time_programs(self, run_time: RunTime | None) -> None:

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
 from ktop.format import args, clock, duration, number, size
 from ktop.frame import Rows, length
@@ -225,6 +226,12 @@ class ProcessScreen(TimeKeys, LaidOut):
         except Exception as error:  # noqa: BLE001 - one defect must not hold the screen for good
             failure = f"{type(error).__name__}: {error}"
         self.app.call_from_thread(self._gathered, failure)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Go on where no thread was to be had: then nothing of _gather has run."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self._gathered(f"{type(error).__name__}: {error}")
 
     def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
         """Return who it is, and what each pane knows of it."""

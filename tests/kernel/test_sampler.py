@@ -21,6 +21,7 @@ from ktop.frame import Frame, length
 from ktop.kernel import facts, perf
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
+from ktop.kernel.loader import load
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
 from ktop.pane import PerfEvent
 from ktop.process import read
@@ -246,17 +247,65 @@ def test_what_ends_the_thread_becomes_the_state_of_every_pane(sampler, monkeypat
 
 
 def test_an_end_before_all_is_loaded_is_told_too(sampler, monkeypatch):
-    def refuse(*_arguments, **_keywords):
-        raise RuntimeError("can't start new thread")
+    def fail():
+        raise RuntimeError("no facts")
 
-    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    monkeypatch.setattr("ktop.kernel.facts.refusal", fail)
     one = sampler([registry.get("runqlat")], 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()
     one.start(arrived.put)
-    assert arrived.get(timeout=30).status.unavailable == (
-        "sampling ended: RuntimeError: can't start new thread"
-    )
+    assert arrived.get(timeout=30).status.unavailable == "sampling ended: RuntimeError: no facts"
     assert one.wait_ready(30)
+
+
+class FewThreads:
+    """Stands in for Thread.start where a cgroup allows no more than ``left``, as clone does: EAGAIN."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
+        self.left = left
+        real = threading.Thread.start
+
+        def start(thread: threading.Thread) -> None:
+            if thread.name.startswith(("loader", "symbols")):
+                if not self.left:
+                    raise RuntimeError("can't start new thread")
+                self.left -= 1
+            real(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_without_threads_panes_are_loaded_one_by_one(sampler, monkeypatch, left):
+    loaded = []
+
+    def noted(name, *settings):
+        loaded.append(name)
+        return load(name, *settings)
+
+    monkeypatch.setattr("ktop.kernel.loader.load", noted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    FewThreads(monkeypatch, left)
+    names = ("runqlat", "hardirqs", "biotop")
+    found = frames_of(sampler([registry.get(name) for name in names], 0.2), set(names))
+    assert {found[name].status.unavailable for name in names} == {None}
+    assert sorted(loaded) == ["block", "irq", "sched"], "each once"
+
+
+def test_without_a_thread_for_names_stacks_are_addresses(sampler, monkeypatch):
+    threads = FewThreads(monkeypatch, 0)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    sampler([registry.get("profile")], 0.2, everything=True).start(arrived.put)
+    while not length((frame := next_of(arrived, "profile")).rows):
+        pass
+    assert frame.status.unavailable is None
+    assert frame.status.refused["symbols"] == "stacks have no names: can't start new thread"
+    stacks = [*frame.rows["user_stack"], *frame.rows["kernel_stack"]]
+    assert all(address.startswith("0x") for stack in stacks for address in stack or ())
+    threads.left = 1
+    deadline = time.monotonic() + 30
+    while "symbols" in next_of(arrived, "profile").status.refused:
+        assert time.monotonic() < deadline
 
 
 def test_a_pane_with_one_hook_refused_leaves_nothing_on_the_others(sampler, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from textual.worker import Worker
 
 from ktop.format import count
 from ktop.frame import Frame
@@ -104,6 +105,21 @@ async def test_what_cannot_be_drawn_is_said_too(monkeypatch):
     async with running(Synthetic(recorded=True)) as k:
         await k.press("enter")
         await k.until(lambda: "not updated: ValueError: no line" in k.text)
+
+
+async def test_that_no_thread_is_to_be_had_is_said_and_tried_again(monkeypatch):
+    real = Worker._run_threaded
+
+    async def refused(_worker: object) -> None:
+        raise RuntimeError("can't start new thread")  # as Thread.start does
+
+    monkeypatch.setattr(Worker, "_run_threaded", refused)
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("enter")
+        await k.until(lambda: "not updated: RuntimeError: can't start new thread" in k.text)
+        monkeypatch.setattr(Worker, "_run_threaded", real)
+        await k.tick()
+        await k.until(lambda: "waits by length" in k.text and "not updated" not in k.text)
 
 
 @pytest.mark.parametrize(
