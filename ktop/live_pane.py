@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ class LivePane:
     def __init__(self, pane: Pane, perf_events: Mapping[str, tuple[PerfEvent, ...]]) -> None:
         """``perf_events`` stand in for the pane's own of the same name."""
         self.pane = pane
+        self.sharing: Sequence[LivePane] = (self,)
+        """All panes on its family, itself too."""
         self.family: Family | None = None
         self.unavailable: str | None = None
         self.attached = False
@@ -47,10 +49,10 @@ class LivePane:
         self.log = family.log
         self._cpus = Watch() if self.pane.perf_events else None
         self._refused = dict(family.choice.refused)
+        self.attached = True
+        self._settle()
         variants = family.choice.variants
-        groups = set(variants) - set(self.pane.on_demand) | self.demanded
-        self._attach(group for group in variants if group in groups)
-        needed = set(self.pane.groups or groups)
+        needed = set(self.pane.groups or self.wanted())
         needed |= {group for group in variants if family.hooks.is_iterator(variants[group][0])}
         missing = family.choice.missing()
         reasons = [missing[group] for group in needed if group in missing]
@@ -59,19 +61,17 @@ class LivePane:
         ]
         if reasons:
             self.unavailable = "; ".join(dict.fromkeys(reasons))
-        else:
-            self.attached = True
+            self.stand_down()
 
     def cpus_changed(self) -> bool:
         """Return whether CPUs came or went, and the pane's perf events are to be opened anew."""
         return self._cpus is not None and self._cpus.changed()
 
     def stand_down(self) -> None:
-        """Detach everything: nobody looks."""
-        if self.family is not None:
-            self.family.hooks.detach()
+        """Detach what no other pane needs: nobody looks, or it has failed."""
         self.attached = False
         self._before = None
+        self._settle()
 
     def begin_anew(self) -> None:
         """Let the next Reading be the first."""
@@ -80,19 +80,35 @@ class LivePane:
     def demand(self, group: str, on: bool) -> None:
         """Attach or detach one of the pane's ``on_demand`` groups."""
         (self.demanded.add if on else self.demanded.discard)(group)
-        if self.family is not None and self.attached:
-            if on:
-                self._attach((group,))
-            else:
-                self.family.hooks.detach((group,))
+        self._settle()
 
-    def _attach(self, groups: Iterable[str]) -> None:
+    def _settle(self) -> None:
+        """Have on the family's hooks what its panes that are attached need, and nothing else."""
+        if self.family is None:
+            return
+        attached = [live for live in self.sharing if live.attached]
+        for live in attached:
+            live.attach()
+        # With the last pane its perf events go too.
+        wanted = {group for live in attached for group in live.wanted()}
+        self.family.hooks.detach(set(self.family.hooks.live()) - wanted if attached else None)
+
+    def wanted(self) -> list[str]:
+        """Return the hook groups it is to have: all but those that a pane of its family has on demand."""
+        if self.family is None:
+            return []
+        optional = {group for live in self.sharing for group in live.pane.on_demand}
+        optional -= self.demanded | set(self.pane.groups)
+        return [group for group in self.family.choice.variants if group not in optional]
+
+    def attach(self) -> None:
+        """Attach what it is to have and does not have yet, and note what the kernel refuses."""
         from ktop.kernel.perf import EventRefusedError
         from ktop.kernel.reasons import explain
 
         if self.family is not None:
             taken = self.family.choice.taken()
-            for group, error in self.family.hooks.attach(groups, self._perf_events).items():
+            for group, error in self.family.hooks.attach(self.wanted(), self._perf_events).items():
                 hook = taken.get(group, group)
                 # An errno of perf events means other things than one of BPF.
                 in_words = error.strerror if isinstance(error, EventRefusedError) else ""

@@ -58,6 +58,8 @@ class Sampler:
         self.failure: str | None = None
         """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
         self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
+        for live in self._panes.values():
+            live.sharing = [other for other in self._panes.values() if other.pane.family == live.pane.family]
         self._everything = everything
         self._hurry = hurry
         self._visible: tuple[str, ...] = ()
@@ -261,28 +263,24 @@ class Sampler:
             except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
                 live.unavailable = f"loading failed: {in_words(error)}"
         if live.unavailable is not None:
-            self._let_go(live)
+            live.stand_down()
             self._publish(live.without_figures())
             return
         readings: dict[str, Reading] = {}
-        for other in self._panes.values():
+        for other in live.sharing:
             # Reading empties ring buffers, so it is for all panes on the family.
-            if other.pane.family == name and other.attached:
+            if other.attached:
                 self._sample(other, readings)
-
-    def _let_go(self, live: LivePane) -> None:
-        """Detach what a pane that has failed left on its hooks, unless another is served by it."""
-        live.attached = False
-        sharing = (other for other in self._panes.values() if other.pane.family == live.pane.family)
-        if live.family is not None and not any(other.attached for other in sharing):
-            live.family.hooks.detach()
 
     def _follow_the_cpus(self) -> None:
         """Have perf events on the CPUs that there are now."""
         for live in self._panes.values():
             if live.attached and live.cpus_changed():
-                live.stand_down()
-                self._bring_up(live)
+                anew = [other for other in live.sharing if other.attached]
+                for other in anew:
+                    other.stand_down()
+                for other in anew:
+                    self._bring_up(other)
 
     def _follow_the_view(self) -> None:
         for name, live in self._panes.items():
@@ -342,8 +340,7 @@ class Sampler:
         family = live.pane.family
         try:
             if family not in readings:
-                sharing = [other.pane for other in self._panes.values() if other.pane.family == family]
-                readings[family] = live.read({name for pane in sharing for name in pane.proc})
+                readings[family] = live.read({name for other in live.sharing for name in other.pane.proc})
             frame = live.sample(readings[family], self._facts)
             live.failed_reads = 0
         except Exception as error:  # noqa: BLE001 - one pane's defect must not take the others with it
@@ -351,7 +348,7 @@ class Sampler:
             if isinstance(error, (OSError, MemoryError)) and live.failed_reads < FAILED_READS:
                 return  # the next Frame speaks of this interval as well
             live.unavailable = f"sampling failed: {in_words(error)}"
-            self._let_go(live)
+            live.stand_down()
             frame = live.without_figures()
         if frame is not None:
             self._deliver(live.pane, frame)

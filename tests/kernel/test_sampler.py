@@ -75,6 +75,10 @@ def test_every_pane_is_live_or_says_why(sampler):
     assert found[HOST].host["memory_total_bytes"] > 0
 
 
+def defect(_previous, _current, _facts):
+    raise ValueError("a defect")
+
+
 def test_without_hurry_the_first_interval_is_a_whole_one_for_all(sampler, monkeypatch):
     """However long loading takes."""
 
@@ -92,9 +96,6 @@ def test_without_hurry_the_first_interval_is_a_whole_one_for_all(sampler, monkey
 
 def test_a_pane_that_fails_does_not_take_the_others(sampler):
     runqlat = registry.get("runqlat")
-
-    def defect(_previous, _current, _facts):
-        raise ValueError("a defect")
 
     broken = replace(runqlat, name="broken", compute=defect)
     absent = replace(runqlat, name="absent", family="no_such_family")
@@ -152,6 +153,48 @@ def test_a_pane_nobody_looks_at_is_detached(sampler):
     while one.statuses()["runqlat"].hooks:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_panes_on_one_family_leave_each_other_their_hooks(sampler):
+    """Each has its own, whichever comes and goes, and what one has on demand no other has for nothing."""
+    from dataclasses import replace
+
+    execsnoop = registry.get("execsnoop")
+    twin = replace(execsnoop, name="twin", on_demand=(), resident=False)
+    broken = replace(twin, name="broken", compute=defect)
+    one = sampler([execsnoop, twin, broken], 0.2)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    one.start(arrived.put)
+    assert one.wait_ready(30)
+
+    def hooks() -> set[str]:
+        return set(one.statuses()["execsnoop"].hooks)
+
+    def settled(wanted: set[str]) -> bool:
+        deadline = time.monotonic() + 30
+        while hooks() != wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        next_of(arrived, "execsnoop")  # what was asked for before is done
+        next_of(arrived, "execsnoop")
+        return hooks() == wanted
+
+    (on_demand,) = execsnoop.on_demand
+    own = hooks()
+    assert own
+    assert on_demand not in own
+    one.look_at(("twin",))
+    next_of(arrived, "twin")
+    assert settled(own)
+    one.demand("execsnoop", on_demand, True)
+    assert settled({*own, on_demand})
+    one.look_at(("twin", "broken"))
+    assert next_of(arrived, "broken").status.unavailable
+    assert settled({*own, on_demand})
+    one.look_at(())
+    assert settled({*own, on_demand})
+    one.demand("execsnoop", on_demand, False)
+    assert settled(own)
+    assert next_of(arrived, "execsnoop").status.unavailable is None
 
 
 def headers(arrived: queue.Queue[Frame], wanted: Callable[[Frame], bool]) -> list[Frame]:
