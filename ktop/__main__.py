@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 
 try:
-    from ktop.cli.main import main
+    from ktop.cli.main import command
 
-    code = main()
+    command()
 except KeyboardInterrupt:  # while modules are imported; later main says the same
     sys.exit("ktop: interrupted")
-sys.exit(code)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 # Before numpy is imported: OpenBLAS would start a thread a CPU, and ktop multiplies no matrices.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -17,6 +19,7 @@ from ktop.cli import options as command_line
 from ktop.cli.options import Options, UsageError
 
 if TYPE_CHECKING:
+    from ktop.cli.listing import Found
     from ktop.pane import Pane
     from ktop.sampler import Sampler
     from ktop.source import Source
@@ -33,6 +36,17 @@ class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def command() -> NoReturn:
+    """Be the process: do what the command line says, and end."""
+    code = main()
+    # A thread that is still in a library (bcc is read, or reads symbols) must not be waited for, nor
+    # find what it works with taken down under it.
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -281,27 +295,31 @@ def _record(options: Options) -> int:
 # -- what there is, what is allowed ------------------------------------------
 
 
-def _list(options: Options) -> int:
+def _survey() -> tuple[Sampler, list[Found]]:
+    """Return what becomes of every pane here; nobody asks for figures, so they are never sampled."""
     from ktop.cli import listing
     from ktop.sampler import Sampler
 
     panes = _panes(())
-    sampler = Sampler(panes, everything=True)
-    found = listing.survey(sampler, panes)
+    sampler = Sampler(panes, math.inf, everything=True, hurry=False)
+    return sampler, listing.survey(sampler, panes)
+
+
+def _list(options: Options) -> int:
+    from ktop.cli import listing
+
+    sampler, found = _survey()
     _print(listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0]))
     _must_not_have_failed(sampler)
     return OK
 
 
 def _doctor(options: Options) -> int:
-    from ktop.cli import doctor, listing
+    from ktop.cli import doctor
     from ktop.kernel import facts
-    from ktop.sampler import Sampler
 
-    panes = _panes(())
     checks = facts.gather()
-    sampler = Sampler(panes, everything=True)
-    found = listing.survey(sampler, panes)
+    sampler, found = _survey()
     if options.json:
         _print(doctor.as_json(checks, found, verbose=options.verbose))
     else:

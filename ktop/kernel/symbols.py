@@ -245,20 +245,18 @@ class Symbols:
         """``done`` takes each Frame when it is named, on the thread of this class."""
         self._done = done
         self._waiting: queue.Queue[Frame | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._run, name="symbols", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name="symbols", daemon=True).start()
 
     def name(self, frame: Frame) -> None:
         """Have ``frame`` (of the shape STACKS, with addresses) named; returns at once."""
         self._waiting.put(frame)
 
     def stop(self) -> None:
-        """Drop what waits and free all; waits for a lookup under way, at most 2 s."""
+        """Drop what waits, and free all when the lookup under way is done; returns at once."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._waiting.get_nowait()
         self._waiting.put(None)
-        self._thread.join(2)
 
     def _run(self) -> None:
         namer: Namer | None = None

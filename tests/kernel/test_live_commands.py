@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,9 +22,10 @@ from ktop.source import HOST
 ROOT = Path(__file__).parents[2]
 
 
-def start(*words: str, stdout: int | IO[Any] = subprocess.PIPE) -> subprocess.Popen[str]:
+def start(*words: str, stdout: int | IO[Any] = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "ktop", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    env = {**os.environ, **environment}
+    return subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str, int]:
@@ -119,6 +121,23 @@ def test_a_reader_that_takes_nothing_does_not_keep_it() -> None:
     # In the seconds until then the pipe may have had room for all.
     assert (code, err) in {(0, ""), (1, CUT)}
     os.close(reader)
+
+
+def test_names_that_are_still_looked_for_are_not_waited_for(tmp_path: Path) -> None:
+    """On a host that suffers bcc takes seconds to be imported, most of them in C."""
+    (tmp_path / "bcc").mkdir()
+    begun = tmp_path / "begun"
+    (tmp_path / "bcc/__init__.py").write_text(f"import time\nopen({str(begun)!r}, 'w')\ntime.sleep(60)\n")
+    process = start("run", "profile", "--json", "-i", "0.1", PYTHONPATH=str(tmp_path))
+    deadline = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    before = time.monotonic()
+    _, err, code = finish(process)
+    assert (code, err) == (0, "")
+    assert time.monotonic() - before < 1.5
 
 
 def test_a_full_disk_is_one_sentence() -> None:
