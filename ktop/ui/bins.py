@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ktop.frame import Array, Frame
+from ktop.stats import highest, percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,15 @@ class Columns:
     """float64, shape (columns, slots)."""
     ts: Array
     """float64, shape (columns,): Unix time at the end of the column's last Frame."""
+    longest: Array
+    """float64, shape (columns,): the largest value there was; infinity where that is not known."""
 
     def __len__(self) -> int:
         """Return the number of columns."""
         return len(self.ts)
 
 
-NOTHING = Columns(np.zeros(0), np.zeros((0, 0)), np.zeros(0))
+NOTHING = Columns(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
 
 
 def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
@@ -45,13 +48,28 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
         (h.bounds for frame in reversed(frames) for h in frame.histograms if h.cpu is None), NOTHING.bounds
     )
     counts = np.zeros((int(whose[-1]) + 1, max(len(bounds) - 1, 0)))
-    ts = np.zeros(len(counts))
+    ts, largest = np.zeros(len(counts)), np.zeros(len(counts))
     for column, frame in zip(whose, frames, strict=True):
         ts[column] = frame.ts
+        largest[column] = max(largest[column], longest(frame))
         for histogram in frame.histograms:
             if histogram.cpu is None and len(histogram.counts) == counts.shape[1]:
                 counts[column] += histogram.counts
-    return Columns(bounds, counts, ts)
+    return Columns(bounds, counts, ts, largest)
+
+
+def longest(frame: Frame) -> float:
+    """Return the largest value that any row of ``frame`` has; infinity where rows are not all there."""
+    values = frame.rows.get("max_us")
+    return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
+
+
+def percentiles(counts: Array, bounds: Array, longest: Array, q: float) -> Array:
+    """Return the ``q`` percentile of histograms, interpolated, but not beyond the ``longest`` seen.
+
+    Some values have no row: the slot of the largest shows how far they go at least.
+    """
+    return np.minimum(percentile(counts, bounds, q), np.maximum(longest, bounds[highest(counts)]))
 
 
 def numbers(frames: Sequence[Frame], merge: int) -> Array:

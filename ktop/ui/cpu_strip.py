@@ -10,7 +10,6 @@ from rich.style import Style
 
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
-from ktop.stats import percentile
 from ktop.ui import bins
 from ktop.ui.blocks import RISING, Parts, painted
 from ktop.ui.drawn import Drawn
@@ -53,7 +52,8 @@ def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: fl
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
             counts[(histogram.cpu or 0) // each, index] += histogram.counts
-    return percentile(counts, bounds, q)
+    longest = np.array([max(map(bins.longest, frames)) for frames in columns])
+    return bins.percentiles(counts, bounds, longest, q)
 
 
 class CpuPercentiles:

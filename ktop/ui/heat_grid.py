@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.stats import percentile
 from ktop.ui import bins
 
 HEAT_STEPS = 10
@@ -95,7 +94,7 @@ class HeatGrid:
         )
         if not same:
             return _marks(data)
-        new = bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:])
+        new = bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:], data.longest[stay:])
         return np.concatenate([kept, _marks(new)], axis=1)
 
     def line(self, row: int) -> tuple[Array, Array, Array]:
@@ -146,4 +145,4 @@ class HeatGrid:
 
 def _marks(data: bins.Columns) -> Array:
     """Return the percentile of each of MARKS in each column: shape (marks, columns)."""
-    return np.stack([percentile(data.counts, data.bounds, mark.q) for mark in MARKS])
+    return np.stack([bins.percentiles(data.counts, data.bounds, data.longest, mark.q) for mark in MARKS])

@@ -10,6 +10,7 @@ import numpy as np
 
 from ktop.frame import Frame
 from ktop.history.history import History
+from ktop.ui import bins
 from ktop.ui.view import View
 
 MOST_FRAMES = 2400
@@ -79,9 +80,14 @@ class Trail:
 
 
 def _without(frame: Frame, *, cpus: bool = False) -> Frame:
-    """Return ``frame`` without its rows, and without the histograms by CPU when ``cpus``."""
+    """Return ``frame`` without its rows, and without the histograms by CPU when ``cpus``.
+
+    Of the rows one figure stays: how long it took at most.
+    """
     histograms = tuple(each for each in frame.histograms if each.cpu is None) if cpus else frame.histograms
-    return replace(frame, rows={}, histograms=histograms)
+    longest = bins.longest(frame)
+    rows = {"max_us": np.array([longest])} if np.isfinite(longest) else {}
+    return replace(frame, rows=rows, histograms=histograms)
 
 
 def _by_cpu(frame: Frame) -> bool:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from textual.app import ComposeResult
 from textual.pilot import Pilot
 
-from ktop.frame import Frame, Histogram
+from ktop.frame import Array, Frame, Histogram
+from ktop.history.history import History
 from ktop.pane import Heatmap
 from ktop.stats import log2_bounds
 from ktop.ui.blocks import DENSITY
+from ktop.ui.cpu_strip import CpuPercentiles
 from ktop.ui.heat_grid import MARKS, Cell, HeatGrid
 from ktop.ui.heatmap import GUTTER, HeatmapView, Reading
 from ktop.ui.palette import ThemedApp
+from ktop.ui.trail import Trail
+from ktop.ui.view import View
 from tests.ui import chart_frames
 
 BOUNDS = log2_bounds(12)
@@ -52,6 +57,14 @@ def one(ts: float, slot: int, count: int = 1) -> Frame:
     counts = np.zeros(12, np.uint64)
     counts[slot] = count
     return Frame("p", ts, 1.0, {}, histograms=(Histogram(BOUNDS, counts),))
+
+
+def longest(*values: float) -> dict[str, Array]:
+    return {"max_us": np.array(values)}
+
+
+def by_cpu(frame: Frame) -> tuple[Histogram, ...]:
+    return tuple(replace(each, cpu=0) for each in frame.histograms)
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -201,6 +214,37 @@ def test_percentiles_are_marked_in_the_row_of_their_value():
     marked = sum(int(np.count_nonzero(grid.line(row)[2])) for row in range(12))
     assert marked >= 60, "every column has a mark"
     assert len(MARKS) == 3
+
+
+@pytest.mark.parametrize(("dropped", "most"), [(0, 2.5), (3, 4.0)])
+def test_no_percentile_is_above_the_longest_there_was(dropped, most):
+    # All between 2 and 4 µs, and the rows say how far they went, if they are all there.
+    frames = [replace(one(float(tick), 1, 100), rows=longest(2.5), dropped=dropped) for tick in range(20)]
+    for merge in (1, 5):
+        grid = HeatGrid()
+        grid.fit(frames, 60, 12, halves=2, merge=merge)
+        assert grid.percentiles[-1].max() == pytest.approx(most, rel=0.02)
+
+
+def test_a_wait_without_a_row_is_as_long_as_its_slot_says():
+    grid = HeatGrid()
+    grid.fit([replace(one(1.0, 5), rows=longest(2.5))], 60, 12, halves=2)
+    assert grid.percentiles[-1, 0] == 32.0
+
+
+def test_the_title_names_no_more_than_the_longest_after_rows_are_gone():
+    history = History([])
+    for tick in range(30):
+        history.add(replace(one(float(tick), 1, 100), rows=longest(2.5)))
+    grid = HeatGrid()
+    for at in (None, 12.0):
+        view = View()
+        view.at = at
+        trail = Trail(history, "p")
+        grid.fit(trail.frames(view), 60, 12, halves=2)
+        assert (grid.percentiles <= 2.5).all()
+        strip = CpuPercentiles().update([replace(f, histograms=by_cpu(f)) for f in trail.frames(view)], 1)
+        assert (strip.values <= 2.5).all()
 
 
 def test_cells_of_a_column_add_up():
