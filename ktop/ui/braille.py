@@ -51,17 +51,17 @@ def layers(lines: Sequence[Array]) -> tuple[Array, Array]:
     return together, owner
 
 
-def axis(values: Array, base: float = 10.0) -> tuple[float, float]:
+def axis(values: Array, base: float = 10.0, *, from_zero: bool = True) -> tuple[float, float]:
     """Return round ends of a linear axis for ``values`` (any shape, NaN left out).
 
-    From 0, unless all of them are far above it.  ``base`` 1024 rounds as bytes
-    are written.
+    From 0, or else only unless all of them are far above it.  ``base`` 1024
+    rounds as bytes are written.
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return 0.0, 1.0
     least, most = float(finite.min()), float(finite.max())
-    if 0 <= least <= 0.6 * most or most <= 0:
+    if from_zero or 0 <= least <= 0.6 * most or most <= 0:
         least = min(least, 0.0)
     unit = base ** np.floor(np.log(max(abs(most), 1e-9)) / np.log(base)) if base != 10.0 else 1.0
     span = max((most - least) / unit, abs(most) / unit * 0.02, 1e-9)

@@ -110,7 +110,9 @@ class LinesView(Drawn):
         lines = [legend]
         if not rows or not columns:
             return lines + [[]] * rows
-        low, high = braille.axis(np.concatenate(values), 1024.0 if unit is Unit.BYTES else 10.0)
+        base = 1024.0 if unit is Unit.BYTES else 10.0
+        # From elsewhere a small change of an amount would look like a collapse; of a ratio it is one.
+        low, high = braille.axis(np.concatenate(values), base, from_zero=unit is not Unit.RATIO)
         if unit is Unit.RATIO:
             high = min(high, 1.0) if high > 0.5 else high
         drawn = [braille.dots(series, low, high, columns, rows) for series in values]

@@ -152,6 +152,18 @@ def test_the_axis_holds_every_value(values):
         assert high >= values.max() * (1 - 1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "last", "edges"), [("tx", 2.9e6, ["4M", "0"]), ("ratio", 0.97, ["97%", "96%"])]
+)
+async def test_amounts_are_drawn_from_zero_and_ratios_where_they_are(name, last, edges):
+    columns = (Column("tx", "", Unit.BYTES, ""), Column("ratio", "", Unit.RATIO, ""))
+    app = OneApp(LinesView(Lines("x", ((name,),)), columns))
+    async with app.run_test(size=(60, 8)):
+        app.widget.show([Frame("p", ts, 1.0, {}, host={name: last * (1 - ts / 100)}) for ts in (1, 0)])
+        labels = [line.split()[0] for line in app.text()[2:-1] if line[:5].strip()]
+        assert labels == edges
+
+
 def test_neighbours_are_joined():
     lit = braille.dots(np.array([0.0, 10.0]), 0, 10, 1, 2)
     assert lit[:, 0].tolist() == [False] * 7 + [True]
