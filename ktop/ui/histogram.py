@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from ktop import format as fmt
 from ktop.frame import Array
 from ktop.pane import Unit
 from ktop.stats import percentile
-from ktop.ui import bins
 from ktop.ui.blocks import Parts, bar, spread
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
@@ -20,19 +21,19 @@ _MARKS = (("p50", 0.50, "strong"), ("p99", 0.99, "hot"))
 def trimmed(counts: Array, bounds: Array, rows: int) -> tuple[Array, Array]:
     """Return (bounds, counts) of at most ``rows`` bars, from the lowest to the highest slot in use.
 
-    Neighbours are merged so that the bars are about even on a log axis; no
-    count is lost.  Empty when nothing was counted.
+    Where there are more slots than that, each bar is of as many as the others:
+    else its length would tell of the merging.  No count is lost.  Empty when
+    nothing was counted.
     """
     used = np.flatnonzero(counts)
     if len(used) == 0 or rows < 1:
         return np.zeros(0), np.zeros(0)
     first, last = int(used[0]), int(used[-1]) + 1
-    if last - first <= rows:
-        return bounds[first : last + 1], counts[first:last]
-    edges = bins.finite(bounds)
-    split = bins.bands(bounds, float(edges[first]), float(edges[last]), rows)
-    starts = np.unique(split.first)
-    return np.append(bounds[starts], bounds[last]), np.add.reduceat(counts[:last], starts)
+    # From multiples of the number on: a slot more in use moves no bar.
+    each = next(each for each in itertools.count(1) if -(-last // each) - first // each <= rows)
+    starts = np.arange(first - first % each, last, each)
+    ends = np.minimum(starts + each, len(counts))
+    return bounds[np.append(starts, ends[-1])], np.add.reduceat(counts[: ends[-1]], starts)
 
 
 class HistogramView(Drawn):
@@ -63,6 +64,11 @@ class HistogramView(Drawn):
         """
         self._bounds, self._counts, self.title, self._longest = bounds, counts, title, longest
         self.redraw()
+
+    def lines(self, most: int) -> int:
+        """Return the lines that it has use for, ``most`` at most."""
+        _bounds, counts = trimmed(self._counts, self._bounds, most - 1)
+        return 1 + max(len(counts), 1)
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title line and the bars, short values at the top."""

@@ -35,6 +35,7 @@ TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
 MARGIN = 4
 FACT_LINES = 3
+CHART_LINES = 9
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
 
@@ -67,6 +68,8 @@ class PaneSection(Vertical):
             self._chart = HistogramView()
             self.mount(self._chart)
         self._chart.show(*content.histogram)
+        # A bar for each slot, where that leaves room for others.
+        self._chart.styles.height = self._chart.lines(max(self.screen.size.height * 2 // 5, CHART_LINES))
 
 
 class ProcessScreen(TimeKeys, LaidOut):
@@ -121,10 +124,6 @@ class ProcessScreen(TimeKeys, LaidOut):
         height: auto;
         text-wrap: nowrap;
         text-overflow: ellipsis;
-    }
-
-    PaneSection > HistogramView {
-        height: 9;
     }
     """
     BINDINGS = keys.PROCESS

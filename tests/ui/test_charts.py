@@ -223,6 +223,15 @@ def test_bars_hold_every_count(counts, rows):
         assert merged[-1]
 
 
+@pytest.mark.parametrize(("rows", "each"), [(16, 1), (15, 1), (14, 2), (8, 2), (7, 3), (1, 17)])
+def test_all_bars_are_of_as_many_slots(rows, each):
+    counts = np.zeros(26, np.int64)
+    counts[2:17] = 1
+    bounds, merged = trimmed(counts, log2_bounds(26), rows)
+    assert (np.diff(np.log2(np.maximum(bounds, 1.0))) == each).all()
+    assert set(merged[1:-1].tolist()) <= {each}
+
+
 async def test_histogram_names_percentiles_and_shares():
     app = OneApp(HistogramView())
     async with app.run_test(size=(90, 12)):

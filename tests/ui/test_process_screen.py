@@ -136,6 +136,14 @@ async def test_enter_opens_the_process_of_the_row_not_another_of_its_pid(pane, s
         assert ("waits by length" in k.text) == (start_ns == OLD)
 
 
+@pytest.mark.parametrize(("size", "bars"), [((80, 24), 5), ((120, 40), 10)])
+async def test_the_histogram_takes_the_lines_it_has_bars_for(size, bars):
+    async with running(Synthetic(recorded=True), size=size) as k:
+        await k.press("enter")
+        await k.until(lambda: k.screen.query("HistogramView") and "p99" in k.text)
+        await k.until(lambda: k.screen.query_one("HistogramView").size.height == 1 + bars)
+
+
 async def test_totals_per_process_know_their_process_too():
     async with running(Reused(recorded=True), ticks=5, pane="biotop", panes=WITH_START) as k:
         await k.press("p")
