@@ -30,8 +30,9 @@ class Process:
     container: str
     """The first 12 digits of the container's id, as its tools print it; empty outside containers."""
     threads: int
-    rss_bytes: int
-    swap_bytes: int
+    rss_bytes: int | None
+    """None where there is no memory of its own: a kernel thread."""
+    swap_bytes: int | None
     start_ns: int
     """Since boot, as the panes have it, but rounded down to TICK_NS: with the PID, which process it is."""
     started: float
@@ -92,9 +93,9 @@ def _fields(text: bytes) -> dict[bytes, bytes]:
     return {name: value.strip() for name, value in pairs}
 
 
-def _kib(text: bytes) -> int:
-    """Return bytes for a field such as ``1234 kB``; 0 when it is not there (a kernel thread)."""
-    return int(text.split()[0]) * 1024 if text else 0
+def _kib(text: bytes) -> int | None:
+    """Return bytes for a field such as ``1234 kB``; None when it is not there."""
+    return int(text.split()[0]) * 1024 if text else None
 
 
 def _cgroup_path(text: bytes) -> bytes:

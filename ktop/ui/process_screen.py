@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from ktop.format import args, clock, duration, number, size
+from ktop.format import NOT_MEASURED, args, clock, duration, number, size
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
@@ -149,9 +149,14 @@ class ProcessScreen(TimeKeys, LaidOut):
         self.bridge = bridge
         self.view = view
         self._process: Process | None = None
-        self._ended = False
+        self._seen = 0.0
+        """When ``_process`` was read (Unix time)."""
+        self._ended: float | None = None
+        """When it was found to have ended."""
         self._start_ns = start_ns
         self._comm = b"?"
+        self._sampled = 0.0
+        """When a pane last saw it, as far as has been looked at; 0: none did."""
         self._busy = False
         self._asked_again = False
         """Whether another moment was asked for while one was being folded."""
@@ -279,7 +284,9 @@ class ProcessScreen(TimeKeys, LaidOut):
             widget.show(content)
         silent = nothing([content for content, _ in known], self.size.width - MARGIN)
         self.query_one("#nothing", Static).update(Content("\n").join(silent))
-        self._comm = self._process.comm if self._process is not None else _comm(known)
+        sampled, comm = _newest(known)
+        self._sampled = max(sampled, self._sampled)
+        self._comm = self._process.comm if self._process is not None else comm
         self._draw_title()
         self.query_one("#who", Static).update(Content("\n").join(self._who()))
 
@@ -294,7 +301,7 @@ class ProcessScreen(TimeKeys, LaidOut):
                 (visible(self._comm), "strong bold"),
                 ("  process ", "muted"),
                 (str(self.pid), ""),
-                *([("   ended ", "warn bold reverse")] if self._ended else []),
+                *([("   ended ", "warn bold reverse")] if self._ended is not None else []),
                 *([(f"   not updated: {escape(self._failure)}", "warn")] if self._failure else []),
             ],
             [(f"all figures over the last {kept}", "muted")] if kept else [],
@@ -309,13 +316,13 @@ class ProcessScreen(TimeKeys, LaidOut):
             return
         start_ns = self._process.start_ns if self._process is not None else self._start_ns
         if process is None:
-            self._ended = self._ended or seen or start_ns is not None
-        elif process.state in "ZX":
-            self._ended = True
-        elif start_ns is None or process.began_at(start_ns):
-            self._process = process
+            over = seen or start_ns is not None
         else:
-            self._ended = True
+            over = process.state in "ZX" or not (start_ns is None or process.began_at(start_ns))
+            if not over:
+                self._process, self._seen = process, time.time()
+        if over and self._ended is None:
+            self._ended = time.time()
 
     def _who(self) -> list[Content]:
         """Return who the process is, as far as it is known."""
@@ -328,10 +335,13 @@ class ProcessScreen(TimeKeys, LaidOut):
                         "$muted",
                     )
                 ]
-            if self._ended:
-                return [Content.styled("It ended before it could be looked at.", "$muted")]
-            return [Content.styled("There is no process of this PID, and no pane has seen one.", "$muted")]
-        age = self.bridge.now - process.started
+            if self._ended is None:
+                return [
+                    Content.styled("There is no process of this PID, and no pane has seen one.", "$muted")
+                ]
+            last = f" It was last seen at {clock(self._sampled)}." if self._sampled else ""
+            return [Content.styled("It ended before it could be looked at." + last, "$muted")]
+        age = (self.view.at or self.bridge.now) - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
             (
@@ -344,20 +354,28 @@ class ProcessScreen(TimeKeys, LaidOut):
         ]
         if process.container:
             facts.append(("container", process.container))
-        memory = size(process.rss_bytes) + (
-            f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
-        )
-        figures = [
-            ("threads", number(process.threads)),
-            ("memory", memory),
-            ("started", clock(process.started) + (f", {duration(age).strip()} ago" if age > 0 else "")),
-            ("state", _STATES.get(process.state, process.state)),
-        ]
+        ago = f", {duration(age).strip()} ago" if age > 0 else ""
+        facts.append(("started", clock(process.started) + ago))
+        if self._ended is not None:
+            facts.append(("ended", f"by {clock(self._ended)}"))
         lines = [line for name, value in facts for line in _fact(name, value, self.size.width - MARGIN)]
-        first, *rest = figures
-        more = [Content.assemble(("   " + name + " ", "$muted"), value) for name, value in rest]
-        lines.append(Content.assemble(*_fact(*first, self.size.width), *more))
-        return lines
+        return [*lines, self._state(process)]
+
+    def _state(self, process: Process) -> Content:
+        """Return what changes all the time, with the moment that it is of: not the one looked at."""
+        now = self._ended is None and self.view.live
+        memory = NOT_MEASURED if process.rss_bytes is None else size(process.rss_bytes)
+        swapped = f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
+        return Content.assemble(
+            ("now       " if now else "last seen ", "$muted"),
+            "" if now else clock(self._seen) + "   ",
+            ("threads ", "$muted"),
+            number(process.threads),
+            ("   memory ", "$muted"),
+            memory + swapped,
+            ("   state ", "$muted"),
+            _STATES.get(process.state, process.state),
+        )
 
 
 _STATES = {
@@ -385,12 +403,12 @@ def _fact(name: str, value: str, width: int) -> list[Content]:
     return [Content.assemble((left, "$muted"), line) for left, line in zip(names, lines, strict=True)]
 
 
-def _comm(known: list[tuple[Section, ProcessHistory]]) -> bytes:
-    """Return the newest name that a pane has for the process."""
+def _newest(known: list[tuple[Section, ProcessHistory]]) -> tuple[float, bytes]:
+    """Return the newest name that a pane has for the process, and of when it is."""
     newest: tuple[float, bytes] = (0.0, b"?")
     for _, history in known:
         if "comm" in history.rows and length(history.rows):
             ts = float(history.ts[history.place[-1]])
             if ts >= newest[0]:
                 newest = (ts, bytes(history.rows["comm"][-1]))
-    return newest[1]
+    return newest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from textual.worker import Worker
 
-from ktop.format import count
+from ktop.format import clock, count
 from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
@@ -158,9 +160,55 @@ async def test_who_runs_under_the_pid_now_is_not_taken_for_the_one_of_the_row():
     async with running() as k:
         k.main.open_process(me.pid, me.start_ns - TICK_NS)
         await k.until(lambda: "It ended before it could be looked at." in k.text)
+        assert "last seen" not in k.text
         assert " ended " in k.text
         await k.press("escape")
         # Panes know the start to the nanosecond.
         k.main.open_process(me.pid, me.start_ns + 1)
         await k.until(lambda: "command" in k.text)
         assert " ended " not in k.text
+
+
+async def test_what_ended_says_when_and_that_its_figures_are_of_before():
+    child = await asyncio.create_subprocess_exec("sleep", "60")
+    async with running() as k:
+        k.main.open_process(child.pid)
+        await k.until(lambda: "now       threads 1" in k.text and "state sleeping" in k.text)
+        assert "last seen" not in k.text
+        child.kill()
+        await child.wait()
+        await k.until(lambda: not k.screen._busy)
+        k.screen._next = 0.0
+        await k.tick()
+        await k.until(lambda: re.search(r"ended +by \d\d:\d\d:\d\d", k.text))
+        assert re.search(r"last seen \d\d:\d\d:\d\d   threads 1   memory .*   state sleeping", k.text)
+        assert "now       threads" not in k.text
+
+
+async def test_who_ended_unseen_was_last_in_a_sample():
+    async with running(Reused(), ticks=5, panes=WITH_START) as k:
+        assert k.view.pid is not None
+        k.main.open_process(k.view.pid, OLD)
+        at = clock(k.main.history.latest("runqlat").ts)
+        await k.until(lambda: f"It ended before it could be looked at. It was last seen at {at}." in k.text)
+
+
+async def test_what_is_of_now_says_so_while_another_moment_is_looked_at():
+    async with running() as k:
+        k.main.open_process(os.getpid())
+        await k.until(lambda: "now       threads" in k.text)
+        await k.press("space")
+        await k.until(lambda: re.search(r"last seen \d\d:\d\d:\d\d   threads", k.text))
+        await k.press("space")
+        await k.until(lambda: "now       threads" in k.text)
+
+
+async def test_a_kernel_thread_has_no_memory_of_its_own():
+    found = read(2)
+    assert found is not None
+    assert not found.argv
+    assert found.rss_bytes is None
+    async with running() as k:
+        k.main.open_process(2)
+        await k.until(lambda: "a kernel thread" in k.text)
+        assert "memory –   " in k.text
