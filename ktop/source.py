@@ -31,6 +31,8 @@ class Identity:
     recorded: bool = False
     all_processes: bool = True
     """Whether the tables have those of the whole host, and not only of a container's PID namespace."""
+    recorded_s: float = 0.0
+    """Of a recording, the interval that it was sampled at."""
 
 
 class Source(Protocol):

@@ -86,7 +86,7 @@ def path(tmp_path: Path) -> Path:
 def test_what_is_written_is_read(path: Path) -> None:
     write(path, 1.0, 2.0, 3.0)
     summary = describe(path)
-    assert summary.identity == replace(IDENTITY, recorded=True)
+    assert summary.identity == replace(IDENTITY, recorded=True, recorded_s=1.0)
     assert summary.panes == ("waits",)
     assert (summary.first, summary.last, summary.seconds) == (1.0, 3.0, 2.0)
     assert (summary.end, summary.damage) == (path.stat().st_size, None)
@@ -97,7 +97,7 @@ def test_a_recording_from_a_container_stays_one(tmp_path):
     path = tmp_path / "a.ktop"
     own = replace(IDENTITY, all_processes=False)
     write(path, 1000.0, identity=own)
-    assert describe(path).identity == replace(own, recorded=True)
+    assert describe(path).identity == replace(own, recorded=True, recorded_s=1.0)
 
 
 def test_it_is_for_its_owner_alone(path: Path) -> None:
@@ -546,3 +546,10 @@ def test_what_no_kernel_and_no_clock_gives_ends_the_replay(tmp_path, known, chan
     replay = Replay(path, speed=float("inf"))
     assert [each.ts for each in collect(replay)] == [1.0]
     assert "damaged" in replay.notes[0]
+
+
+def test_a_recording_says_at_which_interval_it_was_made(path: Path, known: None) -> None:
+    write(path, 1.0, 2.0)
+    source = Replay(path)
+    source.set_interval(0.25)
+    assert source.identity.recorded_s == describe(path).interval_s

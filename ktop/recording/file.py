@@ -218,6 +218,7 @@ def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
     try:
         fields = unpack(content)
         version = int(fields["format"])
+        interval_s = float(fields["interval_s"])
         identity = Identity(
             str(fields["hostname"])[:256],
             str(fields["kernel"])[:256],
@@ -225,8 +226,8 @@ def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
             recorded=True,
             # Earlier recordings did not say.
             all_processes=fields.get("all_processes", True) is not False,
+            recorded_s=interval_s,
         )
-        interval_s = float(fields["interval_s"])
         panes = tuple(str(name)[:64] for name in fields["panes"])
     except Exception as error:  # whatever a stranger's bytes make msgpack or the conversions raise
         raise RecordingError("the header of the recording is damaged") from error

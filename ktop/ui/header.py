@@ -88,7 +88,10 @@ class Header(Drawn):
             words += [(f" {ago(back)} · paused ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
         clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
-        return [*words, ("every ", "muted"), (f"{view.interval_s:g} s  {clock}", "")]
+        interval_s = self._identity.recorded_s or view.interval_s
+        if interval_s != view.interval_s:
+            words += [("played ", "muted"), (f"{interval_s / view.interval_s:.2g}×  ", "")]
+        return [*words, ("every ", "muted"), (f"{interval_s:g} s  {clock}", "")]
 
 
 def _load(figures: Mapping[str, float], width: int) -> Words:

@@ -97,7 +97,9 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         if new is None:
             from ktop.ui.pane_view import PaneView
 
-            new = self._views[index] = PaneView(self.panes[index], self.bridge, self.view)
+            recorded = self.source.identity.recorded
+            new = PaneView(self.panes[index], self.bridge, self.view, recorded=recorded)
+            self._views[index] = new
             self.query_one("#body").mount(new)
         else:
             new.display = True

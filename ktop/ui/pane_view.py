@@ -56,8 +56,8 @@ class PaneView(Vertical, Ground):
             super().__init__()
             self.shown, self.total, self.ignored = shown, total, ignored
 
-    def __init__(self, pane: Pane, bridge: Bridge, view: View) -> None:
-        """Show ``pane`` from the Frames of ``bridge`` at the moment of ``view``."""
+    def __init__(self, pane: Pane, bridge: Bridge, view: View, *, recorded: bool = False) -> None:
+        """Show ``pane`` from the Frames (``recorded`` ones?) of ``bridge`` at the moment of ``view``."""
         super().__init__()
         self.pane = pane
         self._bridge = bridge
@@ -67,7 +67,7 @@ class PaneView(Vertical, Ground):
         self._chart = ChartArea(pane, self._trail, view) if pane.chart is not None else None
         self._reason = Static(id="unavailable", markup=False)
         self._table: Any = None
-        self._status = StatusLine()
+        self._status = StatusLine(recorded=recorded)
         self._shown_pane = pane
         self._per_process = False
         self._rows_shown: Rows = {}

@@ -21,9 +21,10 @@ class StatusLine(Drawn):
 
     DEFAULT_CSS = "StatusLine { height: 1; }"
 
-    def __init__(self) -> None:
-        """Show nothing yet."""
+    def __init__(self, *, recorded: bool = False) -> None:
+        """Show nothing yet; ``recorded``: the cost was that of another ktop, which recorded this."""
         super().__init__()
+        self._who = "recorder " if recorded else "ktop "
         self._status = Status()
         self._interval_s: float | None = None
         self._own: Mapping[str, float] = {}
@@ -75,9 +76,9 @@ class StatusLine(Drawn):
         return f"{len(self._status.hooks)} hooks: {escape(', '.join(kinds))}"
 
     def _cost(self) -> Words:
-        """Return ktop's own CPU and memory, and its programs' while they are measured."""
+        """Return CPU and memory of ktop, or of what recorded this, and its programs' while measured."""
         cpu, memory = self._own.get("self_cpu_ratio"), self._own.get("self_rss_bytes")
-        words = [("ktop ", "muted"), (NOT_MEASURED if cpu is None else percent(cpu), "")]
+        words = [(self._who, "muted"), (NOT_MEASURED if cpu is None else percent(cpu), "")]
         words.append((" " + (NOT_MEASURED if memory is None else size(memory)), ""))
         if "bpf_ratio" in self._own:
             words += [("  BPF ", "muted"), (percent(self._own["bpf_ratio"]), "")]

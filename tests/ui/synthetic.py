@@ -243,7 +243,9 @@ class Synthetic:
 
     def __init__(self, *, hostile: bool = False, rows: int = 24, recorded: bool = False) -> None:
         """Make ``rows`` processes; ``hostile`` ones lead the list when asked for."""
-        self.identity = Identity("db-07.example", "6.18.0-amd64", CPUS, recorded)
+        self.identity = Identity(
+            "db-07.example", "6.18.0-amd64", CPUS, recorded, recorded_s=1.0 if recorded else 0.0
+        )
         self.interval_s = 1.0
         self.hostile, self.count = hostile, rows
         self.started = False

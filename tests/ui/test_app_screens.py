@@ -209,6 +209,20 @@ async def test_the_interval_goes_from_a_quarter_second_to_a_minute():
         assert k.source.interval_s == 60
 
 
+async def test_a_recording_stays_of_its_interval_however_fast_it_is_played():
+    async with running(Synthetic(recorded=True)) as k:
+        assert "played" not in k.text
+        await k.press("minus")
+        await k.until(lambda: "played 2×  every 1 s" in k.text)
+        await k.press("plus", "plus")
+        await k.until(lambda: "played 0.5×  every 1 s" in k.text)
+
+
+async def test_the_cost_in_a_recording_is_the_recorders():
+    async with running(Synthetic(recorded=True)) as k:
+        assert "recorder 0.60%" in plain(k.main.query_one(StatusLine))
+
+
 async def test_the_cost_is_measured_on_demand():
     async with running() as k:
         await k.press("b")
