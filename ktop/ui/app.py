@@ -122,6 +122,17 @@ class KtopApp(ThemedApp):
         """Leave."""
         self.exit()
 
+    def action_repaint(self) -> None:
+        """Draw everything anew, whatever else wrote on the terminal."""
+        self.refresh()
+
+    def action_suspend_process(self) -> None:
+        """Stop; but a process that no shell can have go on would be stopped for good."""
+        if os.getpgrp() == os.getsid(0):
+            self.notify("There is no shell to go back to.", markup=False)
+        else:
+            super().action_suspend_process()
+
     def action_command_palette(self) -> None:
         """Offer the commands."""
         from ktop.ui.modal import Commands

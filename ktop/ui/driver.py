@@ -1,8 +1,10 @@
-"""The terminal driver: leaves at once when the terminal dies, on SIGHUP and on SIGTERM.
+"""The terminal driver: leaves at once when the terminal dies, on SIGHUP, SIGTERM and SIGQUIT.
 
 Textual's own driver polls a dead terminal for ever, or shows a traceback on
 it; and when nobody reads the terminal any more its write queue fills up and
 the event loop with it, so a signal handler on the loop would never run.
+Nothing is written to a terminal that was given back, for good or until the
+process goes on after a stop (ctrl+z).
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import io
 import os
 import select
 import signal
+import termios
 import threading
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual._xterm_parser import XTermParser
@@ -27,6 +31,13 @@ if TYPE_CHECKING:
 STDOUT = 1
 GRACE_S = 1.0
 """How long a clean exit may take before the process is ended without one."""
+RESTORED = "".join(
+    [
+        *("\x1b[<u", "\x1b[?1049l", "\x1b[?25h", "\x1b[?7h"),
+        *(f"\x1b[?{mode}l" for mode in (1000, 1003, 1015, 1006, 1004, 2004)),
+    ]
+).encode()
+"""What gives the terminal back: keys, screen, cursor, line wrap; no mouse, focus and paste events."""
 POLL_S = 0.1
 """How soon after a lone escape the parser is asked whether it was a key."""
 
@@ -70,8 +81,10 @@ class KtopDriver(LinuxDriver):
         # Textual writes to stderr, which may lead to a file.
         self._file = TerminalFile(STDOUT)
         self._leaving = False
+        self._stopped = False
+        """Whether the terminal was given back until we go on."""
         self._wake_read, self._wake_write = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._on_signal)
 
@@ -98,17 +111,48 @@ class KtopDriver(LinuxDriver):
 
     def _force(self, code: int) -> None:
         """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
-        if self.attrs_before is not None:
-            import termios
-
-            # Best effort: a terminal that still lives is left as it was found.
-            try:
+        # Best effort: a terminal that still lives is left as it was found.
+        with contextlib.suppress(OSError, termios.error):
+            terminal = os.dup(STDOUT)
+            # What the writing thread still has goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-                os.set_blocking(STDOUT, False)
-                os.write(STDOUT, b"\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1049l\x1b[?25h\x1b[?2004l")
-            except (OSError, termios.error):
-                pass
+                os.set_blocking(terminal, False)
+                os.write(terminal, RESTORED)
+                os.set_blocking(terminal, True)  # the shell has it, too
         os._exit(code)
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Stop, with the terminal as it was found."""
+        self._on_loop(self._stop)
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Go on after a stop."""
+        self._on_loop(self._go_on)
+
+    def _on_loop(self, what: Callable[[], None]) -> None:
+        """Have ``what`` done between two events: the handler of a signal could wait for its own thread."""
+        with contextlib.suppress(RuntimeError):  # closed
+            self._loop.call_soon_threadsafe(what)
+
+    def _stop(self) -> None:
+        """Give the terminal back, and stop until somebody has us go on."""
+        self.suspend_application_mode()
+        self._stopped = True
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _go_on(self) -> None:
+        """Take the terminal again, but not in the background, and draw everything: others wrote on it."""
+        if self._stopped:
+            self.resume_application_mode()
+            self._stopped = self._writer_thread is None
+        self._app.refresh()
+
+    def write(self, data: str) -> None:
+        """Write ``data``; what comes after the terminal was given back is dropped."""
+        if self._writer_thread is not None:
+            super().write(data)
 
     def disable_input(self) -> None:
         """Stop the thread that reads keys: it sleeps until there is something to read."""
@@ -117,16 +161,12 @@ class KtopDriver(LinuxDriver):
         os.read(self._wake_read, 1)
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back; from here on it is no longer ours to restore."""
+        """Give the terminal back; from here on it is no longer ours to restore, nor to write to."""
         super().stop_application_mode()
         self.attrs_before = None
-
-    def close(self) -> None:
-        """Give back what the driver holds."""
-        super().close()
-        for end in (self._wake_read, self._wake_write):
-            with contextlib.suppress(OSError):
-                os.close(end)
+        writer, self._writer_thread = self._writer_thread, None
+        if writer is not None:
+            writer.stop()
 
     def _run_input_thread(self) -> None:
         """Read keys until told to stop; when the terminal is gone, so are we."""
@@ -154,8 +194,18 @@ class KtopDriver(LinuxDriver):
                 data = os.read(self.fileno, 4096)
                 if not data:
                     return not self.input_tty and not happened & select.POLLHUP
-                for event in parser.feed(decode(data)):
-                    self.process_message(event)
+                parser = self._fed(parser, decode(data))
             for event in parser.tick():
                 self.process_message(event)
         return True
+
+    def _fed(self, parser: XTermParser, text: str) -> XTermParser:
+        """Turn ``text`` into events; return the parser to go on with: what it stumbles over is dropped."""
+        try:
+            # Half a character is no text yet, which the parser would take for the end.
+            for event in parser.feed(text) if text else ():
+                self.process_message(event)
+        except (ValueError, OverflowError):
+            # Textual (8.2.8) on what only looks like a key, "ESC [ : S" for one.
+            return XTermParser(self._debug)
+        return parser

@@ -32,9 +32,11 @@ def key(  # noqa: PLR0913 - one for each field a Binding is given here
 
 
 APP: list[BindingType] = [
-    key("q,ctrl+q", "quit", "quit", "Leave; nothing of ktop stays in the kernel", "app.quit", show=True),
+    key("q", "quit", "quit", "Leave; nothing of ktop stays in the kernel", "app.quit", show=True),
     # Inputs would take it for "copy"; a tool opened at 3 in the morning must obey it everywhere.
-    key("ctrl+c", "quit", "quit", "Leave, from anywhere", "app.interrupt", priority=True),
+    key("ctrl+c,ctrl+q", "quit", "quit", "Leave, from anywhere", "app.interrupt", priority=True),
+    key("ctrl+z", "suspend_process", "suspend", "Back to the shell, until fg", "app.suspend", priority=True),
+    key("ctrl+l", "repaint", "repaint", "Draw the whole screen anew", "app.repaint", priority=True),
     key("?,f1", "help", "help", "All keys, and what every number means", "app.help", display="?", show=True),
     key(":,ctrl+p", "command_palette", "commands", "Find a command by its name", "app.palette", display=":"),
     key("-", "interval(-1)", "faster", "Sample more often", "app.faster"),

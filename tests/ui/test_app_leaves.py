@@ -36,6 +36,30 @@ def stop(self):
     os.kill(os.getpid(), signal.{})
 Synthetic.stop = stop
 """
+DRAWS_WHILE_CLOSING = """
+from ktop.ui.app import KtopApp
+def closed(self):
+    self._driver.write("too late")
+    self._driver.flush()
+KtopApp.on_unmount = closed
+"""
+DRAWS_UNTIL_THE_END = """
+import os, time
+from ktop.ui.app import KtopApp
+from ktop.ui.driver import KtopDriver
+leave = os._exit
+def ended(code):
+    # The writing thread is given the CPU once more.
+    file.write("too late")
+    file.flush()
+    leave(code)
+def forced(self, code, force=KtopDriver._force):
+    global file
+    file, os._exit = self._file, ended
+    force(self, code)
+KtopDriver._force = forced
+KtopApp.exit = lambda self, **_: time.sleep(60)
+"""
 DEADLINE_S = 60
 # Python 3.12 and later: other tests' threads may be there; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -70,6 +94,13 @@ class Terminal:
             assert time.monotonic() < deadline, self.output
             self.read()
 
+    def drain(self) -> None:
+        """Read until nothing more comes."""
+        before = None
+        while before != self.output:
+            before = self.output
+            self.read()
+
     def close(self) -> None:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
@@ -88,11 +119,8 @@ class Terminal:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.pid = 0
-                while read and select.select([self.end], [], [], 0)[0]:
-                    before = self.output
-                    self.read()
-                    if self.output == before:
-                        break
+                if read:
+                    self.drain()
                 return os.waitstatus_to_exitcode(status)
         raise AssertionError("it is still there")
 
@@ -122,7 +150,7 @@ def test_by_key(terminal, key):
     assert termios.tcgetattr(terminal.end) == terminal.modes
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_by_signal_with_the_terminal_clean(terminal, number):
     os.kill(terminal.pid, number)
     assert terminal.leaves() == 128 + number
@@ -153,6 +181,62 @@ def test_stderr_can_go_to_a_file(tmp_path):
         assert all(each in terminal.output for each in RESTORED)
         assert termios.tcgetattr(terminal.end) == terminal.modes
     assert (tmp_path / "log").read_bytes() == b""
+
+
+def test_stopped_the_terminal_is_the_shell_s_and_then_ours_again(terminal):
+    for _ in range(2):
+        os.kill(terminal.pid, signal.SIGTSTP)
+        os.waitpid(terminal.pid, os.WUNTRACED)
+        terminal.drain()
+        assert all(each in terminal.output for each in RESTORED)
+        assert termios.tcgetattr(terminal.end) == terminal.modes
+        terminal.output = b""
+        os.kill(terminal.pid, signal.SIGCONT)
+        # Tabs, question and the line of keys: all of the screen.
+        for text in (b"\x1b[?1049h", b"biotop", b"Who waits for a CPU", b"quit"):
+            terminal.until(text)
+    os.write(terminal.end, b"\x0c")
+    terminal.output = b""
+    terminal.until(b"quit")
+    os.write(terminal.end, b"q")
+    assert terminal.leaves() == 0
+    assert termios.tcgetattr(terminal.end) == terminal.modes
+
+
+def test_going_on_without_having_been_stopped_takes_the_terminal_once(terminal):
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.output = b""
+    terminal.until(b"quit")
+    assert b"\x1b[?1049h" not in terminal.output
+    os.write(terminal.end, b"q")
+    assert terminal.leaves() == 0
+    assert termios.tcgetattr(terminal.end) == terminal.modes
+
+
+def test_nothing_is_written_after_the_terminal_was_given_back():
+    with running(DRAWS_WHILE_CLOSING) as terminal:
+        os.write(terminal.end, b"q")
+        assert terminal.leaves() == 0
+        assert all(each in terminal.output for each in RESTORED)
+        assert b"too late" not in terminal.output
+
+
+def test_a_forced_end_writes_nothing_after_it_either():
+    with running(DRAWS_UNTIL_THE_END) as terminal:
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.leaves() == 128 + signal.SIGTERM
+        assert all(each in terminal.output for each in RESTORED)
+        assert b"too late" not in terminal.output
+
+
+@pytest.mark.parametrize(
+    "keys", [b"\x1b[:S", b"\x1b[9999999999u", "é".encode()[:1]], ids=["no number", "no key", "half a letter"]
+)
+def test_keys_that_make_no_sense_end_nothing(terminal, keys):
+    os.write(terminal.end, keys)
+    time.sleep(0.5)
+    os.write(terminal.end, b"q")
+    assert terminal.leaves() == 0
 
 
 def test_when_the_terminal_dies(terminal):

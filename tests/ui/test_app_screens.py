@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from ktop.filter import parse
@@ -231,6 +234,21 @@ async def test_the_cost_is_measured_on_demand():
         assert "ktop 0.60%" in plain(k.main.query_one(StatusLine))
 
 
+async def test_where_no_shell_waits_nothing_is_suspended(monkeypatch):
+    async with running() as k:
+        said: list[str] = []
+        sent: list[int] = []
+        k.app.notify = lambda text, **_: said.append(text)  # type: ignore[method-assign]
+        monkeypatch.setattr("textual.app.os.kill", lambda _pid, number: sent.append(number))
+        monkeypatch.setattr(type(k.app._driver), "can_suspend", True)
+        monkeypatch.setattr("os.getsid", lambda _pid: os.getpgrp())
+        await k.press("ctrl+z")
+        assert (said, sent) == (["There is no shell to go back to."], [])
+        monkeypatch.setattr("os.getsid", lambda _pid: os.getpgrp() + 1)
+        await k.press("ctrl+z")
+        assert sent == [signal.SIGTSTP]
+
+
 async def test_a_recording_measures_no_cost():
     async with running(Synthetic(recorded=True)) as k:
         said: list[str] = []
@@ -282,7 +300,7 @@ async def test_a_click_on_the_key_line_does_what_the_key_does():
 
 @pytest.mark.parametrize(
     ("before", "key"),
-    [(before, key) for before in ("", "enter", "slash") for key in ("ctrl+q", "ctrl+c")]
+    [(before, key) for before in ("", "enter", "slash", "colon", "S") for key in ("ctrl+q", "ctrl+c")]
     + [("", "q"), ("enter", "q")],
 )
 async def test_quits_from_everywhere(before, key):
