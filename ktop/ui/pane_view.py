@@ -304,19 +304,25 @@ class PaneView(Vertical, Ground):
             self.focus_table()
 
     def toggle_per_process(self) -> None:
-        """Show one row for each process, or the pane's own rows."""
+        """Show one row for each process, or the pane's own rows, in the same order, on the same process."""
         if not has_totals(self.pane):
             return
         self._per_process = not self._per_process
         self._shown_pane = per_process(self.pane) if self._per_process else self.pane
         self._waiting_for = None
         old, self._table = self._table, FrameTable(self._shown_pane)
+        if any(column.name == old.sort_column for column in self._shown_pane.columns):
+            self._table.sort_column, self._table.sort_reversed = old.sort_column, old.sort_reversed
         self.mount(self._table, after=old)
         old.remove()
-        self.call_after_refresh(self._table_changed)
+        row = old.cursor_row() or {}
+        process = {name: row[name] for name in (self.pane.process_key, START) if name in row}
+        self.call_after_refresh(self._table_changed, process)
 
-    def _table_changed(self) -> None:
+    def _table_changed(self, process: Mapping[str, Any]) -> None:
         self.draw()
+        if process and self._view.follow is None:
+            self._table.go_to(**process)
         self.focus_table()
 
     # -- messages ------------------------------------------------------------

@@ -134,8 +134,12 @@ class FrameTable(Scrolled, can_focus=True):
         self._sort()
 
     def sort_next(self, step: int) -> None:
-        """Sort by the column that is ``step`` to the right (negative: left) of the one sorted by."""
-        names = [column.name for column in self.columns if is_sortable(column)]
+        """Sort by the column that is ``step`` to the right (negative: left) of the one sorted by.
+
+        The pane's own is among them wherever it is: the way back to how it was.
+        """
+        reachable = {self.pane.sort, *(column.name for column in self.columns if is_sortable(column))}
+        names = [column.name for column in self.pane.columns if column.name in reachable]
         if names:
             here = names.index(self.sort_column) if self.sort_column in names else 0
             self.sort_by(names[(here + step) % len(names)])
@@ -387,7 +391,7 @@ class FrameTable(Scrolled, can_focus=True):
         """Give the columns their places; what they need only grows until the widget's size changes."""
         self._alarming |= alarming(self.pane, self._rows)
         keep = {self.sort_column, *self._alarming}
-        columns = candidates(self.pane, self._rows, self.app.size.width, keep)
+        columns = candidates(self.pane, self._rows, self.app.size.width, {*keep, self.pane.sort})
         for column in columns:
             wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)

@@ -263,6 +263,25 @@ async def test_totals_per_process():
         await k.until(lambda: "DISK" in k.text)
 
 
+async def test_totals_keep_the_order_and_the_process_under_the_cursor():
+    async with running(pane="biotop") as k:
+        k.view.sort_by("read_bytes")
+        await k.press("I", "down", "down")
+        pid = k.view.pid
+        for there in (False, True):
+            before = k.table
+            await k.press("p")
+            await k.until(lambda before=before: k.table is not before and k.table.row_count)
+            await k.pilot.pause()
+            assert ("DISK" in k.text) is there
+            assert (k.table.sort_column, k.table.sort_reversed) == ("read_bytes", True)
+            assert k.view.pid == pid
+        k.view.sort_by("disk")
+        await k.press("p")
+        await k.until(lambda: "DISK" not in k.text)
+        assert k.view.sorted_by == "write_bytes"
+
+
 def test_totals_are_of_processes_and_not_of_pids():
     rows = {
         "pid": np.array([0, 0, 7, 7, 7]),

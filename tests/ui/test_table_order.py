@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,25 @@ async def test_sort_next_goes_through_the_columns_on_the_screen():
         assert seen == ["pid", "comm", "waits", "total_us", "p99_us"]
         it.table.sort_next(-1)
         assert it.table.sort_column == "total_us"
+
+
+async def test_the_pane_s_own_order_is_reachable_where_its_column_asks_for_more_room():
+    wide = tuple(
+        replace(column, from_width=90) if column.name == PANE.sort else column for column in PANE.columns
+    )
+    async with drive(pane=replace(PANE, columns=wide)) as it:
+        await it.show(make([1, 2]))
+        it.table.sort_by("waits")
+        assert "P99" in it.lines()[0]
+        it.table.sort_by("total_us")
+        it.table.sort_next(1)
+        assert it.table.sort_column == "p99_us"
+    async with drive(pane=replace(PANE, columns=wide), size=(26, 24)) as it:
+        await it.show(make([1, 2]))
+        it.table.sort_by("total_us")
+        assert "P99" not in it.lines()[0]
+        it.table.sort_next(1)
+        assert "▾P99" in it.lines()[0]
 
 
 VALUES = st.lists(st.one_of(st.none(), st.floats(allow_infinity=True)), max_size=30)
