@@ -80,7 +80,7 @@ struct task_struct {
 	unsigned int flags;
 	char comm[TASK_COMM_LEN];
 	unsigned int __state;
-	int on_cpu; /* where there is more than one */
+	unsigned int on_cpu; /* int before 7.2 or so; where there is more than one CPU */
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;

@@ -286,7 +286,7 @@ def test_a_completion_that_was_missed_is_counted(observe, scratch):
 
 
 def test_failed_reads_are_errors(observe, scratch):
-    """Of a disk whose end is gone."""
+    """Of a disk whose end is gone; kernels before 6.4 or so may read zeros there."""
     if shutil.which("losetup") is None:
         pytest.skip("no losetup (apt install mount)")
     image = write_file(scratch / "image", 1 << 20)
@@ -297,6 +297,7 @@ def test_failed_reads_are_errors(observe, scratch):
     try:
         os.truncate(image, 1 << 19)
         biotop = observe("biotop")
+        failed = mmap.mmap(-1, 1)
 
         def read() -> None:
             fd = os.open(disk, os.O_RDONLY | os.O_DIRECT)
@@ -305,14 +306,16 @@ def test_failed_reads_are_errors(observe, scratch):
                     try:
                         os.preadv(fd, [memory], place * (1 << 14))
                     except OSError:
-                        assert place >= 32
+                        failed[0] += 1
 
         pid = in_child(read)
         rows = biotop.sample().rows
     finally:
         subprocess.run(["losetup", "-d", disk], check=True)
     assert total(rows, pid, "read_ops") >= 64
-    assert total(rows, pid, "errors") == 32
+    assert total(rows, pid, "errors") == failed[0]
+    if not failed[0]:
+        pytest.skip("no read failed here")
 
 
 def test_requests_without_a_place_are_counted(observe, scratch):
