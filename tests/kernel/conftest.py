@@ -7,9 +7,12 @@ import errno
 import importlib
 import os
 import platform
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -125,6 +128,25 @@ def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
         return attach(hooks, variant)
 
     monkeypatch.setattr(Hooks, "_attach_parts", refuse)
+
+
+@pytest.fixture
+def attach_loop() -> Iterator[Callable[..., Path]]:
+    """Return a function that makes a loop device of a file; all are detached at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def attach(file: Path, *options: str) -> Path:
+            if shutil.which("losetup") is None:
+                pytest.skip("apt install mount (losetup)")
+            command: list[str | Path] = ["losetup", "-f", "--show", *options, file]
+            loop = subprocess.run(command, capture_output=True, text=True, check=False)
+            if loop.returncode:
+                pytest.skip(f"no loop device: {loop.stderr.strip()}")
+            device = Path(loop.stdout.strip())
+            stack.callback(subprocess.check_call, ["losetup", "-d", device])
+            return device
+
+        yield attach
 
 
 @pytest.fixture

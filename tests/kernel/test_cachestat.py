@@ -281,6 +281,36 @@ def test_direct_reads_pass_by(cachestat, path):
     assert (seen.accesses, seen.read_in, seen.dirtied) == (0, 0, 0)
 
 
+@pytest.fixture
+def huge_page():
+    """Have two huge pages more; return the size of one."""
+    path = Path("/proc/sys/vm/nr_hugepages")
+    if not path.exists():
+        pytest.skip("this kernel has no huge pages of its own")
+    before = path.read_text()
+    try:
+        path.write_text(str(int(before) + 2))
+        meminfo = procfs.numbers("meminfo")
+        if meminfo["HugePages_Free"] - meminfo["HugePages_Rsvd"] < 2:
+            pytest.skip("no two huge pages can be had")
+        yield int(meminfo["Hugepagesize"])
+    finally:
+        path.write_text(before)
+
+
+def test_huge_pages_are_no_cache(cachestat, path, huge_page):
+    """Files of hugetlbfs are memory, and as regular as any: one page by a call, one by a fault."""
+    work = (
+        f"size = {huge_page}; huge = os.memfd_create('huge', os.MFD_HUGETLB); os.ftruncate(huge, 2 * size)\n"
+        "    os.posix_fallocate(huge, 0, size)\n"
+        "    m = mmap.mmap(huge, 2 * size); m[0] = m[size] = 1; os.pread(fd, page, 0)"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert (seen.mapped_in, seen.write_in, seen.mixed_in, seen.dirtied) == (0, 0, 0, 0)
+    assert seen.read_in == seen.read_bytes // PAGE > 0
+    assert (seen.accesses, seen.misses) == (1, 1)
+
+
 def test_advice_is_surplus(cachestat, path):
     """Pages that were fetched in good time are hits when they are read."""
     (advised,) = run(cachestat, path, "os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)")
@@ -388,21 +418,15 @@ def test_a_process_that_ended(cachestat, path):
 
 
 @pytest.fixture
-def disk(path):
+def disk(path, attach_loop):
     """Return a loop device with a file system of 64 MiB."""
     image = path.parent / "image"
     with image.open("wb") as file:
         file.truncate(64 << 20)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    loop = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True, check=False)
-    if loop.returncode:
-        pytest.skip(f"no loop device: {loop.stderr.strip()}")
-    device = Path(loop.stdout.strip())
-    try:
-        drop_device(device)
-        yield device
-    finally:
-        subprocess.run(["losetup", "-d", device], check=True)
+    device = attach_loop(image)
+    drop_device(device)
+    return device
 
 
 def drop_device(device: Path) -> None:

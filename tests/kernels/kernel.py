@@ -25,8 +25,8 @@ DEFAULT = ("5.10", "6.1", "6.12-arm64", "6.12", "newest")
 
 META = "linux-image-cloud-"
 PARTS = r"linux-(?:image|binary|modules)-\d\S+"
-MODULES = ("virtio_pci", "virtio_blk", "loop", "veth", "xfrm_user")
-"""Where they are not built in: the disks, and what tests use."""
+MODULES = ("virtio_pci", "virtio_blk", "loop", "veth", "xfrm_user", "mq_deadline")
+"""Where they are not built in: the disks, and what tests use; the scheduler last, or the disks had it."""
 
 INIT = Path(__file__).with_name("guest_init.sh")
 
