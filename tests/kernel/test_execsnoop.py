@@ -16,6 +16,7 @@ import pytest
 from ktop.frame import concatenate, take
 from tests.excuses import EMULATED
 
+NOBODY = 65534
 SLACK_S = 0.5 if EMULATED else 0.01
 
 THREAD_EXITS = """
@@ -78,6 +79,20 @@ def test_every_exec_is_seen_with_its_arguments(observe):
     assert mine["duration_s"].sum() < ended - started
     assert not mine["truncated"].any()
     assert execsnoop.lost == 0
+
+
+def test_uid_is_that_of_proc(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    process = subprocess.Popen(["sh", "-c", "read x"], stdin=subprocess.PIPE, user=NOBODY)
+    assert process.stdin
+    try:
+        row = wait_for(execsnoop, process.pid)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    finally:
+        process.stdin.close()
+        process.wait()
+    assert row["uid"] == int(status.split("\nUid:")[1].split()[0]) == NOBODY
 
 
 @pytest.mark.parametrize("size", [1, 100, 4096 - 14, 4096 - 13, 100_000])

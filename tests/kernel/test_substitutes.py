@@ -50,7 +50,7 @@ def test_what_has_ended_takes_no_room(observe, pane, name):
     is_made.restype, is_made.argtypes = ctypes.c_bool, [ctypes.c_void_p]
     assert is_made(family._maps[name]) == (facts.kernel_version() < (5, 11))
     if not is_made(family._maps[name]):
-        return
+        pytest.skip("this kernel has task storage (from 5.11 on), and no substitute is made")
     child = subprocess.Popen(
         [sys.executable, "-c", THREADS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -26,6 +26,8 @@ from ktop.kernel import libbpf, slots
 from ktop.kernel.slots import SlotArrays
 
 MAPPED = "::ffff:127.0.0.1"
+TCPI_RTT = 68
+"""Where struct tcp_info of linux/tcp.h has it, in us."""
 LIBC = ctypes.CDLL(None)
 COOKIE = 37
 """iperf3 begins every stream with so many bytes that name the test (COOKIE_SIZE in its iperf.h)."""
@@ -91,6 +93,19 @@ def test_both_directions_are_exact(observe, host, bind, family, shown):
             assert 0 < mine["srtt_us"] < 1e6
             assert mine["retrans"] == 0
         assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0  # nothing since
+
+
+@pytest.mark.parametrize("last", ["client", "server"])
+def test_round_trip_time_is_that_of_getsockopt(observe, last):
+    """Of the end that received last: what it had sent was acknowledged by then, and nothing follows."""
+    tcptop = observe("tcptop")
+    with connected() as ends:
+        end, other = ends if last == "client" else ends[::-1]
+        for _ in range(5):
+            exchange(end, other, 100, 100)
+        mine = row(tcptop.sample().rows, end)
+        info = end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    assert mine["srtt_us"] == int.from_bytes(info[TCPI_RTT : TCPI_RTT + 4], sys.byteorder) > 0
 
 
 def test_intervals_add_up(observe):
