@@ -13,7 +13,6 @@ from ktop.pane import Unit
 from ktop.ui import bins
 from ktop.ui.blocks import RISING, Parts, painted
 from ktop.ui.drawn import Drawn
-from ktop.ui.heatmap import GUTTER
 from ktop.ui.palette import Palette
 from ktop.ui.units import written
 
@@ -170,10 +169,8 @@ class CpuStrip(Drawn):
         recent = values[-(room // wide) :] if room >= wide else values[:0]
         if len(recent):
             state = (recent >= WARN).astype(np.intp) + (recent >= HOT)
-            # The heatmap leaves out what is left of its width, too.
-            end = room - (width - GUTTER) % wide
-            recent = np.repeat(state * len(RISING) + heights(recent), wide)[-end:]
-            bars[end - len(recent) : end] = recent
+            recent = np.repeat(state * len(RISING) + heights(recent), wide)
+            bars[room - len(recent) :] = recent
 
         def bar_of(cell: int) -> tuple[str, Style]:
             state, eighths = divmod(cell, len(RISING))

@@ -25,6 +25,8 @@ GUTTER = 7
 """Cells for the labels of the value axis."""
 WIDE_FROM = 150
 """Columns are two cells wide from so many cells on: 75 intervals still fit."""
+WIDER = (8, 4, 2)
+"""Cells of a column while there are few.  Not each width between: with each the whole map changes."""
 ZOOMS = (1, 2, 5, 10)
 
 
@@ -93,13 +95,25 @@ class HeatmapView(Drawn, can_focus=True):
 
     @property
     def cell_width(self) -> int:
-        """Cells of one column."""
-        return 2 if self.outer_size.width - GUTTER >= WIDE_FROM else 1
+        """Cells of one column: more while the history is short."""
+        columns = -(-len(self._frames) // self.merge) + (self.merge > 1)  # the ends may be parts of one
+        wide = next((cells for cells in WIDER if columns * cells <= self._span), 1)
+        return max(wide, 2 if self._span >= WIDE_FROM else 1)
+
+    @property
+    def _span(self) -> int:
+        """Cells right of the value axis."""
+        return max(self.outer_size.width - GUTTER, 0)
+
+    @property
+    def _left(self) -> int:
+        """Cells left of the first whole column."""
+        return GUTTER + self._span % self.cell_width
 
     @property
     def map_columns(self) -> int:
         """Columns there is room for."""
-        return max((self.outer_size.width - GUTTER) // self.cell_width, 0)
+        return self._span // self.cell_width
 
     @property
     def merge(self) -> int:
@@ -127,6 +141,7 @@ class HeatmapView(Drawn, can_focus=True):
         labels = self.grid.ticks()
         blank = np.zeros(self.map_columns - len(self.grid.columns), np.intp)
         width, cell_width = self.outer_size.width, self.cell_width
+        edge = art.row(np.zeros(self._left - GUTTER, np.intp), 1)
         before, self._drawn_rows = self._drawn_rows, {}
         lines = []
         for row in range(self.map_rows - 1, -1, -1):
@@ -141,14 +156,14 @@ class HeatmapView(Drawn, can_focus=True):
             parts = before.get(key)
             if parts is None:
                 parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
-                parts += art.row(codes, cell_width)
+                parts += [*edge, *art.row(codes, cell_width)]
             self._drawn_rows[key] = parts
             lines.append(parts)
         return lines
 
     def _empty(self, art: HeatCells) -> list[Parts]:
         ground = art.palette.style("muted", "chart")
-        width = self.map_columns * self.cell_width
+        width = self._span
         text = (self.quiet if self._frames else "waiting for the first sample")[:width]
         lines = [""] * self.map_rows
         if lines:
@@ -185,7 +200,7 @@ class HeatmapView(Drawn, can_focus=True):
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
         text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
         zoom = f"×{self.merge}" if self._zoom else ""
-        axis = zoom.rjust(GUTTER - 1) + " " + text
+        axis = zoom.rjust(GUTTER - 1) + " " * (self._left - GUTTER + 1) + text
         return [(axis, art.palette.style("muted"))]
 
     @property
@@ -269,7 +284,7 @@ class HeatmapView(Drawn, can_focus=True):
         self.redraw()
 
     def _under(self, event: events.MouseEvent) -> Cell | None:
-        cell = Cell((event.x - GUTTER) // self.cell_width, self.map_rows - event.y)
+        cell = Cell((event.x - self._left) // self.cell_width, self.map_rows - event.y)
         return cell if 0 <= cell.column < self.map_columns and 0 <= cell.row < self.map_rows else None
 
     def on_mouse_move(self, event: events.MouseMove) -> None:

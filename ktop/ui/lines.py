@@ -22,6 +22,8 @@ _NARROWEST = 34
 """Cells of one chart; narrower ones are stacked."""
 _TALL = 6
 """Lines of one chart; of a taller one half would say as much, and twice the width more."""
+WIDER = (16, 8, 4, 2)
+"""Dots across that a value has while there are few."""
 SERIES = ("series-1", "series-2", "series-3", "series-4")
 
 
@@ -88,16 +90,25 @@ class LinesView(Drawn):
             beside += [(gap, None), *fitting, (" " * (width - cells(fitting)), None)]
         return beside
 
+    def _dots(self, columns: int) -> int:
+        """Return how many dots across a value has: more while the history is short."""
+        most = columns * braille.DOTS_ACROSS
+        return next((dots for dots in WIDER if len(self._frames) * dots <= most), 1)
+
     def _times(self, columns: int) -> str:
         recent = self._frames[-columns * braille.DOTS_ACROSS :]
-        # Two intervals share a cell; the later one names it.
-        ts = np.array([frame.ts for frame in recent])[::-1][:: braille.DOTS_ACROSS][::-1]
+        dots = self._dots(columns)
+        # Two intervals can share a cell; the later one names it.
+        step, cells = max(braille.DOTS_ACROSS // dots, 1), max(dots // braille.DOTS_ACROSS, 1)
+        ts = np.array([frame.ts for frame in recent])[::-1][::step][::-1]
         now = self._now if self._now is not None else (float(ts[-1]) if len(ts) else 0.0)
-        return time_axis.labels(ts, now, columns)
+        return time_axis.labels(ts, now, columns // cells, cells).rjust(columns)
 
-    def _values(self, name: str, number: int) -> Array:
-        recent = self._frames[-number:] if number > 0 else ()
-        return np.array([frame.host.get(name, np.nan) for frame in recent], dtype=np.float64)
+    def _values(self, name: str, columns: int) -> Array:
+        """Return the newest values, as often as they have dots."""
+        recent = self._frames[-columns * braille.DOTS_ACROSS :] if columns else ()
+        values = np.array([frame.host.get(name, np.nan) for frame in recent], dtype=np.float64)
+        return np.repeat(values, self._dots(columns))
 
     def _chart(self, look: Palette, group: tuple[str, ...], width: int, height: int) -> list[Parts]:
         """Return ``height`` lines: the last values, then the lines with the ends of their axis."""
@@ -105,7 +116,7 @@ class LinesView(Drawn):
             return []
         columns, rows = max(width - GUTTER, 0), height - 1
         unit = self._units.get(group[0], Unit.COUNT)
-        values = [self._values(name, columns * braille.DOTS_ACROSS) for name in group]
+        values = [self._values(name, columns) for name in group]
         legend = self._legend(look, group, values, unit, width)
         lines = [legend]
         if not rows or not columns:

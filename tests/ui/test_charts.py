@@ -164,6 +164,17 @@ async def test_amounts_are_drawn_from_zero_and_ratios_where_they_are(name, last,
         assert labels == edges
 
 
+@pytest.mark.parametrize(("ticks", "cells"), [(2, 16), (6, 48), (7, 28), (27, 54), (28, 28), (200, 54)])
+async def test_the_lines_of_a_short_history_take_the_room(ticks, cells):
+    app = OneApp(LinesView(Lines("x", (("one",),))))
+    async with app.run_test(size=(60, 8)):
+        app.widget.show([Frame("p", ts, 1.0, {}, host={"one": 1.0}) for ts in range(ticks)])
+        drawn = "".join(app.text()[2])[6:]
+        assert drawn == " " * (54 - cells) + drawn[-1] * cells
+        assert drawn[-1] != " "
+        assert app.text()[-1].endswith("now")
+
+
 def test_neighbours_are_joined():
     lit = braille.dots(np.array([0.0, 10.0]), 0, 10, 1, 2)
     assert lit[:, 0].tolist() == [False] * 7 + [True]

@@ -165,16 +165,32 @@ async def test_mouse_reads_and_click_stays():
     app = MapApp()
     async with app.run_test(size=(60, 14)) as pilot:
         app.view.show([one(100.0 + tick, 3, 1 + tick) for tick in range(5)])
-        columns = app.view.map_columns
-        assert await pilot.hover(HeatmapView, offset=(GUTTER + columns - 2, 5))
+        wide = app.view.cell_width
+        assert await pilot.hover(HeatmapView, offset=(60 - 2 * wide, 5))
         assert app.reading.ts == 103.0
-        assert await pilot.click(HeatmapView, offset=(GUTTER + columns - 4, 5))
+        assert await pilot.click(HeatmapView, offset=(60 - 3 * wide - 1, 5))
         assert app.reading.ts == 101.0
         assert app.view.has_focus
-        assert await pilot.hover(HeatmapView, offset=(GUTTER + columns - 2, 5))
+        assert await pilot.hover(HeatmapView, offset=(60 - wide - 1, 5))
         assert app.reading.ts == 103.0
         assert await pilot.hover(HeatmapView, offset=(2, 5))
         assert app.reading.ts == 101.0, "beside the map the cursor is read again"
+
+
+@pytest.mark.parametrize(("ticks", "wide"), [(3, 8), (24, 8), (25, 4), (49, 4), (50, 2), (300, 2)])
+async def test_few_columns_are_wide_and_the_newest_is_at_the_edge(ticks, wide):
+    app = MapApp()
+    async with app.run_test(size=(203, 14)) as pilot:
+        app.screen.set_focus(None)
+        await pilot.pause()
+        app.view.show([one(1000.0 + tick, 3, 2) for tick in range(ticks)])
+        assert app.view.cell_width == wide
+        drawn = app.view.render_line(8)
+        blank = app.view.render_line(1).crop(GUTTER, GUTTER + 1)
+        lit = [x for x in range(GUTTER, 203) if drawn.crop(x, x + 1) != blank]
+        assert len(lit) == min(ticks, 98) * wide
+        assert lit[-1] == 202
+        assert app.text()[-1].endswith("now")
 
 
 async def test_zoom_merges_and_loses_nothing():
