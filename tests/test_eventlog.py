@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,7 @@ PANE = Pane(
 )
 
 
-def rows(*events: tuple[float, int, bytes | None, float]) -> dict[str, Array]:
+def rows(*events: tuple[float, int, bytes | list[bytes] | None, float]) -> dict[str, Array]:
     columns = list(zip(*events, strict=True)) or [(), (), (), ()]
     return {
         "time": np.array(columns[0], dtype=np.float64),
@@ -96,6 +98,24 @@ def test_what_came_complete_was_always_known() -> None:
     log.add(rows((1.0, 7, b"ls", 3.0), (1.5, 8, b"cp", nan)), 2.0)
     log.add(rows((1.5, 8, None, 4.0)), 5.0)
     assert log.rows(at=2.0)["exit_code"].tolist() == [3.0, pytest.approx(nan, nan_ok=True)]
+
+
+class Arguments(list[bytes]):
+    """Arguments that can be looked after."""
+
+
+def test_what_is_forgotten_is_freed_and_completed_no_more() -> None:
+    log = EventLog(PANE, kept=3)
+    old = Arguments([b"ls"])
+    alive = weakref.ref(old)
+    log.add(rows((1.0, 7, old, nan)), 1.0)
+    del old
+    assert alive() is not None
+    log.add(rows(*((2.0 + i, 20 + i, b"x", nan) for i in range(3))), 5.0)
+    log.rows()
+    assert alive() is None
+    log.add(rows((1.0, 7, b"again", 0.0)), 6.0)
+    assert log.completes == set()
 
 
 def test_rows_given_out_do_not_change_later() -> None:

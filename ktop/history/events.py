@@ -76,7 +76,7 @@ class EventLog:
         self._append(rows, new, keys)
         for index in later:
             number = self._place.get(keys[index])
-            if number is not None:
+            if number is not None and number - self._first >= self._count - len(self):
                 self._complete(number - self._first, rows, index, ts)
 
     def filled(self, rows: Rows) -> dict[str, Array]:
@@ -154,7 +154,11 @@ class EventLog:
             self._columns[name] = grown
         self._ended[begin:end] = -np.inf
         self._place.update({keys[i]: self._first + begin + offset for offset, i in enumerate(index)})
-        self.dropped += surplus + max(end - self._kept, 0) - max(begin - self._kept, 0)
+        gone = slice(max(begin - self._kept, 0), max(end - self._kept, 0))
+        for column in self._columns.values():
+            if column.dtype.kind == "O":  # what a cell points to would stay until all are moved
+                column[gone] = None
+        self.dropped += surplus + gone.stop - gone.start
         self._count = end
 
     def _compact(self) -> None:

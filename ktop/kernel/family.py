@@ -70,6 +70,7 @@ class Family:
             maps[name], tails[name] = ring.read()
         losses = maps.pop("lost", None)
         lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
+        lost += sum(ring.lost for ring in self._rings.values())
         return maps, tails, lost + self.recursion_misses()
 
     def drain(self) -> None:
@@ -127,7 +128,7 @@ class Family:
                 continue
             entries = lib.bpf_map__max_entries(bpf_map)
             if kind == libbpf.MAP_TYPE_RINGBUF:
-                self._rings[name] = Ring(fd, self._record(name))
+                self._rings[name] = Ring(fd, self._record(name), entries)
             elif kind == libbpf.MAP_TYPE_ARRAY and lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = CpuArray(fd, value, entries)

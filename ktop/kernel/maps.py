@@ -13,6 +13,10 @@ import numpy as np
 from ktop.frame import Array
 from ktop.kernel.libbpf import SAMPLE, library
 
+GATHERED_MAX = 32 << 20
+"""Bytes of records that may wait for a read, however far off it is, or RINGS times the ring buffer."""
+RINGS = 4
+
 
 def whole_pages(size: int) -> int:
     """Return ``size`` rounded up: memory is mapped in pages."""
@@ -124,14 +128,22 @@ class Iterator:
 class Ring:
     """A ring buffer, drained at each read; programs never wake anyone."""
 
-    def __init__(self, fd: int, dtype: np.dtype[Any]) -> None:
-        """``dtype`` is the fixed part that every record begins with."""
+    def __init__(self, fd: int, dtype: np.dtype[Any], size: int) -> None:
+        """``dtype`` is the fixed part that every record begins with, ``size`` the ring buffer's in bytes."""
         self._dtype = dtype
         self._heads = bytearray()
         self._tails: list[bytes] = []
-        fixed = dtype.itemsize
+        self._gathered = 0
+        """Bytes."""
+        self.lost = 0
+        """Records there was no room for, since the start."""
+        fixed, most = dtype.itemsize, max(GATHERED_MAX, RINGS * size)
 
         def take(_context: int, data: int, size: int) -> int:
+            if self._gathered + size > most:
+                self.lost += 1
+                return 0
+            self._gathered += size
             self._heads += ctypes.string_at(data, fixed)
             self._tails.append(ctypes.string_at(data + fixed, size - fixed) if size > fixed else b"")
             return 0
@@ -148,6 +160,7 @@ class Ring:
         self.drain()
         heads, self._heads = self._heads, bytearray()
         tails, self._tails = self._tails, []
+        self._gathered = 0
         return np.frombuffer(bytes(heads), self._dtype), tails
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
+from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
@@ -187,6 +188,8 @@ class ProcessScreen(TimeKeys, LaidOut):
     def on_unmount(self) -> None:
         """Follow nothing more."""
         self.bridge.unwatch(self)
+        # Textual remembers there, for each widget that ever was, colours and with them all its lines.
+        StylesCache.get_inner_outer.cache_clear()
 
     def on_resize(self) -> None:
         """Use the width there is."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ktop.frame import Frame
+from ktop.frame import Frame, Histogram
 from ktop.history.history import History
 from ktop.ui import bins
 from ktop.ui.view import View
@@ -84,10 +84,17 @@ def _without(frame: Frame, *, cpus: bool = False) -> Frame:
 
     Of the rows one figure stays: how long it took at most.
     """
-    histograms = tuple(each for each in frame.histograms if each.cpu is None) if cpus else frame.histograms
+    histograms = tuple(small(each) for each in frame.histograms if each.cpu is None or not cpus)
     longest = bins.longest(frame)
     rows = {"max_us": np.array([longest])} if np.isfinite(longest) else {}
     return replace(frame, rows=rows, histograms=histograms)
+
+
+def small(histogram: Histogram) -> Histogram:
+    """Return ``histogram`` with counts of as few bytes as hold them: an eighth, for most CPUs."""
+    counts = histogram.counts
+    least = np.min_scalar_type(counts.max(initial=0))
+    return histogram if least == counts.dtype else replace(histogram, counts=counts.astype(least))
 
 
 def _by_cpu(frame: Frame) -> bool:

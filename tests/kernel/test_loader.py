@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ktop.kernel import libbpf
+from ktop.kernel import libbpf, maps
 from ktop.kernel.loader import LoadError, load
 
 ROOT = Path(__file__).parents[2]
@@ -199,6 +199,30 @@ def test_a_drained_ring_loses_nothing(variants):
         assert len(maps["events"]) > 1000
         assert len(maps["events"]) + losses["ring_full"].sum() == maps["hits"]["count"].sum()
         assert len(family.read()[0]["events"]) == 0
+    finally:
+        family.close()
+
+
+def test_what_waits_for_a_read_is_bounded_and_the_rest_counted(variants, monkeypatch):
+    monkeypatch.setattr(maps, "GATHERED_MAX", 100 * 16)
+    monkeypatch.setattr(maps, "RINGS", 0)
+    family = load("variants", {"step": 1}, path=variants)
+    try:
+        family.hooks.attach(["leave"], {})
+        deadline = time.monotonic() + 30
+        counter = family._arrays["hits"]
+        while counter.read()["count"].sum() < 500:
+            assert time.monotonic() < deadline
+            time.sleep(0.0001)
+            family.drain()
+        family.hooks.detach()
+        settle(counter)
+        found, _tails, lost = family.read()
+        failures = family._arrays["lost"].read()
+        assert len(found["events"]) == 100
+        surplus = found["hits"]["count"].sum() - 100 - failures["ring_full"].sum()
+        assert surplus == lost - failures["ring_full"].sum() - failures["map_full"].sum()
+        assert surplus > 0
     finally:
         family.close()
 

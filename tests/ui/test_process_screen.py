@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from textual._styles_cache import StylesCache
 from textual.worker import Worker
 
 from ktop.format import clock, count
@@ -122,6 +124,22 @@ async def test_that_no_thread_is_to_be_had_is_said_and_tried_again(monkeypatch):
         monkeypatch.setattr(Worker, "_run_threaded", real)
         await k.tick()
         await k.until(lambda: "waits by length" in k.text and "not updated" not in k.text)
+
+
+async def test_what_was_drawn_is_forgotten_with_the_screen():
+    def drawn() -> int:
+        gc.collect()
+        return sum(isinstance(each, StylesCache) for each in gc.get_objects())
+
+    counts = []
+    async with running(Synthetic(recorded=True)) as k:
+        for _ in range(6):
+            await k.press("enter")
+            await k.until(lambda: "waits by length" in k.text)
+            await k.press("escape")
+            counts.append(drawn())
+    # The last screen, or two of them, may still be on their way out.
+    assert counts[-1] < 2 * counts[0]
 
 
 @pytest.mark.parametrize(
