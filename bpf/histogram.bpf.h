@@ -60,7 +60,7 @@ static __always_inline u64 log_linear_slot(u64 v, u32 slots)
 	return slot < slots ? slot : slots - 1;
 }
 
-/* Plain log2 of ns in steps from 1.024 us up (ktop.stats.log2_bounds with unit 1 / 0.512). */
+/* Plain log2 of ns in steps from 1.024 us up (ktop.stats.LOG2_BOUNDS_US). */
 #define LOG2_SLOTS 26
 static __always_inline u64 log2_slot(u64 ns)
 {

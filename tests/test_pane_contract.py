@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +20,14 @@ from ktop.derived import restore, strip
 from ktop.export.json_lines import columns
 from ktop.frame import Array, Frame, concatenate, length, take
 from ktop.history.history import frame_bytes
+from ktop.kernel import libbpf
+from ktop.kernel.btf import STRUCT
+from ktop.kernel.loader import OBJECTS
+from ktop.kernel.prepare import object_btf
 from ktop.pane import Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import conform
+from ktop.stats import LATENCY_BOUNDS_US
 from tests.rows import frame_of, rows_of
 
 PANES = registry.panes()
@@ -112,6 +119,37 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
         assert [column.unit for column in pane.columns].count(Unit.TIME) == 1
     with pytest.raises(KeyError):
         pane.column("no such column")
+
+
+@every_pane
+def test_its_numbers_are_tested_on_the_kernel(pane: Pane) -> None:
+    assert (Path(__file__).parent / "kernel" / f"test_{pane.name}.py").exists()
+
+
+def lengths_of_histograms(family: str) -> set[int]:
+    """Return how many slots the arrays called ``slots`` have in the structures of bpf/FAMILY.bpf.c."""
+    lib = libbpf.library()
+    handle = lib.bpf_object__open_file(os.fsencode(OBJECTS / f"{family}.bpf.o"), None)
+    try:
+        btf = object_btf(handle)
+    finally:
+        lib.bpf_object__close(handle)
+    lengths = set()
+    for number in range(1, len(btf._offsets)):
+        if btf._type(number)[1] == STRUCT:
+            with contextlib.suppress(TypeError):  # what maps are declared with has no dtype
+                dtype = btf.dtype(number)
+                lengths |= {dtype[name].shape[0] for name in dtype.names or () if name == "slots"}
+    return lengths
+
+
+@every_pane
+def test_histograms_are_as_long_as_the_kernel_sides(pane: Pane) -> None:
+    bounds = [column.bounds for column in pane.columns if column.bounds is not None]
+    if isinstance(pane.chart, Heatmap):
+        bounds.append(LATENCY_BOUNDS_US)
+    if bounds:
+        assert lengths_of_histograms(pane.family) == {len(each) - 1 for each in bounds}
 
 
 @every_column

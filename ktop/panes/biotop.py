@@ -7,10 +7,8 @@ import numpy as np
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
 from ktop.pane import Column, Fold, Heatmap, Pane, Unit
 from ktop.records import keyed_deltas
-from ktop.stats import highest, log2_bounds, log_linear_bounds, percentile, ratio
+from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, ratio
 
-BOUNDS_US = log_linear_bounds(264, unit=1000)
-PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
 COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
 
 
@@ -30,7 +28,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
             "flush_ops": float((new["flushes"] - old["flushes"]).sum()),
             "discard_ops": float((new["discards"] - old["discards"]).sum()),
         },
-        (Histogram(BOUNDS_US, counts.sum(axis=0)),),
+        (Histogram(LATENCY_BOUNDS_US, counts.sum(axis=0)),),
         _unattributed(rows),
         _missing(previous, current, int(counts.sum()) - int(rows["slots"].sum())),
     )
@@ -63,11 +61,11 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
     slots = rows["slots"]
     whole = slots.sum(axis=1)
     top = highest(slots)
-    longest = np.clip(rows["longest_us"], PROCESS_BOUNDS_US[top], PROCESS_BOUNDS_US[top + 1])
+    longest = np.clip(rows["longest_us"], LOG2_BOUNDS_US[top], LOG2_BOUNDS_US[top + 1])
     rows["avg_us"] = ratio(rows["total_us"], whole)
     rows["max_us"] = np.where(whole > 0, np.fmax(longest, rows["avg_us"]), np.nan)
     # Interpolation within a slot must not go beyond what was seen.
-    rows["p99_us"] = np.fmin(percentile(slots, PROCESS_BOUNDS_US, 0.99), rows["max_us"])
+    rows["p99_us"] = np.fmin(percentile(slots, LOG2_BOUNDS_US, 0.99), rows["max_us"])
     return rows
 
 
@@ -167,7 +165,7 @@ PANE = Pane(
             "Requests by power of two of 0.512 µs: each row has its own scale, all have the same axis.",
             from_width=128,
             hidden=True,
-            bounds=PROCESS_BOUNDS_US,
+            bounds=LOG2_BOUNDS_US,
         ),
     ),
     key=("pid", "start_ns", "disk"),

@@ -7,10 +7,7 @@ import numpy as np
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
 from ktop.pane import Column, Fold, Heatmap, Pane, Unit
 from ktop.records import process_deltas
-from ktop.stats import highest, log2_bounds, log_linear_bounds, percentile
-
-BOUNDS_US = log_linear_bounds(264, unit=1000)
-PROCESS_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
+from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
@@ -20,11 +17,13 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["waits"] = rows["slots"].sum(axis=1)  # each is in one of them
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
-    by_cpu = [Histogram(BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()]
+    by_cpu = [
+        Histogram(LATENCY_BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()
+    ]
     host = counts.sum(axis=0)
     return Sample(
         rows,
-        histograms=(Histogram(BOUNDS_US, host), *by_cpu),
+        histograms=(Histogram(LATENCY_BOUNDS_US, host), *by_cpu),
         unattributed_ratio=_unattributed(rows["waits"], host),
     )
 
@@ -38,11 +37,11 @@ def _unattributed(waits: Array, host: Array) -> float | None:
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:
     """Add p50_us, p99_us and max_us from the folded histogram and maximum."""
-    rows["p50_us"] = percentile(rows["slots"], PROCESS_BOUNDS_US, 0.50)
-    rows["p99_us"] = percentile(rows["slots"], PROCESS_BOUNDS_US, 0.99)
+    rows["p50_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, 0.50)
+    rows["p99_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, 0.99)
     # Two CPUs that end a wait of one process at once may keep the smaller
     # maximum; the highest slot in use is a lower bound of the true one.
-    rows["max_us"] = np.maximum(rows["longest_us"], PROCESS_BOUNDS_US[highest(rows["slots"])])
+    rows["max_us"] = np.maximum(rows["longest_us"], LOG2_BOUNDS_US[highest(rows["slots"])])
     # Interpolation within a slot must not go beyond what was seen.
     for name in ("p50_us", "p99_us"):
         rows[name] = np.minimum(rows[name], rows["max_us"])
@@ -104,7 +103,7 @@ PANE = Pane(
             "Waits by power of two of 0.512 µs: each row has its own scale, all have the same axis.",
             from_width=100,
             hidden=True,
-            bounds=PROCESS_BOUNDS_US,
+            bounds=LOG2_BOUNDS_US,
         ),
     ),
     key=("pid", "start_ns"),

@@ -13,8 +13,9 @@ import numpy as np
 from ktop.derived import strip
 from ktop.frame import Array, Frame, Histogram
 from ktop.history.history import History
-from ktop.panes.runqlat import BOUNDS_US, PANE
+from ktop.panes.runqlat import PANE
 from ktop.recording.codec import decode, encode
+from ktop.stats import LATENCY_BOUNDS_US
 
 PANES = [replace(PANE, name=f"pane{number}") for number in range(8)]
 MIB = 1 << 20
@@ -36,7 +37,7 @@ def frame(name: str, ts: float, pids: Array, random: np.random.Generator) -> Fra
     }
     counts = np.zeros(264, dtype=np.uint64)
     counts[80:140] = random.poisson(30, 60)
-    histograms = tuple(Histogram(BOUNDS_US, counts, cpu) for cpu in (None, 0, 1))
+    histograms = tuple(Histogram(LATENCY_BOUNDS_US, counts, cpu) for cpu in (None, 0, 1))
     return Frame(name, 1.7e9 + ts, 1.0, PANE.derive(rows), {}, histograms)
 
 
