@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ktop.kernel.run_time import RunTime
     from ktop.kernel.symbols import Symbols
 
-DRAIN_S = 1.0
-"""Ring buffers hold seconds, whatever the interval."""
+DRAIN_S, STORM_DRAIN_S = 1.0, 0.25
+"""Ring buffers hold seconds, whatever the interval; less where so much comes that they lose some."""
 FAILED_READS = 5
 """In a row, until a pane is given up: memory may be short for a moment."""
 FIRST_INTERVAL_S = 0.25
@@ -74,6 +74,8 @@ class Sampler:
         self._commands: list[Callable[[], None]] = []
         self._facts = Facts()
         self._deadline = 0.0
+        self._losing = False
+        """Whether the last interval lost events."""
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
         """While the kernel times the programs."""
@@ -297,7 +299,8 @@ class Sampler:
         host = HostSampler()
         while True:
             ends = self._run_time.until if self._run_time is not None else self._deadline
-            self._wake.wait(min(max(0.0, min(self._deadline, ends) - time.monotonic()), DRAIN_S))
+            pause = STORM_DRAIN_S if self._losing else DRAIN_S
+            self._wake.wait(min(max(0.0, min(self._deadline, ends) - time.monotonic()), pause))
             self._wake.clear()
             while self._commands:
                 self._commands.pop(0)()
@@ -323,6 +326,7 @@ class Sampler:
         figures = {**host} if self._bpf_ratio is None else {**host, "bpf_ratio": self._bpf_ratio}
         self._bpf_ratio = None
         self._header = Frame(HOST, time.time(), self.interval_s, {}, figures)
+        self._losing = False
         readings: dict[str, Reading] = {}
         for live in self._in_order():
             if live.attached:
@@ -351,6 +355,7 @@ class Sampler:
             live.stand_down()
             frame = live.without_figures()
         if frame is not None:
+            self._losing |= frame.status.lost > 0
             self._deliver(live.pane, frame)
 
     def _deliver(self, pane: Pane, frame: Frame) -> None:
