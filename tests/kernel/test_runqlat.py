@@ -60,8 +60,9 @@ def test_waiting_time_is_schedstats(observe, spinners):
     for pid in pids:
         mine = rows["pid"] == pid
         waits, waited_us = int(rows["waits"][mine].sum()), rows["wait_us"][mine].sum()
-        # On the reference host one or two in some hundred are not seen, as of interrupts.
-        assert (third[pid][2] - second[pid][2]) * 0.99 - 3 <= waits <= fourth[pid][2] - first[pid][2] + 1
+        # On the reference host one or two in some hundred are not seen, as of interrupts; or more, and told.
+        least_seen = (third[pid][2] - second[pid][2]) * 0.99 - 3 - runqlat.lost
+        assert least_seen <= waits <= fourth[pid][2] - first[pid][2] + 1
         # A wait counts when it ends: up to one more or less at each end; and those that were not seen.
         longest = rows["max_us"][mine].max()
         unseen = max(third[pid][2] - second[pid][2] - waits, 0)
