@@ -59,8 +59,12 @@ def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] 
 
 
 def _is_silent(column: Column, rows: Rows) -> bool:
-    """Return whether the column would tell of failures in words, and there are none."""
-    return column.alarm and column.is_text and not (rows and _tells(rows[column.name]))
+    """Return whether the column would tell of failures in words, or by yes, and there are none."""
+    return (
+        column.alarm
+        and (column.is_text or column.unit is Unit.FLAG)
+        and not (rows and _tells(rows[column.name]))
+    )
 
 
 def alarming(pane: Pane, rows: Rows) -> set[str]:

@@ -55,6 +55,12 @@ def test_no_column_of_dashes_while_none_failed(width):
     assert "error" not in shown(EXECSNOOP, {}, width, "ts")
 
 
+def test_that_arguments_were_cut_is_shown_where_some_were():
+    rows = executed(None)
+    assert "truncated" not in shown(EXECSNOOP, rows, 200, "ts")
+    assert "truncated" in shown(EXECSNOOP, {**rows, "truncated": np.array([True])}, 200, "ts")
+
+
 @pytest.mark.parametrize("pane", registry.panes(()), ids=lambda pane: pane.name)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_a_pane_is_sorted_by_is_always_in_sight(pane, width):

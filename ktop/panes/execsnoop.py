@@ -111,6 +111,7 @@ PANE = Pane(
             "Whether the arguments are longer than the 4,096 bytes that are kept.",
             Fold.MAX,
             from_width=140,
+            alarm=True,
         ),
         Column(
             "exit_code",
