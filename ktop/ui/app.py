@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.app import SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
 
 from ktop.pane import Pane
@@ -27,12 +28,20 @@ COST_S = 10.0
 """How long ``b`` has the kernel time the programs."""
 
 
+def commands_in_order() -> type[Provider]:
+    """Return what offers the commands as they are declared, panes first, where Textual sorts by name."""
+    from ktop.ui.modal import InOrder
+
+    return InOrder
+
+
 class KtopApp(ThemedApp):
     """ktop on the screen; drawn from Frames alone, wherever they come from."""
 
     CSS_PATH = "ktop.tcss"
     TITLE = "ktop"
     BINDINGS = keys.APP
+    COMMANDS = {commands_in_order}  # noqa: RUF012 - as Textual declares it
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(  # noqa: PLR0913 - what the command line knows
@@ -149,12 +158,9 @@ class KtopApp(ThemedApp):
     def action_measure_cost(self) -> None:
         """Have the kernel time the BPF programs for a moment."""
         text = self.source.measure_cost(COST_S)
-        if text is not None:
-            self.notify(text, markup=False)
-            return
-        text = f"The BPF programs are timed for {COST_S:g} seconds; see the end of the status line."
-        # Soon gone: it stands over that end.
-        self.notify(text, markup=False, timeout=2)
+        if text is None:
+            text = f"The BPF programs are timed for {COST_S:g} seconds; see the end of the status line."
+        self.notify(text, markup=False)
 
     def action_help(self) -> None:
         """Explain the keys of the screen in sight, and the numbers of its panes."""
@@ -197,8 +203,9 @@ class KtopApp(ThemedApp):
             table = keys.VIEW if screen is main else []
             shown = main.pane_view.pane if main.pane_view is not None else None
             for binding in keys.working([*table, *keys.TIME], shown):
-                name = binding.description.capitalize()
-                yield SystemCommand(name, binding.tooltip, lambda key=binding.action: self._act(key, screen))
+                yield SystemCommand(
+                    _title(binding), binding.tooltip, lambda key=binding.action: self._act(key, screen)
+                )
         for theme in THEMES:
             yield SystemCommand(
                 f"Theme: {theme.name.removeprefix('ktop-')}",
@@ -206,8 +213,10 @@ class KtopApp(ThemedApp):
                 lambda name=theme.name: setattr(self, "theme", name),
             )
         for binding in keys.declared(keys.APP):
+            if binding.id in {"app.palette", "app.interrupt"}:
+                continue  # it is open; and "quit" stands there once
             yield SystemCommand(
-                binding.description.capitalize(),
+                _title(binding),
                 binding.tooltip,
                 lambda key=binding.action: self._act(key, self),
             )
@@ -221,6 +230,11 @@ class KtopApp(ThemedApp):
     def _act(self, action: str, namespace: object) -> None:
         """Run the action of a binding."""
         self.call_later(self.run_action, action, namespace)
+
+
+def _title(binding: Binding) -> str:
+    """Return the name of the command: "BPF cost" keeps its capitals."""
+    return binding.description[:1].upper() + binding.description[1:]
 
 
 def _settle() -> None:

@@ -57,10 +57,12 @@ class FilterBar(Horizontal):
             self.add_class("-shown")
 
     async def edit(self) -> None:
-        """Show the line and take the keyboard, before the next key is looked at."""
+        """Show the line and take the keyboard, before the next key is looked at; typing replaces the text."""
         self.add_class("-shown")
         self._before = self._view.filter
-        self.screen.set_focus(await self._input())
+        box = await self._input()
+        self.screen.set_focus(box)
+        box.select_all()
         self._say()
 
     def clear(self) -> None:
@@ -107,7 +109,8 @@ class FilterBar(Horizontal):
         """Say what is wrong with the filter, or what it does."""
         if self._error:
             # Others' text (of a name that was typed) is escaped by the parser.
-            text, style = self._error, "hot"
+            still = escape(self._view.filter.text) if self._view.filter else "all rows"
+            text, style = f"{self._error}  still: {still}", "hot"
         elif self._counts is None or not self._view.filter:
             text, style = "", ""
         else:

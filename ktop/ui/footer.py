@@ -12,14 +12,14 @@ from ktop.ui.drawn import Drawn
 from ktop.ui.keys import declared, shown_key
 from ktop.ui.palette import Palette
 
-LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close"})
+LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close", "pane.next"})
 """The ids of the bindings that nobody must have to look for."""
 
 
 class KeyLine(Drawn):
     """Keys and what they do; as many as fit, and each can be clicked.
 
-    The way out and the help are there at any width: they are the last to go.
+    The way out, the help and the way to the other panes are there at any width: they are the last to go.
     """
 
     DEFAULT_CSS = "KeyLine { height: 1; }"

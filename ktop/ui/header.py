@@ -52,18 +52,24 @@ class Header(Drawn):
         # Before the first Frame there is no history, and none must be made for the first paint.
         frame = self._bridge.history.latest(HOST, self._view.until) if self._bridge.now else None
         figures = frame.host if frame is not None else {}
-        when = self._when(frame.ts if frame is not None else None)
+        at = frame.ts if frame is not None else None
+        who, when = self._who(figures, width), self._when(at)
+        # What is known anyway is the first to go: states of what is shown must not get lost.
+        if cells(who) + 1 + cells(when) > width:
+            when = self._when(at, often=False)
+        if cells(who) + 1 + cells(when) > width:
+            who = self._who(figures, width, age=False)
         load = _load(figures, width)
         if cells(load) > width:
             # A host with much to say needs the room of the meters.
             load = _load(figures, min(width, WIDE - 1))
         return [
-            ends(look.parts(self._who(figures, width)), look.parts(when), width),
+            ends(look.parts(who), look.parts(when), width),
             look.parts(load),
         ]
 
-    def _who(self, figures: Mapping[str, float], width: int) -> Words:
-        """Return name, kernel, CPUs and uptime of the host."""
+    def _who(self, figures: Mapping[str, float], width: int, *, age: bool = True) -> Words:
+        """Return name, kernel, CPUs and, with ``age``, uptime of the host."""
         identity = self._identity
         words = [
             ("ktop ", "muted"),
@@ -72,22 +78,25 @@ class Header(Drawn):
         ]
         if width >= WIDE:
             words.append((f"  {identity.cpus} CPUs", "muted"))
-        words += [("  up ", "muted"), (uptime(figures.get("uptime_s", math.nan)), "")]
+        if age:
+            words += [("  up ", "muted"), (uptime(figures.get("uptime_s", math.nan)), "")]
         if not identity.all_processes:
             words.append(("  own PID namespace" if width >= WIDE else "  own PIDs", "warn bold"))
         if identity.recorded:
             words.append(("  recording", "warn bold"))
         return words
 
-    def _when(self, shown: float | None) -> Words:
-        """Return the moment shown, how far back it is, and the interval."""
+    def _when(self, shown: float | None, *, often: bool = True) -> Words:
+        """Return the moment shown, how far back it is, and, with ``often``, the interval."""
         view = self._view
-        words = []
+        words: list[tuple[str, str]] = []
         if view.at is not None:
             back = max(self._bridge.now - view.at, 0.0)
             words += [(f" {ago(back)} · paused ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
         clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
+        if not often:
+            return [*words, (clock, "")]
         interval_s = self._identity.recorded_s or view.interval_s
         if interval_s != view.interval_s:
             words += [("played ", "muted"), (f"{interval_s / view.interval_s:.2g}×  ", "")]

@@ -106,6 +106,11 @@ class HelpScreen(Modal[None]):
         """Scroll by ``lines``."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
+    def action_edge(self, end: int) -> None:
+        """Scroll to the beginning (0) or to the end (1)."""
+        text = self.query_one(VerticalScroll)
+        text.scroll_to(y=end * text.max_scroll_y, animate=False)
+
     def _lines(self, width: int) -> list[Content]:
         of = f" of {self._panes[0][0].name}" if len(self._panes) == 1 else ""
         below = f"; what every number{of} means stands below" if self._panes else ""

@@ -115,6 +115,7 @@ PROCESS: list[BindingType] = [
         "escape,backspace", "back", "back", "Back to where you were", "process.back", display="Esc", show=True
     ),
     *TIME,
+    *PANES,
 ]
 
 HELP: list[BindingType] = [
@@ -127,7 +128,14 @@ HELP: list[BindingType] = [
         display="Esc",
         show=True,
     ),
+    key("j", "scroll(1)", "down", "One line down", "help.down"),
+    key("k", "scroll(-1)", "up", "One line up", "help.up"),
+    key("g", "edge(0)", "top", "To the beginning", "help.first"),
+    key("G", "edge(1)", "end", "To the end", "help.last"),
 ]
+
+TREE: list[BindingType] = [key("right", "", "open/close", "", "tree.open", display="→ ←", show=True)]
+"""The keys of the tree of stacks, as the line at the bottom names them."""
 
 
 def declared(bindings: Iterable[BindingType]) -> list[Binding]:
@@ -167,7 +175,7 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
         for each in declared(opening)
         if each.action == "select"
     ]
-    return [*first, *(each for group in groups for each in declared(group) if each.show)]
+    return [*first, *declared(TREE), *(each for group in groups for each in declared(group) if each.show)]
 
 
 def idle(pane: Pane) -> frozenset[str]:
@@ -176,6 +184,7 @@ def idle(pane: Pane) -> frozenset[str]:
         ident
         for ident, works in (
             ("table.select", pane.has_processes),
+            ("tree.open", pane.shape is Shape.STACKS),
             *(
                 (ident, pane.shape is not Shape.STACKS)
                 for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")

@@ -216,7 +216,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Have collected what the pane collects only on demand, or no longer."""
         pane = self.panes[self._current]
         if pane.on_demand and self.source.identity.recorded:
-            self.notify("This is a recording: what was not collected is not in it.", markup=False)
+            self.notify("This is a recording: it has what was collected then, and no more.", markup=False)
             return
         for group in pane.on_demand:
             on = f"{pane.name}/{group}" not in self._demanded

@@ -6,11 +6,12 @@ import contextlib
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.command import CommandList, CommandPalette
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hits
 from textual.errors import NoWidget
 from textual.events import Click
 from textual.geometry import Size
 from textual.screen import ModalScreen
+from textual.system_commands import SystemCommandsProvider
 from textual.widgets import OptionList
 
 from ktop.ui.once import Once, Result
@@ -42,6 +43,15 @@ class Options(OptionList):
         event.prevent_default()  # Textual would call what it is that we replace, too
         with contextlib.suppress(IndexError):
             await super()._on_click(event)
+
+
+class InOrder(SystemCommandsProvider):
+    """The application's commands, as it gives them."""
+
+    async def discover(self) -> Hits:
+        """Yield all, for the beginning."""
+        for title, text, callback, _ in self.app.get_system_commands(self.screen):
+            yield DiscoveryHit(title, callback, help=text)
 
 
 class CommandOptions(CommandList, Options):

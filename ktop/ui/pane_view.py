@@ -160,8 +160,8 @@ class PaneView(Vertical, Ground):
             notes.append("per process")
         if self.pane.shape is Shape.STACKS:
             notes.append(f"last {self._stacks_s:.3g} s")
-        if self._view.follow is not None:
-            waiting = self.pane.has_processes and self.pid != self._view.follow
+        if self._view.follow is not None and self.pane.has_processes:
+            waiting = self.pid != self._view.follow
             notes.append(f"following {self._view.follow}{', which has no row now' if waiting else ''}")
         notes += self._on_demand
         if frame is not None and frame.dropped:

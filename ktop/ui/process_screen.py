@@ -28,6 +28,7 @@ from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
+from ktop.ui.main_screen import MainScreen
 from ktop.ui.sections import Section, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
@@ -218,6 +219,20 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Go back to where one was."""
         self.dismiss()
 
+    def action_pane(self, number: int) -> None:
+        """Go to pane ``number`` (from 1), if there is one, instead of back."""
+        main = self.app.screen_stack[0]
+        if isinstance(main, MainScreen) and number <= len(main.panes):
+            self.dismiss()
+            main.action_pane(number)
+
+    def action_turn(self, step: int) -> None:
+        """Go to the next pane, or the one before."""
+        main = self.app.screen_stack[0]
+        if isinstance(main, MainScreen):
+            self.dismiss()
+            main.action_turn(step)
+
     # -- gathering (a thread) ------------------------------------------------
 
     def _gather(self) -> None:
@@ -298,7 +313,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         span = self.bridge.history.span()
         # What came later stands in no figure while an earlier moment is looked at.
         seconds = min(span[1], self.view.until) - span[0] if span else 0.0
-        kept = lasted(seconds) if seconds > 0 else ""
+        kept = duration(seconds).strip() if seconds > 0 else ""
         self.query_one("#title", Line).set(
             [
                 (visible(self._comm), "strong bold"),
@@ -391,12 +406,6 @@ _STATES = {
     "X": "ended",
     "I": "idle",
 }
-
-
-def lasted(seconds: float) -> str:
-    """Return ``9 min 58 s`` for a number of seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _fact(name: str, value: str, width: int) -> list[Content]:

@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+from textual.containers import VerticalScroll
 
 from ktop.filter import parse
 from ktop.ui import keys
@@ -13,6 +14,7 @@ from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
 from ktop.ui.help_screen import FILTER_HELP, HelpScreen
 from ktop.ui.keys import declared, idle
+from ktop.ui.modal import CommandOptions
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
 from tests.ui.driven import plain, running
@@ -136,17 +138,71 @@ async def test_help_has_every_key_and_every_column():
         assert k.screen is k.main
 
 
+async def test_the_help_scrolls_as_tables_do():
+    async with running(size=(80, 24)) as k:
+        await k.press("question_mark")
+        await k.until(lambda: "All keys" in k.text)
+        await k.press("j", "j")
+        assert "All keys" not in k.text
+        await k.press("k", "k")
+        assert "All keys" in k.text
+        await k.press("G")
+        text = k.screen.query_one(VerticalScroll)
+        assert text.scroll_y == text.max_scroll_y > 0
+        await k.press("g")
+        assert "All keys" in k.text
+        assert k.shows(HelpScreen)
+
+
+@pytest.mark.parametrize(("key", "pane"), [("3", "cachestat"), ("tab", "biotop"), ("shift+tab", "profile")])
+async def test_from_a_process_to_another_pane(key, pane):
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("enter")
+        await k.until(lambda: k.shows(ProcessScreen))
+        await k.press("9")
+        assert k.shows(ProcessScreen)
+        await k.press(key)
+        await k.until(lambda: k.screen is k.main and k.view.pane.name == pane)
+        assert k.source.looked_at == (pane,)
+
+
+async def test_nobody_is_followed_where_there_are_no_processes():
+    async with running() as k:
+        await k.press("F")
+        assert f"following {k.view.pid}" in k.text
+        await k.press("4")
+        await k.until(lambda: k.view.pane.name == "hardirqs")
+        assert "following" not in k.text
+
+
+async def test_looking_back_in_a_small_terminal_drops_the_interval_first():
+    async with running(Synthetic(recorded=True), size=(80, 24)) as k:
+        assert "every 1 s" in k.text
+        await k.press("left_square_bracket")
+        assert "recording" in k.text
+        assert "paused" in k.text
+        assert "every" not in k.text.split("\n")[0]
+
+
+@pytest.mark.parametrize("pane", [pane.name for pane in PANES])
+async def test_the_line_of_keys_of_a_small_terminal_leads_to_the_other_panes(pane):
+    async with running(size=(80, 24), pane=pane) as k:
+        line = k.text.split("\n")[-1]
+        assert "Tab pane" in line
+        assert ("→ ← open/close" in line) is (pane == "profile")
+
+
 async def test_help_on_the_process_screen_has_its_keys_and_the_numbers_of_its_panes():
     async with running(Synthetic(recorded=True), size=(94, 400)) as k:
         await k.press("enter", "question_mark")
         assert k.shows(HelpScreen)
         await k.until(lambda: PANES[-1].question in k.text)
-        for binding in declared(keys.PROCESS):
+        for binding in declared([*keys.PROCESS[:-9], keys.key("", "", "", "The pane of that number", "")]):
             assert binding.tooltip in k.text
         for pane in PANES:
             known = any(column.name == pane.process_key for column in pane.columns)
             assert (f"{pane.name}  {pane.question}" in k.text) is known
-        for missing in ("Show only rows", "The next pane", "Filter", "Sort"):
+        for missing in ("Show only rows", "Filter", "Sort"):
             assert missing not in k.text
 
 
@@ -249,6 +305,15 @@ async def test_where_no_shell_waits_nothing_is_suspended(monkeypatch):
         assert sent == [signal.SIGTSTP]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_what_is_said_for_a_moment_stands_over_the_line_of_keys_alone(size):
+    async with running(size=size, notifications=True) as k:
+        await k.press("b")
+        await k.until(lambda: "see the end of the status line." in k.text.split("\n")[-1])
+        assert "BPF programs" not in "".join(k.text.split("\n")[:-1])
+        assert plain(k.main.query_one(StatusLine)) == k.text.split("\n")[-2]
+
+
 async def test_a_recording_measures_no_cost():
     async with running(Synthetic(recorded=True)) as k:
         said: list[str] = []
@@ -263,6 +328,17 @@ async def test_the_palette_goes_to_a_pane():
         await k.until(lambda: "Which interrupts" in k.text)
         await k.press("enter")
         await k.until(lambda: k.view.pane.name == "hardirqs")
+
+
+async def test_the_palette_begins_with_the_panes_and_has_each_command_once():
+    async with running(size=(120, 60)) as k:
+        await k.press("colon")
+        await k.until(lambda: k.screen.query_one(CommandOptions).option_count)
+        titles = [option.hit.text for option in k.screen.query_one(CommandOptions).options]
+        assert titles[: len(PANES)] == [f"Pane: {pane.name}" for pane in PANES]
+        assert "BPF cost" in titles
+        assert "Commands" not in titles
+        assert len(set(titles)) == len(titles)
 
 
 async def test_over_a_process_the_palette_goes_to_the_pane_and_leaves_the_process():
