@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import time
 from pathlib import Path
 
@@ -17,6 +18,10 @@ for _name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES"):
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["TZ"] = "UTC"
 time.tzset()
+# A shell's job in the background ignores these, and so would all that tests start: ktop leaves it at that.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
