@@ -302,7 +302,7 @@ def test_a_sampler_that_failed_is_a_failure(
     class Failed(Probe):
         failure = "sampling ended: of a test"
 
-    monkeypatch.setattr("ktop.sampler.Sampler", lambda *_panes, everything: Failed())
+    monkeypatch.setattr("ktop.sampler.Sampler", lambda *_arguments, **_options: Failed())
     monkeypatch.setattr("ktop.export.output.write_all", lambda *_chunk: None)
     assert cli.main([command]) == 1
     assert capsys.readouterr().err == "ktop: sampling ended: of a test\n"
