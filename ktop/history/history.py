@@ -104,6 +104,21 @@ class History:
         packed = [frame for block in blocks for frame in self._unpack(block)]
         return [frame for frame in (*packed, *hot) if since <= frame.ts <= until]
 
+    def at_hand(self, pane: str, until: float = np.inf) -> list[Frame]:
+        """Return the newest Frames of ``pane`` with ``ts`` <= ``until`` that cost little, oldest first.
+
+        Some dozens where they are small.  Of those that are packed by fewer than
+        BLOCK_FRAMES, being big, each would have to be unpacked anew.
+        """
+        with self._lock:
+            track = self._tracks.get(pane)
+            if track is None:
+                return []
+            blocks, hot = track.between(-np.inf, until)
+        small = [block for block in blocks[-_CACHED_BLOCKS + 1 :] if len(block.times) == BLOCK_FRAMES]
+        packed = [frame for block in small for frame in self._unpack(block)]
+        return [frame for frame in (*packed, *hot) if frame.ts <= until]
+
     def times(self, pane: str) -> Array:
         """Return ``ts`` of every Frame of ``pane``: float64, ascending, shape (frames,)."""
         with self._lock:

@@ -190,6 +190,10 @@ class PaneView(Vertical, Ground):
             if frame is not None and frame.status.unavailable and not total:
                 rows = not_measured(self._shown_pane)
             self._table.empty_text = _why_empty(frame, total, live=self._view.live)
+            if self.pane.shape is Shape.TABLE:
+                history = self._bridge.history
+                frames = history.at_hand(self.pane.name, self._view.until) if total else ()
+                self._table.trend.show(frames, self._bridge.now, totals=self._per_process)
         self._table.show(rows)
         self._rows_shown = rows
         self._follow()

@@ -38,6 +38,7 @@ from ktop.ui.row_cursor import RowCursor
 from ktop.ui.scrolled import Scrolled
 from ktop.ui.table_keys import TABLE_KEYS
 from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
+from ktop.ui.trend import HELP, Trend
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
@@ -92,6 +93,7 @@ class FrameTable(Scrolled, can_focus=True):
         self._slots: tuple[Slot, ...] = ()
         self._writer: RowWriter | None = None
         self._lines_before = 1
+        self.trend = Trend(pane)
         self._cursor = RowCursor(pane)
         self._styles: dict[str, Style] = {}
         self._chosen = False
@@ -256,8 +258,10 @@ class FrameTable(Scrolled, can_focus=True):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Explain the column whose header is under the mouse."""
         column = self.column_at(event.x) if event.y == 0 else None
+        over_trend = event.y == 0 and self.trend.width and event.x >= total_width(self._slots)
+        text = column.help if column else HELP if over_trend else ""
         # Content: no markup is read in the text.
-        tooltip = Content(column.help) if column else None
+        tooltip = Content(text) if text else None
         if tooltip != self.tooltip:
             self.tooltip = tooltip
 
@@ -288,17 +292,27 @@ class FrameTable(Scrolled, can_focus=True):
 
     def line_strip(self, place: int) -> Strip:
         """Return the row at ``place`` of the order."""
-        return self._whole(self._row_segments(place))
+        segments = self._row_segments(place)
+        if self.trend.width and place < self.row_count:
+            top = self.scroll_offset.y
+            on_screen = self._order[top : top + self.lines].tolist()
+            bars = self.trend.text(self._rows, int(self._order[place]), on_screen)
+            under_cursor = place == self._cursor.position and not self._cursor.absent
+            segments.append(Segment(bars, self._style("cursor" if under_cursor else "trend")))
+        return self._whole(segments)
 
     def header_strip(self) -> Strip:
         """Return the columns' headers."""
         rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
         styles = self._style("header"), self._style("header-sorted")
-        return self._whole(header_segments(self._slots, self.sort_column, rising, *styles))
+        segments = header_segments(self._slots, self.sort_column, rising, *styles)
+        if self.trend.width:
+            segments.append(Segment(self.trend.header(), styles[0]))
+        return self._whole(segments)
 
     def _whole(self, segments: list[Segment]) -> Strip:
         """Return ``segments``, which are as wide as the columns are, as a line as wide as the table."""
-        used = total_width(self._slots)
+        used = sum(segment.cell_length for segment in segments)
         if segments and used < self.outer_size.width:
             segments.append(Segment(" " * (self.outer_size.width - used), segments[-1].style))
         return Strip(segments, max(used, self.outer_size.width) if segments else None)
@@ -399,6 +413,7 @@ class FrameTable(Scrolled, can_focus=True):
         self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
         used = total_width(self._slots)
+        self.trend.fit(self.sort_column, self._width - used)
         self.set_extent(used + 1 if used > self._width else self._width, self.row_count)
 
     def _click_header(self, x: int) -> None:

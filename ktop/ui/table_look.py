@@ -19,6 +19,7 @@ TABLE_PARTS = {
     "frame-table--quiet",
     "frame-table--sorted",
     "frame-table--alarm",
+    "frame-table--trend",
     "frame-table--cursor",
 }
 """The component classes: what can be styled."""
@@ -34,6 +35,7 @@ FrameTable {
     & > .frame-table--quiet { color: $muted; }
     & > .frame-table--sorted { color: $strong; }
     & > .frame-table--alarm { color: $warn; }
+    & > .frame-table--trend { color: $muted; }
     & > .frame-table--cursor {
         background: $block-cursor-blurred-background;
         color: $block-cursor-blurred-foreground;

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ktop import columns as layout
+from ktop.frame import Frame
 from ktop.pane import Column, Pane, Unit
 from ktop.text import cells
 from ktop.ui.table import FrameTable
+from ktop.ui.trend import HELP
 from tests.ui.table_driven import PANE, compute, drive, make
 
 HOSTILE = (
@@ -37,6 +39,38 @@ async def test_a_header_explains_its_column_without_markup():
         assert it.table.tooltip is None
         assert it.table.column_at(x).name == "comm"
         assert it.table.column_at(79) is None
+
+
+@pytest.mark.parametrize(("width", "cells_each"), [(60, 0), (80, 1), (120, 1), (200, 2)])
+async def test_beside_the_rows_there_is_room_for_how_they_came_to_be(width, cells_each):
+    values = [10.0, 20.0, 40.0, 70.0]
+    frames = [Frame("test", float(ts), 1.0, make([p99, 5])) for ts, p99 in enumerate(values)]
+    async with drive((width, 8), replace(PANE, columns=PANE.columns[:5])) as it:
+        it.table.trend.show(frames, 3.0, totals=False)
+        await it.show(make([70, 5]))
+        header, first, second, third = it.lines()[:4]
+        assert {len(line) for line in (header, first, second, third)} == {width}
+        assert first.rstrip().endswith("".join(bar * cells_each for bar in "▂▃▅▇") or "70.0µs")
+        assert second.rstrip().endswith("▇" * 4 * cells_each or "5.00µs")
+        assert not third.strip()
+        assert ("P99 " in header and header.rstrip().endswith("now")) == bool(cells_each)
+        x = len(header.rstrip()) - 1
+        await it.pilot.hover(FrameTable, offset=(x, 0))
+        assert str(it.table.tooltip) == (HELP if cells_each else "At worst.")
+        it.table.sort_by("comm")
+        assert it.lines()[1].rstrip().endswith("µs")
+
+
+async def test_only_the_rows_on_the_screen_are_looked_up():
+    frames = [Frame("test", float(ts), 1.0, make(range(1000))) for ts in range(3)]
+    async with drive((120, 8), replace(PANE, columns=PANE.columns[:5])) as it:
+        it.table.trend.show(frames, 2.0, totals=False)
+        await it.show(make(range(1000)))
+        assert len(it.table.trend._texts) == 7
+        await it.press("end")
+        await it.pilot.pause()
+        assert all(line.rstrip().endswith("▇▇▇") for line in it.lines()[1:-1])
+        assert len(it.table.trend._texts) <= 2 * 7 + 1
 
 
 async def test_hostile_names_change_nothing_but_their_own_cell():

@@ -1,0 +1,51 @@
+"""One column of some rows over the last Frames.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ktop.frame import Array, Frame, Rows, length
+from ktop.pane import Column, Fold, Pane, Unit
+from ktop.stats import group
+
+_FIGURES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO})
+
+
+def has_trend(column: Column, *, totals: bool = False) -> bool:
+    """Return whether ``trend`` is of any use; ``totals``: several rows of a Frame make one."""
+    return column.unit in _FIGURES and not (totals and column.fold not in {Fold.SUM, Fold.MAX})
+
+
+def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
+    """Return the column ``name`` of each of ``rows`` in each of ``frames``: float64, shape (rows, frames).
+
+    Where a row is not there it is 0 if the column adds up, since nothing
+    happened, else NaN; NaN too where its Frame no longer has all rows.
+    """
+    adds_up = pane.column(name).fold is Fold.SUM
+    keys = [key for key in pane.key if key in rows]
+    whole = np.array([adds_up and not frame.dropped for frame in frames], dtype=bool)
+    values = np.where(whole, 0.0, np.nan) + np.zeros((length(rows), 1))
+    have = [place for place, frame in enumerate(frames) if {*keys, name} <= frame.rows.keys()]
+    tables = [frames[place].rows for place in have]
+    if not tables or not length(rows):
+        return values
+    order, starts = group([np.concatenate([rows[key], *(table[key] for table in tables)]) for key in keys])
+    # Of each group of equal keys: which of ``rows`` it is of, if any.
+    number = np.empty(len(order), dtype=np.intp)
+    number[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
+    whose = np.full(len(starts), -1)
+    whose[number[: length(rows)]] = np.arange(length(rows))
+    row = whose[number[length(rows) :]]
+    column = np.repeat(have, [length(table) for table in tables])
+    found = np.concatenate([table[name] for table in tables]).astype(np.float64)
+    known = (row >= 0) & ~np.isnan(found)
+    place = row[known], column[known]
+    if adds_up:
+        values[place] = 0.0
+        np.add.at(values, place, found[known])
+    else:
+        np.fmax.at(values, place, found[known])
+    return values
