@@ -29,7 +29,7 @@ from ktop.ui.header import Header
 from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
 from ktop.ui.main_screen import MainScreen
-from ktop.ui.sections import Section, nothing, of_family, section
+from ktop.ui.sections import ROWS, Section, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
 
@@ -99,17 +99,11 @@ class ProcessScreen(TimeKeys, LaidOut):
         layout: vertical;
     }
 
-    ProcessScreen #sections > Vertical {
-        height: auto;
-    }
-
     ProcessScreen.-wide #sections {
-        layout: horizontal;
-    }
-
-    ProcessScreen.-wide #sections > Vertical {
-        width: 1fr;
-        margin-right: 2;
+        layout: grid;
+        grid-size: 2;
+        grid-rows: auto;
+        grid-gutter: 0 2;
     }
 
     ProcessScreen #nothing {
@@ -147,7 +141,9 @@ class ProcessScreen(TimeKeys, LaidOut):
         super().__init__()
         self.pid = pid
         self.source = source
-        self.panes = [pane for pane in panes if pane.has_processes]
+        shown = [pane for pane in panes if pane.has_processes]
+        # Stacks come last: they have the whole width.
+        self.panes = sorted(shown, key=lambda pane: pane.shape is Shape.STACKS)
         self.bridge = bridge
         self.view = view
         self._process: Process | None = None
@@ -172,10 +168,10 @@ class ProcessScreen(TimeKeys, LaidOut):
         yield Line([("process ", "muted"), (str(self.pid), "strong bold")], id="title")
         with VerticalScroll():
             yield Static(id="who", markup=False)
-            half = len(self.panes) // 2
-            with Container(id="sections"):
-                for column in (self.panes[:half], self.panes[half:]):
-                    yield Vertical(*(PaneSection(pane) for pane in column))
+            beside = [pane for pane in self.panes if pane.shape is not Shape.STACKS]
+            yield Container(*(PaneSection(pane) for pane in beside), id="sections")
+            for pane in self.panes[len(beside) :]:
+                yield PaneSection(pane)
             yield Static(id="nothing", markup=False)
         yield KeyLine([*self.BINDINGS, *keys.APP])
 
@@ -258,8 +254,8 @@ class ProcessScreen(TimeKeys, LaidOut):
     def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
         """Return who it is, and what each pane knows of it."""
         process = None if self.source.identity.recorded else read(self.pid)
-        wide = self.size.width >= TWO_COLUMNS
-        width = (self.size.width // 2 if wide else self.size.width) - MARGIN
+        columns = 2 if self.size.width >= TWO_COLUMNS else 1
+        most = max(ROWS, self.size.height // 4)
         start_ns, histories = across(
             self.bridge.history,
             self.panes,
@@ -275,7 +271,8 @@ class ProcessScreen(TimeKeys, LaidOut):
                 all_events, _ = self.bridge.events(pane.name, self.view.at)
                 events = of_family(pane, all_events, self.pid, start_ns)
             latest = self.bridge.history.latest(pane.name)
-            known.append((section(pane, history, latest, events, width), history))
+            width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
+            known.append((section(pane, history, latest, events, width, most), history))
         return process, known
 
     # -- showing -------------------------------------------------------------

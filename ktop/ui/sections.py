@@ -20,7 +20,7 @@ from ktop.text import ELLIPSIS, cells, escape, fit
 Part = str | tuple[str, str]
 
 ROWS = 6
-"""Rows (disks, connections, stacks, execs) that a section lists."""
+"""Rows (disks, connections, stacks, execs) that a section lists at least, if there are so many."""
 RISING = " ▁▂▃▄▅▆▇█"
 _NOT_A_FIGURE = frozenset(
     {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM}
@@ -43,20 +43,28 @@ class Section:
     """How far the figures can be trusted; empty when they are whole."""
 
 
-def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Rows, width: int) -> Section:
+def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
+    pane: Pane,
+    known: ProcessHistory,
+    latest: Frame | None,
+    events: Rows,
+    width: int,
+    most: int = ROWS,
+) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
 
     ``events``: those of the process and its children, of panes that have such.
+    ``most``: so many rows are listed.
     """
     if pane.shape is Shape.EVENTS and length(events):
-        return Section(pane, tuple(_table(events, _visible(pane, events, width), width)))
+        return Section(pane, tuple(_table(events, _visible(pane, events, width), width, most)))
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
     if not len(known):
         why = "nothing in the time kept" if pane.resident else "nothing yet; it is watched while this is open"
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
-        return Section(pane, tuple(_stacks(pane, known, width)), note=_note(known))
+        return Section(pane, tuple(_stacks(pane, known, width, most)), note=_note(known))
     lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
@@ -66,7 +74,7 @@ def section(pane: Pane, known: ProcessHistory, latest: Frame | None, events: Row
         order = np.argsort(-rows[pane.sort].astype(np.float64), kind="stable")
         told = {pane.process_key, "comm"}
         columns = [column for column in _visible(pane, rows, width) if column.name not in told]
-        lines += _table(take(rows, order), columns, width)
+        lines += _table(take(rows, order), columns, width, most)
     return Section(pane, tuple(lines), _histogram(known), note=_note(known))
 
 
@@ -163,11 +171,11 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     )
 
 
-def _table(rows: Rows, columns: list[Column], width: int) -> list[Content]:
-    """Return the first ROWS of ``rows`` (events: the newest) under a line of titles, cut to ``width``."""
+def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Content]:
+    """Return the first ``most`` of ``rows`` (events: the newest) under their titles, cut to ``width``."""
     total = length(rows)
     events = columns[0].unit is Unit.TIME
-    chosen = take(rows, slice(None, -ROWS - 1, -1) if events else slice(ROWS))
+    chosen = take(rows, slice(None, -most - 1, -1) if events else slice(most))
     columns = [column for column in columns if column.name in chosen]
     texts = [[cell(column, value) for value in chosen[column.name].tolist()] for column in columns]
     sizes = [
@@ -186,8 +194,8 @@ def _table(rows: Rows, columns: list[Column], width: int) -> list[Content]:
         Content(_line([each[number] for each in texts], sizes, columns, width))
         for number in range(length(chosen))
     ]
-    if total > ROWS:
-        lines.append(Content.styled(f"{ELLIPSIS} {total - ROWS} {'earlier' if events else 'more'}", "$muted"))
+    if total > most:
+        lines.append(Content.styled(f"{ELLIPSIS} {total - most} {'earlier' if events else 'more'}", "$muted"))
     return lines
 
 
@@ -199,7 +207,7 @@ def _line(texts: list[str], sizes: list[int], columns: list[Column], width: int)
     return fit("  ".join(pieces), width).rstrip()
 
 
-def _stacks(pane: Pane, known: ProcessHistory, width: int) -> list[Content]:
+def _stacks(pane: Pane, known: ProcessHistory, width: int, most: int) -> list[Content]:
     """Return the hottest stacks: share of the process's samples, innermost frame first."""
     rows = known.folded()
     samples = rows[pane.sort].astype(np.float64)
@@ -208,7 +216,7 @@ def _stacks(pane: Pane, known: ProcessHistory, width: int) -> list[Content]:
     lines = [
         Content.assemble((pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold"))
     ]
-    for place in np.argsort(-samples, kind="stable")[:ROWS].tolist():
+    for place in np.argsort(-samples, kind="stable")[:most].tolist():
         # Kernel frames are called by user frames, so they are the inner ones.
         frames = [name for column in stacks for name in (rows[column][place] or ())]
         called = " ← ".join(escape(name) for name in reversed(frames)) or "[unknown]"

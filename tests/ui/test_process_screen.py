@@ -21,6 +21,7 @@ from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
 from ktop.ui import process_screen, sections
+from ktop.ui.process_screen import PaneSection
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
 
@@ -162,6 +163,24 @@ async def test_the_histogram_takes_the_lines_it_has_bars_for(size, bars):
         await k.press("enter")
         await k.until(lambda: k.screen.query("HistogramView") and "p99" in k.text)
         await k.until(lambda: k.screen.query_one("HistogramView").size.height == 1 + bars)
+
+
+async def test_stacks_have_the_whole_width():
+    async with running(Synthetic(recorded=True), size=(200, 50)) as k:
+        await k.press("enter")
+        await k.until(lambda: "samples" in k.text)
+        sections = {each.pane.name: each for each in k.screen.query(PaneSection)}
+        assert sections["profile"].size.width > 2 * sections["runqlat"].size.width
+
+
+async def test_sections_that_say_something_stand_beside_each_other():
+    async with running(Synthetic(recorded=True), size=(200, 50)) as k:
+        await k.press("enter")
+        await k.until(lambda: "samples" in k.text)
+        places = {each.pane.name: each.region for each in k.screen.query(PaneSection) if each.display}
+        assert "llcstat" not in places
+        assert places["runqlat"].y == places["biotop"].y
+        assert places["runqlat"].x == places["cachestat"].x < places["biotop"].x
 
 
 async def test_totals_per_process_know_their_process_too():

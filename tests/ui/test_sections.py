@@ -10,7 +10,7 @@ from ktop.history.history import History
 from ktop.pane import START
 from ktop.process import TICK_NS
 from ktop.ui.sections import of_family, section
-from tests.ui.synthetic import CACHESTAT, EXECSNOOP
+from tests.ui.synthetic import CACHESTAT, EXECSNOOP, PROFILE
 
 
 def _over_time(accesses: dict[int, int], intervals: int, width: int) -> str:
@@ -63,6 +63,24 @@ def test_figures_that_are_not_whole_say_so() -> None:
     assert said == f"at least: rows of {thinned} of 100 samples are no longer kept"
     whole = history.process(CACHESTAT, 1999, since=float(99))
     assert section(CACHESTAT, whole, None, {}, 80).note == ""
+
+
+@pytest.mark.parametrize(("most", "listed"), [(6, 6), (12, 12), (30, 20)])
+def test_as_many_stacks_are_listed_as_there_is_room_for(most: int, listed: int) -> None:
+    stacks = np.empty(20, dtype=object)
+    stacks[:] = [["main", f"f{number}"] for number in range(20)]
+    rows = {
+        "pid": np.full(20, 7),
+        "comm": np.full(20, b"x"),
+        "samples": np.arange(1, 21),
+        "user_stack": stacks,
+        "kernel_stack": np.full(20, None),
+    }
+    history = History([PROFILE])
+    history.add(Frame("profile", 1.0, 1.0, rows))
+    lines = section(PROFILE, history.process(PROFILE, 7), None, {}, 80, most).lines
+    assert len(lines) == 1 + listed
+    assert "f19 ← main" in lines[1].plain
 
 
 def test_wide_names_are_not_cut_where_there_is_room() -> None:
