@@ -17,7 +17,7 @@ from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
-from ktop.ui.table_keys import TABLE_KEYS
+from ktop.ui.table.table_keys import TABLE_KEYS
 from ktop.ui.tabs import PaneTabs
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
@@ -186,7 +186,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Choose the column to sort by."""
         view = self.pane_view
         if view is not None and view.can_sort:
-            from ktop.ui.sort_picker import SortPicker
+            from ktop.ui.table.sort_picker import SortPicker
 
             self.app.push_screen(SortPicker(view.shown_pane, view.sorted_by), view.sort_by)
 

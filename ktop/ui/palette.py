@@ -19,7 +19,7 @@ from textual.filter import LineFilter, NoColor
 
 from ktop.ui import colors
 from ktop.ui.blocks import Parts
-from ktop.ui.heat_grid import HEAT_STEPS
+from ktop.ui.charts.heat_grid import HEAT_STEPS
 from ktop.ui.theme import ANSI, DARK, LIGHT, NAMES, THEMES
 
 _RICH_SYSTEMS = {

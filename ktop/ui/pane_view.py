@@ -21,13 +21,13 @@ from ktop.pane import START, Fold, Pane, RowHistogram, Shape, Unit, fold
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
-from ktop.ui.chart_area import ChartArea
+from ktop.ui.charts.chart_area import ChartArea
+from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
 from ktop.ui.keys import has_totals
 from ktop.ui.line import Line
 from ktop.ui.status_line import StatusLine
-from ktop.ui.table import FrameTable
-from ktop.ui.trail import Trail
+from ktop.ui.table.table import FrameTable
 from ktop.ui.view import View
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ class PaneSection(Vertical):
         if content.histogram is None:
             return
         if self._chart is None:
-            from ktop.ui.histogram import HistogramView
+            from ktop.ui.charts.histogram import HistogramView
 
             self._chart = HistogramView()
             self.mount(self._chart)

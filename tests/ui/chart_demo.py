@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 
 from ktop.pane import Column, Heatmap, Lines, Unit
-from ktop.ui.cpu_strip import CpuStrip
-from ktop.ui.heatmap import HeatmapView
-from ktop.ui.histogram import HistogramView
-from ktop.ui.lines import LinesView
+from ktop.ui.charts.cpu_strip import CpuStrip
+from ktop.ui.charts.heatmap import HeatmapView
+from ktop.ui.charts.histogram import HistogramView
+from ktop.ui.charts.lines import LinesView
 from ktop.ui.palette import ThemedApp
 from ktop.ui.stack_tree import StackTree
 from tests.ui import chart_frames

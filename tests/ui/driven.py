@@ -14,7 +14,7 @@ from ktop.pane import Pane
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.pane_view import PaneView
-from ktop.ui.table import FrameTable
+from ktop.ui.table.table import FrameTable
 from tests.ui.synthetic import PANES, Synthetic
 
 NAMES = [pane.name for pane in PANES]

@@ -9,7 +9,7 @@ from textual import on
 from textual.app import App
 
 from ktop.pane import Column, Pane, Unit
-from ktop.ui.table import FrameTable
+from ktop.ui.table.table import FrameTable
 
 
 def compute(*_):

@@ -12,12 +12,12 @@ from textual.widgets import Input
 from ktop.frame import Frame
 from ktop.pane import fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
+from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
-from ktop.ui.heatmap import HeatmapView
 from ktop.ui.pane_view import per_process
 from ktop.ui.process_screen import ProcessScreen
-from ktop.ui.sort_picker import SortPicker
-from ktop.ui.table import FrameTable
+from ktop.ui.table.sort_picker import SortPicker
+from ktop.ui.table.table import FrameTable
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
 

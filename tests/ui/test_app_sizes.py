@@ -9,9 +9,9 @@ from textual import events
 from textual.widgets import Input
 
 from ktop.frame import Status
-from ktop.ui.chart_area import ChartArea
+from ktop.ui.charts.chart_area import ChartArea
+from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.header import Header
-from ktop.ui.heatmap import HeatmapView
 from ktop.ui.help_screen import pane_help
 from ktop.ui.line import Line
 from ktop.ui.process_screen import ProcessScreen

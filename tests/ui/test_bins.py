@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from ktop.frame import Frame, Histogram
 from ktop.stats import log2_bounds, log_linear_bounds
-from ktop.ui import bins
+from ktop.ui.charts import bins
 
 LOG_LINEAR = log_linear_bounds(264, 1000.0)
 LOG2 = log2_bounds(26, unit=1 / 0.512)

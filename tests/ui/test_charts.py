@@ -15,13 +15,13 @@ from textual.app import ComposeResult
 from ktop.frame import Frame, Histogram
 from ktop.pane import Column, Lines, Unit
 from ktop.stats import log2_bounds, log_linear_bounds
-from ktop.ui import bins, braille
 from ktop.ui.blocks import bar, rising
-from ktop.ui.cpu_strip import CpuPercentiles, CpuStrip, heights
-from ktop.ui.histogram import HistogramView, trimmed
-from ktop.ui.lines import LinesView
+from ktop.ui.charts import bins, braille
+from ktop.ui.charts.cpu_strip import CpuPercentiles, CpuStrip, heights
+from ktop.ui.charts.histogram import HistogramView, trimmed
+from ktop.ui.charts.lines import LinesView
+from ktop.ui.charts.time_axis import labels
 from ktop.ui.palette import ThemedApp
-from ktop.ui.time_axis import labels
 from tests.ui import chart_frames
 
 BOUNDS = log_linear_bounds(264, 1000.0)

@@ -8,8 +8,8 @@ from textual.pilot import Pilot
 from ktop.ui.help_screen import HelpScreen
 from ktop.ui.modal import CommandOptions, Options
 from ktop.ui.process_screen import ProcessScreen
-from ktop.ui.sort_picker import SortPicker
-from ktop.ui.table import FrameTable
+from ktop.ui.table.sort_picker import SortPicker
+from ktop.ui.table.table import FrameTable
 from tests.ui.driven import running
 from tests.ui.synthetic import RUNQLAT
 

@@ -7,8 +7,8 @@ from rich.color import Color, ColorSystem
 from textual.color import Color as TextualColor
 from textual.filter import NoColor
 
+from ktop.ui.charts.heat_grid import HEAT_STEPS
 from ktop.ui.colors import detect, no_color
-from ktop.ui.heat_grid import HEAT_STEPS
 from ktop.ui.palette import ThemedApp, palette
 from ktop.ui.theme import ANSI, DARK, LIGHT, THEMES
 

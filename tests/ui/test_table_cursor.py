@@ -8,7 +8,7 @@ from textual.events import Click
 
 from ktop.pane import Pane
 from ktop.text import cells
-from ktop.ui.table import FrameTable
+from ktop.ui.table.table import FrameTable
 from tests.ui.table_driven import PANE, compute, drive, make
 
 

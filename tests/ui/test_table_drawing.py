@@ -13,8 +13,8 @@ from ktop import columns as layout
 from ktop.frame import Frame
 from ktop.pane import Column, Pane, Unit
 from ktop.text import cells
-from ktop.ui.table import FrameTable
-from ktop.ui.trend import HELP
+from ktop.ui.table.table import FrameTable
+from ktop.ui.table.trend import HELP
 from tests.ui.table_driven import PANE, compute, drive, make
 
 HOSTILE = (

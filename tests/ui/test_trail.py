@@ -6,7 +6,7 @@ import numpy as np
 
 from ktop.frame import Histogram
 from ktop.history.history import History
-from ktop.ui.trail import Trail
+from ktop.ui.charts.trail import Trail
 from ktop.ui.view import View
 from tests.ui.chart_frames import latency
 

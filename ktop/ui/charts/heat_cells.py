@@ -9,7 +9,7 @@ from rich.style import Style
 
 from ktop.frame import Array
 from ktop.ui.blocks import DENSITY, UPPER_HALF, Parts, painted
-from ktop.ui.heat_grid import HEAT_STEPS, MARKS
+from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS
 from ktop.ui.palette import Palette
 
 CURSOR = len(MARKS) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from ktop.frame import Array, Frame, Rows, take
 from ktop.pane import Pane
 from ktop.trend import has_trend, trend
-from ktop.ui import time_axis
+from ktop.ui.charts import time_axis
 
 MOST_FRAMES = 60
 LEAST = 24

@@ -10,11 +10,11 @@ from rich.style import Style
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Lines, Unit
 from ktop.text import ELLIPSIS
-from ktop.ui import braille, time_axis
 from ktop.ui.blocks import Parts, cells, cut, painted
+from ktop.ui.charts import braille, time_axis
+from ktop.ui.charts.units import tick, written
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
-from ktop.ui.units import tick, written
 
 GUTTER = 6
 _GAP = 3

@@ -12,8 +12,8 @@ from textual.containers import Container
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
 from ktop.text import escape
+from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
-from ktop.ui.trail import Trail
 from ktop.ui.view import View
 
 MIN_PANE_LINES = 14
@@ -53,22 +53,22 @@ class ChartArea(Container, Ground):
         """Compose the chart that the pane declares."""
         chart = self._pane.chart
         if isinstance(chart, Heatmap):
-            from ktop.ui.heatmap import HeatmapView
+            from ktop.ui.charts.heatmap import HeatmapView
 
             self._main = HeatmapView(chart)
             yield self._main
             if chart.by_cpu:
-                from ktop.ui.cpu_strip import CpuStrip
+                from ktop.ui.charts.cpu_strip import CpuStrip
 
                 self._strip = CpuStrip(id="by-cpu")
                 yield self._strip
         elif isinstance(chart, Lines):
-            from ktop.ui.lines import LinesView
+            from ktop.ui.charts.lines import LinesView
 
             self._main = LinesView(chart, self._pane.columns)
             yield self._main
         elif isinstance(chart, RowHistogram):
-            from ktop.ui.histogram import HistogramView
+            from ktop.ui.charts.histogram import HistogramView
 
             self._main = HistogramView()
             yield self._main

@@ -10,7 +10,7 @@ import numpy as np
 
 from ktop.frame import Frame, Histogram
 from ktop.history.history import History
-from ktop.ui import bins
+from ktop.ui.charts import bins
 from ktop.ui.view import View
 
 MOST_FRAMES = 2400

@@ -10,11 +10,11 @@ from rich.style import Style
 
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
-from ktop.ui import bins
 from ktop.ui.blocks import RISING, Parts, painted
+from ktop.ui.charts import bins
+from ktop.ui.charts.units import written
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
-from ktop.ui.units import written
 
 _VALUE = 8
 _GAP = 3

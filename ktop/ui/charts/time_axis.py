@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array
-from ktop.ui.units import age
+from ktop.ui.charts.units import age
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _SPACING = 12

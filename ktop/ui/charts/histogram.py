@@ -11,9 +11,9 @@ from ktop.frame import Array
 from ktop.pane import Unit
 from ktop.stats import percentile
 from ktop.ui.blocks import Parts, bar, spread
+from ktop.ui.charts.units import band, written
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
-from ktop.ui.units import band, written
 
 _MARKS = (("p50", 0.50, "strong"), ("p99", 0.99, "hot"))
 

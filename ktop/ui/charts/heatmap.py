@@ -13,13 +13,13 @@ from textual.message import Message
 from ktop import format as fmt
 from ktop.frame import Array, Frame
 from ktop.pane import Heatmap, Unit
-from ktop.ui import time_axis
 from ktop.ui.blocks import Parts, cells, spread
+from ktop.ui.charts import time_axis
+from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
+from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
+from ktop.ui.charts.units import band, tick, written
 from ktop.ui.drawn import Drawn
-from ktop.ui.heat_cells import CURSOR, HeatCells, code
-from ktop.ui.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
 from ktop.ui.palette import Palette
-from ktop.ui.units import band, tick, written
 
 GUTTER = 7
 """Cells for the labels of the value axis."""

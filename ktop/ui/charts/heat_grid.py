@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.ui import bins
+from ktop.ui.charts import bins
 
 HEAT_STEPS = 10
 

@@ -34,11 +34,11 @@ from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane, Shape
 from ktop.text import fit
-from ktop.ui.row_cursor import RowCursor
 from ktop.ui.scrolled import Scrolled
-from ktop.ui.table_keys import TABLE_KEYS
-from ktop.ui.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
-from ktop.ui.trend import HELP, Trend
+from ktop.ui.table.row_cursor import RowCursor
+from ktop.ui.table.table_keys import TABLE_KEYS
+from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
+from ktop.ui.table.trend import HELP, Trend
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""

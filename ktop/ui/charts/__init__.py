@@ -1,0 +1,1 @@
+"""What is drawn over time: heatmaps, lines, histograms, and what they share."""

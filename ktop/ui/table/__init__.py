@@ -1,0 +1,1 @@
+"""The live table: its rows, order, cursor and looks."""
