@@ -335,6 +335,7 @@ def test_without_threads_panes_are_loaded_one_by_one(sampler, monkeypatch, left)
     assert sorted(loaded) == ["block", "irq", "sched"], "each once"
 
 
+@pytest.mark.native
 def test_without_a_thread_for_names_stacks_are_addresses(sampler, monkeypatch):
     threads = FewThreads(monkeypatch, 0)
     arrived: queue.Queue[Frame] = queue.Queue()
