@@ -85,8 +85,9 @@ def stream(seconds: float) -> float:
         # Until it listens; a control connection that met it at a bad moment is tried again, too.
         for _ in range(50):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                received = json.loads(done.stdout)["end"]["sum_received"]
+            # One that was cut short ends with 0 as well.
+            received = json.loads(done.stdout)["end"].get("sum_received") if done.returncode == 0 else None
+            if received is not None:
                 return float(received["bytes"]) / float(received["seconds"]) / 64
             said = done.stdout[-300:] + done.stderr
             time.sleep(0.1)
