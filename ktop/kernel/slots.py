@@ -43,8 +43,8 @@ class SlotArrays:
 
     def read(self) -> Array:
         """Return the values there are: structured, shape (slots in use,)."""
-        found = [self._values(memory) for memory in self._arrays]
-        values = np.concatenate(found) if len(found) > 1 else found[0]
+        none = np.empty(0, f"V{self._dtype.itemsize}")  # there may be no array, for want of memory
+        values = np.concatenate([none, *map(self._values, self._arrays)])
         self._make_room(len(values))
         return values.view(self._dtype)
 

@@ -371,6 +371,20 @@ def test_what_finds_no_slot_is_lost_and_told(few_slots, monkeypatch):
     assert few_slots.lost == 0
 
 
+def test_without_memory_at_the_start_it_goes_on_when_there_is_some(observe, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
+        tcptop = observe("tcptop")
+        with connected() as pair:
+            talk([pair])
+        assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+        assert tcptop.lost > 0
+    tcptop.begin()
+    with connected() as pair:
+        talk([pair])
+        assert sorted(tcptop.rows(pid=os.getpid())["tx_bytes"].tolist()) == [5, 7]
+
+
 def during(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Have ``act`` called while slots are read: before each array."""
     values = SlotArrays._values
