@@ -93,10 +93,14 @@ class Script:
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     ends = os.pipe()
+    before = set(threading.enumerate())
     yield ends
     for end in ends:
         with suppress(OSError):  # closed by the test
             os.close(end)
+        # Without a reader the writer ends; one that went on would write to whatever has its number next.
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
 
 
 def read_all(fd: int) -> bytes:

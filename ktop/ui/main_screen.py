@@ -44,6 +44,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         self.panes = tuple(panes)
         self.bridge = bridge
         self.view = view
+        # Held, not queried: while the application ends its widgets go before the screen does.
+        self._header = Header(source.identity, bridge, view)
+        self._tabs = PaneTabs([each.name for each in panes], pane)
+        self._keys = KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
         self._current = pane
         self._views: dict[int, PaneView] = {}
         self._demanded: set[str] = set()
@@ -62,11 +66,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def compose(self) -> ComposeResult:
         """Compose what is seen before anything is known; panes come after the first paint."""
-        yield Header(self.source.identity, self.bridge, self.view)
-        yield PaneTabs([pane.name for pane in self.panes], self._current)
+        yield self._header
+        yield self._tabs
         with Body(id="body"):
             yield Line([("Attaching to the kernel …", "muted")], id="attaching")
-        yield KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
+        yield self._keys
         yield Line([("ktop needs a larger terminal: 40 columns, 10 lines", "")], id="too-small")
 
     def on_resize(self) -> None:
@@ -105,7 +109,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             new.display = True
             new.wake()
         self.source.look_at((self.panes[index].name,))
-        self.query_one(KeyLine).leave_out(keys.idle(self.panes[index]))
+        self._keys.leave_out(keys.idle(self.panes[index]))
         self.show_tabs()
 
     def show_tabs(self) -> None:
@@ -114,7 +118,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         dim = frozenset(
             index for index, frame in enumerate(latest) if frame is not None and frame.status.unavailable
         )
-        self.query_one(PaneTabs).show(self._current, dim)
+        self._tabs.show(self._current, dim)
 
     def on_pane_tabs_clicked(self, event: PaneTabs.Clicked) -> None:
         """Show the pane whose tab was clicked."""
@@ -138,7 +142,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def redraw(self) -> None:
         """Draw the moment looked at."""
-        self.query_one(Header).redraw()
+        self._header.redraw()
         if self.pane_view is not None:
             self.pane_view.draw()
 
@@ -160,7 +164,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             from ktop.ui.filter_bar import FilterBar
 
             self._bar = FilterBar(self.view, self.panes)
-            await self.mount(self._bar, before=self.query_one(KeyLine))
+            await self.mount(self._bar, before=self._keys)
         return self._bar
 
     def on_filter_bar_changed(self, _event: FilterBar.Changed) -> None:

@@ -49,19 +49,21 @@ class PaneSection(Vertical):
         """Make room for ``pane``."""
         super().__init__()
         self.pane = pane
-        self._title = [(pane.name, "strong bold"), ("  " + pane.question, "muted")]
+        self._heading = [(pane.name, "strong bold"), ("  " + pane.question, "muted")]
+        self._title = Line(self._heading)
+        self._text = Static(Content.styled("…", "$muted"), markup=False)
         self._chart: Any = None
 
     def compose(self) -> ComposeResult:
         """Compose title and text; the histogram comes when there is one."""
-        yield Line(self._title)
-        yield Static(Content.styled("…", "$muted"), markup=False)
+        yield self._title
+        yield self._text
 
     def show(self, content: Section) -> None:
         """Show ``content``; nothing when there is none."""
         self.display = not content.why_empty
-        self.query_one(Line).set(self._title, [(content.note, "warn")] if content.note else [])
-        self.query_one(Static).update(Content("\n").join(content.lines))
+        self._title.set(self._heading, [(content.note, "warn")] if content.note else [])
+        self._text.update(Content("\n").join(content.lines))
         if content.histogram is None:
             return
         if self._chart is None:
@@ -155,6 +157,12 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._comm = b"?"
         self._sampled = 0.0
         """When a pane last saw it, as far as has been looked at; 0: none did."""
+        # Held, not queried: while a screen is closed its widgets go before it does.
+        self._header = Header(source.identity, bridge, view)
+        self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
+        self._about = Static(id="who", markup=False)
+        self._sections = [PaneSection(pane) for pane in self.panes]
+        self._nothing = Static(id="nothing", markup=False)
         self._busy = False
         self._asked_again = False
         """Whether another moment was asked for while one was being folded."""
@@ -164,15 +172,14 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def compose(self) -> ComposeResult:
         """Compose the head, who it is, and a section for each pane that speaks of processes."""
-        yield Header(self.source.identity, self.bridge, self.view)
-        yield Line([("process ", "muted"), (str(self.pid), "strong bold")], id="title")
+        yield self._header
+        yield self._title
         with VerticalScroll():
-            yield Static(id="who", markup=False)
-            beside = [pane for pane in self.panes if pane.shape is not Shape.STACKS]
-            yield Container(*(PaneSection(pane) for pane in beside), id="sections")
-            for pane in self.panes[len(beside) :]:
-                yield PaneSection(pane)
-            yield Static(id="nothing", markup=False)
+            yield self._about
+            beside = [each for each in self._sections if each.pane.shape is not Shape.STACKS]
+            yield Container(*beside, id="sections")
+            yield from self._sections[len(beside) :]
+            yield self._nothing
         yield KeyLine([*self.BINDINGS, *keys.APP])
 
     def on_mount(self) -> None:
@@ -204,7 +211,7 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
-        self.query_one(Header).redraw()
+        self._header.redraw()
         if self._busy:
             self._asked_again = True
         elif self.is_attached:
@@ -295,15 +302,15 @@ class ProcessScreen(TimeKeys, LaidOut):
         if self._start_ns is None:
             self._start_ns = next(filter(None, (history.start_ns for _, history in known)), None)
         self._take(process, seen=any(len(history) for _, history in known))
-        for widget, (content, _) in zip(self.query(PaneSection), known, strict=True):
+        for widget, (content, _) in zip(self._sections, known, strict=True):
             widget.show(content)
         silent = nothing([content for content, _ in known], self.size.width - MARGIN)
-        self.query_one("#nothing", Static).update(Content("\n").join(silent))
+        self._nothing.update(Content("\n").join(silent))
         sampled, comm = _newest(known)
         self._sampled = max(sampled, self._sampled)
         self._comm = self._process.comm if self._process is not None else comm
         self._draw_title()
-        self.query_one("#who", Static).update(Content("\n").join(self._who()))
+        self._about.update(Content("\n").join(self._who()))
 
     def _draw_title(self) -> None:
         """Draw which process it is, and how far the figures can be trusted."""
@@ -311,7 +318,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         # What came later stands in no figure while an earlier moment is looked at.
         seconds = min(span[1], self.view.until) - span[0] if span else 0.0
         kept = duration(seconds).strip() if seconds > 0 else ""
-        self.query_one("#title", Line).set(
+        self._title.set(
             [
                 (visible(self._comm), "strong bold"),
                 ("  process ", "muted"),

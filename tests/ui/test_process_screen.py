@@ -127,6 +127,21 @@ async def test_that_no_thread_is_to_be_had_is_said_and_tried_again(monkeypatch):
         await k.until(lambda: "waits by length" in k.text and "not updated" not in k.text)
 
 
+async def test_drawing_once_more_while_it_closes_is_no_failure():
+    """Its widgets go before it does: what was still to be drawn finds none."""
+    async with running() as k:
+        await k.press("enter")
+        await k.until(lambda: "waits by length" in k.text)
+        screen = k.screen
+        await screen.remove_children()
+        screen.redraw()
+        await k.until(lambda: not screen._busy)
+        await k.press("escape")
+        await k.until(lambda: not screen.is_attached)
+        screen.redraw()
+        assert k.app.failure is None
+
+
 async def test_what_was_drawn_is_forgotten_with_the_screen():
     def drawn() -> int:
         gc.collect()
