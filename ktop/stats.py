@@ -50,19 +50,24 @@ LOG2_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
 """Of those that every process has: LOG2_SLOTS and log2_slot in bpf/histogram.bpf.h."""
 
 
-def percentile(counts: Array, bounds: Array, q: float) -> Array:
+def percentile(counts: Array, bounds: Array, q: float | Sequence[float]) -> Array:
     """Return the ``q`` (0 to 1) percentile of histograms, interpolated within its slot.
 
     ``counts``: shape (..., slots), ``bounds``: shape (slots + 1,).  Returns
-    float64 of shape (...); NaN where a histogram is empty.  In the last slot,
-    which has no upper bound, its lower bound is returned: "at least".
+    float64 of shape (...), of several ``q`` (len(q), ...); NaN where a histogram
+    is empty.  In the last slot, which has no upper bound, its lower bound is
+    returned: "at least".
     """
     counts = np.asarray(counts, dtype=np.float64)
+    wanted = np.asarray(q)
     if counts.shape[-1] == 0 or counts.size == 0:
-        return np.full(counts.shape[:-1], np.nan)
+        return np.full(wanted.shape + counts.shape[:-1], np.nan)
     cumulated = np.cumsum(counts, axis=-1)
     total = cumulated[..., -1]
-    target = q * total
+    target = np.multiply.outer(wanted, total)
+    counts, cumulated = (
+        np.broadcast_to(each, (*target.shape, counts.shape[-1])) for each in (counts, cumulated)
+    )
     slot = np.argmax(cumulated >= target[..., None] - 1e-9 * (total[..., None] + 1), axis=-1)
     # q = 0 or a target of 0 must not name an empty slot below the smallest value.
     slot = np.maximum(slot, np.argmax(counts > 0, axis=-1))

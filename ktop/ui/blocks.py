@@ -48,9 +48,12 @@ def runs(codes: Array) -> Iterator[tuple[int, int]]:
     """Yield (code, length) for each run of equal ``codes`` (integers, one-dimensional)."""
     if len(codes) == 0:
         return
-    starts = np.concatenate([[0], np.flatnonzero(codes[1:] != codes[:-1]) + 1])
-    lengths = np.diff(np.append(starts, len(codes)))
-    yield from zip(codes[starts].tolist(), lengths.tolist(), strict=True)
+    last = np.flatnonzero(codes[1:] != codes[:-1])
+    stops = [*(last + 1).tolist(), len(codes)]
+    begin = 0
+    for code, stop in zip([*codes[last].tolist(), int(codes[-1])], stops, strict=True):
+        yield code, stop - begin
+        begin = stop
 
 
 def painted(codes: Array, look: Callable[[int], tuple[str, Style]], cell_width: int = 1) -> Parts:
@@ -64,7 +67,10 @@ def painted(codes: Array, look: Callable[[int], tuple[str, Style]], cell_width: 
 
 def cells(parts: Iterable[tuple[str, object]]) -> int:
     """Return how many cells ``parts`` (text, style) take."""
-    return sum(cell_len(text) for text, _ in parts)
+    size = 0
+    for text, _ in parts:
+        size += len(text) if text.isascii() else cell_len(text)
+    return size
 
 
 def cut(parts: Sequence[tuple[str, S]], width: int) -> list[tuple[str, S]]:

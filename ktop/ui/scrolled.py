@@ -10,7 +10,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ktop.ui.drawn import Bare, filtered
+from ktop.ui.drawn import Bare, Finished, filtered
 
 
 class SlimBar(ScrollBar):
@@ -31,7 +31,8 @@ class SlimBar(ScrollBar):
             back_color=bar.style.bgcolor,
             bar_color=bar.style.color,
         ).segments
-        return filtered(self, [Strip([segment], bar.thickness) for segment in segments[crop.y : crop.bottom]])
+        cells = segments[crop.y : crop.bottom]
+        return filtered(self, [Finished([cell], bar.thickness) for cell in cells])
 
 
 class Scrolled(Bare, ScrollView):

@@ -18,6 +18,7 @@ from ktop.frame import Rows
 from ktop.stacks import Node, Path
 from ktop.text import fit
 from ktop.ui.blocks import Parts, bar, cells, cut
+from ktop.ui.drawn import Finished
 from ktop.ui.palette import Palette, palette
 from ktop.ui.scrolled import Scrolled
 
@@ -166,7 +167,7 @@ class StackTree(Scrolled, can_focus=True):
         # The scroll bar lies over the last cell.
         parts = cut(parts, self._width)
         parts.append((" " * (width - cells(parts)), None))
-        return Strip([Segment(text, base + style + over) for text, style in parts], width)
+        return Finished([Segment(text, base + style + over) for text, style in parts], width)
 
     def on_resize(self) -> None:
         """Draw for the new width."""

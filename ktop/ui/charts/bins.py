@@ -64,8 +64,8 @@ def longest(frame: Frame) -> float:
     return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
 
 
-def percentiles(counts: Array, bounds: Array, longest: Array, q: float) -> Array:
-    """Return the ``q`` percentile of histograms, interpolated, but not beyond the ``longest`` seen.
+def percentiles(counts: Array, bounds: Array, longest: Array, q: float | Sequence[float]) -> Array:
+    """Return the ``q`` percentiles of histograms, interpolated, but not beyond the ``longest`` seen.
 
     Some values have no row: the slot of the largest shows how far they go at least.
     """

@@ -171,10 +171,11 @@ class CpuStrip(Drawn):
             state = (recent >= WARN).astype(np.intp) + (recent >= HOT)
             recent = np.repeat(state * len(RISING) + heights(recent), wide)
             bars[room - len(recent) :] = recent
+        styles = [look.style(name, "chart") for name in ("muted", "warn", "hot")]
 
         def bar_of(cell: int) -> tuple[str, Style]:
             state, eighths = divmod(cell, len(RISING))
-            return RISING[eighths], look.style(("muted", "warn", "hot")[state], "chart")
+            return RISING[eighths], styles[state]
 
         last = float(values[-1])
         color = "hot" if last >= HOT else "warn" if last >= WARN else "foreground"

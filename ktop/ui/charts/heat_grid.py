@@ -97,15 +97,15 @@ class HeatGrid:
         new = bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:], data.longest[stay:])
         return np.concatenate([kept, _marks(new)], axis=1)
 
-    def line(self, row: int) -> tuple[Array, Array, Array]:
-        """Return the steps of the upper and lower halves of a row's cells and their marks (0 for none).
+    def cells(self) -> tuple[Array, Array, Array]:
+        """Return the steps of the upper and lower halves of all cells and their marks (0 for none).
 
-        Where there is a mark, both are the step of the half that it is in.
+        Each intp, shape (rows, columns).  Where there is a mark, both are the step of the half that it is in.
         """
-        low, high = row * self.halves, row * self.halves + self.halves - 1
-        lower, upper = self._steps[:, low], self._steps[:, high]
-        over = np.maximum(self._over[:, low], self._over[:, high])
-        half = np.where(self._over[:, high] == over, upper, lower)
+        lower, upper = self._steps.T[:: self.halves], self._steps.T[self.halves - 1 :: self.halves]
+        above = self._over.T[self.halves - 1 :: self.halves]
+        over = np.maximum(self._over.T[:: self.halves], above)
+        half = np.where(above == over, upper, lower)
         return np.where(over > 0, half, upper), np.where(over > 0, half, lower), over
 
     def band(self, cell: Cell) -> tuple[float, float, int]:
@@ -145,4 +145,4 @@ class HeatGrid:
 
 def _marks(data: bins.Columns) -> Array:
     """Return the percentile of each of MARKS in each column: shape (marks, columns)."""
-    return np.stack([bins.percentiles(data.counts, data.bounds, data.longest, mark.q) for mark in MARKS])
+    return bins.percentiles(data.counts, data.bounds, data.longest, [mark.q for mark in MARKS])

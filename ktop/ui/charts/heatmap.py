@@ -139,24 +139,24 @@ class HeatmapView(Drawn, can_focus=True):
     def _body(self, art: HeatCells, at: Cell | None) -> list[Parts]:
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
         labels = self.grid.ticks()
-        blank = np.zeros(self.map_columns - len(self.grid.columns), np.intp)
+        upper, lower, over = self.grid.cells()
+        if at is not None:
+            over[at.row, at.column] = CURSOR
+        codes = np.zeros((self.map_rows, self.map_columns), np.intp)
+        codes[:, self.map_columns - len(self.grid.columns) :] = code(upper, lower, over)
         width, cell_width = self.outer_size.width, self.cell_width
         edge = art.row(np.zeros(self._left - GUTTER, np.intp), 1)
         before, self._drawn_rows = self._drawn_rows, {}
         lines = []
         for row in range(self.map_rows - 1, -1, -1):
-            upper, lower, over = self.grid.line(row)
             here = at is not None and at.row == row
-            if at is not None and here:
-                over[at.column] = CURSOR
-            codes = np.concatenate([blank, code(upper, lower, over)])
             label = tick(self.chart.unit, labels[row]) if row in labels else ""
             # Most rows far from the percentiles are empty, now as before.
-            key = (codes.tobytes(), label, here, width)
+            key = (codes[row].tobytes(), label, here, width)
             parts = before.get(key)
             if parts is None:
                 parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
-                parts += [*edge, *art.row(codes, cell_width)]
+                parts += [*edge, *art.row(codes[row], cell_width)]
             self._drawn_rows[key] = parts
             lines.append(parts)
         return lines

@@ -34,6 +34,7 @@ from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import Column, Pane, Shape
 from ktop.text import fit
+from ktop.ui.drawn import Finished
 from ktop.ui.scrolled import Scrolled
 from ktop.ui.table.row_cursor import RowCursor
 from ktop.ui.table.table_keys import TABLE_KEYS
@@ -315,7 +316,7 @@ class FrameTable(Scrolled, can_focus=True):
         used = sum(segment.cell_length for segment in segments)
         if segments and used < self.outer_size.width:
             segments.append(Segment(" " * (self.outer_size.width - used), segments[-1].style))
-        return Strip(segments, max(used, self.outer_size.width) if segments else None)
+        return Finished(segments, max(used, self.outer_size.width) if segments else None)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
