@@ -14,6 +14,11 @@ struct slot_run {
 	u32 more; /* behind it */
 };
 
+/* Of the number of a slot; the rest is the number of its array (ktop/kernel/slots.py). */
+#define SLOT_BITS 12
+#define NO_SLOT (~0U)
+#define MOST_ARRAYS 64 /* a power of two */
+
 #define MOST_SLOTS (1 << 17)
 #define SLOTS(name, T)                                                                             \
 	struct {                                                                                   \
@@ -35,12 +40,9 @@ struct slot_run {
 		__uint(key_size, 0);                                                               \
 		__uint(value_size, sizeof(struct slot_run));                                       \
 	} name##_free SEC(".maps");                                                                \
+	u32 name##_used[MOST_ARRAYS]; /* not 0: a slot of it was ever taken */                     \
 	_Static_assert(sizeof(T) % 8 == 0, "the kernel would put gaps between them");              \
 	RECORD(name, T)
-
-/* Of the number of a slot; the rest is the number of its array (ktop/kernel/slots.py). */
-#define SLOT_BITS 12
-#define NO_SLOT (~0U)
 
 static __always_inline void *slot_value(void *slots, u32 slot)
 {
@@ -54,7 +56,7 @@ static __always_inline void *slot_value(void *slots, u32 slot)
 #define find_slot(name, slot) slot_value(&name, slot)
 
 /* NO_SLOT where there is none left. */
-static __always_inline u32 take_free_slot(void *free)
+static __always_inline u32 take_free_slot(void *free, u32 *used)
 {
 	struct slot_run run, rest;
 
@@ -66,10 +68,11 @@ static __always_inline u32 take_free_slot(void *free)
 		rest.more = run.more - 1;
 		bpf_map_push_elem(free, &rest, BPF_ANY);
 	}
+	used[(run.first >> SLOT_BITS) % MOST_ARRAYS] = 1;
 	return run.first;
 }
 
-#define take_slot(name) take_free_slot(&name##_free)
+#define take_slot(name) take_free_slot(&name##_free, name##_used)
 
 /* Takes the value away before the number is free, and what identifies it before all else: what a
  * reader copied meanwhile it takes for gone. */

@@ -63,7 +63,7 @@ class Family:
     def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], int]:
         """Return (maps, tails, total lost) for a Reading."""
         if self._epoch is not None:
-            self._epoch.value += 1
+            self._epoch[0] += 1
         maps = {name: reader.read() for name, reader in self._arrays.items()}
         tails: dict[str, list[bytes]] = {}
         for name, ring in self._rings.items():
@@ -133,8 +133,10 @@ class Family:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
                 self._arrays[name] = CpuArray(fd, value, entries)
             elif kind == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
-                free_fd = self.map_fd(f"{name}_free")
-                self._arrays[name] = SlotArrays(fd, free_fd, self._record(name), sizes.get(name, 0))
+                free_fd, used = self.map_fd(f"{name}_free"), self._global(f"{name}_used")
+                if used is None:
+                    raise KeyError(f"the object of {self.name} does not declare SLOTS({name}, ...)")
+                self._arrays[name] = SlotArrays(fd, free_fd, used, self._record(name), sizes.get(name, 0))
             elif kind in {libbpf.MAP_TYPE_HASH, libbpf.MAP_TYPE_LRU_HASH} and not name.startswith("_"):
                 key = self._btf.dtype(lib.bpf_map__btf_key_type_id(bpf_map))
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
@@ -151,8 +153,8 @@ class Family:
             raise KeyError(f"the object of {self.name} does not declare RECORD({name}, ...)")
         return dtype
 
-    def _global(self, name: str) -> ctypes.c_uint32 | None:
-        """Return a 32-bit global of .bss, in place (mmapable since 5.5), or None."""
+    def _global(self, name: str) -> Array | None:
+        """Return a global of .bss, in place (mmapable since 5.5), as uint32; None: there is none."""
         place = self._btf.section(".bss").get(name)
         if place is None:
             return None
@@ -160,4 +162,5 @@ class Family:
             bpf_map = next(m for n, m in self._maps.items() if n.endswith(".bss"))
             size = -(-self._lib.bpf_map__value_size(bpf_map) // mmap.PAGESIZE) * mmap.PAGESIZE
             self._bss = mmap.mmap(self._lib.bpf_map__fd(bpf_map), size)
-        return ctypes.c_uint32.from_buffer(self._bss, place[0])
+        offset, size = place
+        return np.frombuffer(self._bss, np.uint32, size // 4, offset)

@@ -20,33 +20,56 @@ SLOTS = 2_048
 SPARE = 16_384
 """For what may come before they are read again."""
 MOST_ARRAYS = 64
+"""As in bpf/slots.bpf.h."""
 _RUNS = 16
 """Of free slots in an array.  CPUs that take one at the same moment take of different runs."""
 _SLOT_BITS = 12
 
 
 class SlotArrays:
-    """Values in arrays that are made as they fill; read in place, with no system call."""
+    """Values in arrays that are made as they fill; read in place, with no system call.
 
-    def __init__(self, arrays_fd: int, free_fd: int, dtype: np.dtype[Any], expected: int = 0) -> None:
-        """Make room for ``expected`` values; ``dtype`` begins with what identifies one: u64, 0 for none."""
+    An array is mapped when a slot of it was taken: mapped, all of it counts as resident.
+    """
+
+    def __init__(
+        self, arrays_fd: int, free_fd: int, used: Array, dtype: np.dtype[Any], expected: int = 0
+    ) -> None:
+        """Make room for ``expected`` values.
+
+        ``used``: uint32, shape (MOST_ARRAYS,), in the kernel's memory: whether a slot of an array was
+        ever taken.  ``dtype`` begins with what identifies a value: u64, 0 for none.
+        """
         self._arrays_fd, self._free_fd = arrays_fd, free_fd
+        self._used = used
         self._dtype = dtype
-        self._arrays: list[mmap.mmap] = []
+        self._fds: list[int] = []
+        """Of all arrays; -1 of those that are mapped."""
+        self._mapped: list[mmap.mmap] = []
         self._slots = SLOTS
         self._most = MOST_ARRAYS
         self._make_room(expected)
 
     def drain(self) -> None:
         """Have room for what may come, between two reads that are far apart."""
-        self._make_room(sum(int(np.count_nonzero(self._identities(each))) for each in self._arrays))
+        self._make_room(sum(int(np.count_nonzero(self._identities(each))) for each in self._in_use()))
 
     def read(self) -> Array:
         """Return the values there are: structured, shape (slots in use,)."""
         none = np.empty(0, f"V{self._dtype.itemsize}")  # there may be no array, for want of memory
-        values = np.concatenate([none, *map(self._values, self._arrays)])
+        values = np.concatenate([none, *map(self._values, self._in_use())])
         self._make_room(len(values))
         return values.view(self._dtype)
+
+    def _in_use(self) -> list[mmap.mmap]:
+        """Return the arrays that may hold something; raises OSError when one cannot be mapped."""
+        for number, (fd, used) in enumerate(zip(self._fds, self._used.tolist(), strict=False)):
+            if used and fd >= 0:
+                size = whole_pages(self._dtype.itemsize * self._slots)
+                self._mapped.append(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ))
+                self._fds[number] = -1
+                os.close(fd)  # the array of arrays and the mapping keep it
+        return self._mapped
 
     def _values(self, memory: mmap.mmap) -> Array:
         """Return those of one array, without the ones that came or went while they were copied."""
@@ -67,30 +90,36 @@ class SlotArrays:
 
         What then finds no slot the kernel side counts as lost.
         """
-        wanted = used + max(used, SPARE)
+        wanted, before = used + max(used, SPARE), len(self._fds)
         with contextlib.suppress(OSError):
-            while len(self._arrays) * self._slots < wanted and len(self._arrays) < self._most:
+            while len(self._fds) * self._slots < wanted and len(self._fds) < self._most:
                 self._add_array()
+        length = self._slots // _RUNS
+        # A stack: what goes first comes last.
+        for number in reversed(range(before, len(self._fds))):
+            for first in reversed(range(0, self._slots, length)):
+                run = (ctypes.c_uint32 * 2)(number << _SLOT_BITS | first, length - 1)
+                library().bpf_map_update_elem(self._free_fd, None, ctypes.byref(run), 0)
 
     def _add_array(self) -> None:
         # 5.10, 4a8f87e60f6d: with F_INNER_MAP they need not be as long as the one declared.
-        size, flags, number = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP, len(self._arrays)
+        size, flags = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP
         options = libbpf.MapOptions(ctypes.sizeof(libbpf.MapOptions), map_flags=flags)
         by, lib = ctypes.byref, library()
         fd = lib.bpf_map_create(libbpf.MAP_TYPE_ARRAY, b"slots", 4, size, self._slots, by(options))
         try:
-            key, value = ctypes.c_uint32(number), ctypes.c_uint32(fd)
-            memory = mmap.mmap(fd, whole_pages(size * self._slots), mmap.MAP_SHARED, mmap.PROT_READ)
+            key, value = ctypes.c_uint32(len(self._fds)), ctypes.c_uint32(fd)
             lib.bpf_map_update_elem(self._arrays_fd, by(key), by(value), 0)
-        finally:
-            os.close(fd)  # the array of arrays and the mapping keep it
-        self._arrays.append(memory)
-        length = self._slots // _RUNS
-        for first in reversed(range(0, self._slots, length)):  # a stack: the first goes first
-            run = (ctypes.c_uint32 * 2)(number << _SLOT_BITS | first, length - 1)
-            lib.bpf_map_update_elem(self._free_fd, None, by(run), 0)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fds.append(fd)
 
     def close(self) -> None:
         """Unmap."""
-        for memory in self._arrays:
+        del self._used
+        for memory in self._mapped:
             memory.close()
+        for fd in self._fds:
+            if fd >= 0:
+                os.close(fd)
