@@ -18,6 +18,9 @@ Keys (absent where the host has none): ``uptime_s load1 load5 load15 cpu_ratio
 memory_used_bytes memory_total_bytes swap_used_bytes pressure_cpu pressure_io
 pressure_memory`` (PSI some avg10, 0 to 1) and ktop's own ``self_cpu_ratio``
 (of one core), ``self_rss_bytes``, ``bpf_ratio`` (of one core; while measured).
+
+One whose status is unavailable has no figures: it is the last word of a source that
+fails where more Frames should have come (a damaged recording), and says why.
 """
 
 

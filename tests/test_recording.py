@@ -367,6 +367,34 @@ def test_replay_of_a_cut_recording_says_so(path: Path, known: None) -> None:
     assert "is cut" in source.notes[0]
 
 
+def test_the_last_word_of_a_replay_that_fails_is_why(path: Path, known: None) -> None:
+    """It is no sample, and there is none after a whole recording."""
+    write(path, 1.0, 2.0, 3.0)
+    assert all(each.status.unavailable is None for each in collect(Replay(path, speed=float("inf"))))
+    os.truncate(path, path.stat().st_size - 1)
+    last = collect(Replay(path, speed=float("inf")))[-1]
+    assert (last.pane, last.ts, last.host) == (HOST, 2.0, {})
+    assert last.status.unavailable == f"the file is cut at byte {describe(path).end}"
+
+
+def test_a_replay_that_is_left_has_not_failed(path: Path, known: None) -> None:
+    write(path, 1.0, 2.0, 3.0)
+    os.truncate(path, path.stat().st_size - 1)
+    found: list[Frame] = []
+    source = Replay(path)
+    source._stopping.set()
+    source.start(found.append)
+    assert source.finished.wait(20)
+    assert not any(each.status.unavailable for each in found)
+
+
+def test_no_recorded_frame_passes_for_the_last_word(path: Path, known: None) -> None:
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    writer.write([Frame(HOST, 1.0, 1.0, {}, status=Status(unavailable="made up")), frame(1.0)])
+    writer.close()
+    assert [each.status.unavailable for each in collect(Replay(path, speed=float("inf")))] == [None, None]
+
+
 def test_replay_goes_at_the_recorded_pace(path: Path, known: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock of its own: three intervals and a pause between two recordings."""
     write(path, 1.0, 2.0, 3.0)
@@ -492,7 +520,9 @@ def test_a_valid_block_of_hostile_content_ends_the_replay(path: Path, known: Non
     writer.write([frame(3.0)])
     writer.close()
     source = Replay(path, speed=float("inf"))
-    assert [each.ts for each in collect(source)] == [1.0]
+    played, last = collect(source)
+    assert played.ts == 1.0
+    assert last.status.unavailable == source.notes[0]
     assert "damaged" in source.notes[0]
 
 
@@ -544,7 +574,7 @@ def test_what_no_kernel_and_no_clock_gives_ends_the_replay(tmp_path, known, chan
     writer.write([replace(frame(2.0), **changes)])
     writer.close()
     replay = Replay(path, speed=float("inf"))
-    assert [each.ts for each in collect(replay)] == [1.0]
+    assert [each.ts for each in collect(replay) if each.pane == PANE.name] == [1.0]
     assert "damaged" in replay.notes[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ktop import registry
-from ktop.frame import Array, Frame
+from ktop.frame import Array, Frame, Status
 from ktop.pane import Pane, Shape, Unit
 from ktop.recording.codec import CodecError
 from ktop.recording.conform import MismatchError, conform, possible
@@ -57,13 +58,21 @@ class Replay:
     @property
     def notes(self) -> list[str]:
         """Return what is to be said about the recording, a sentence each."""
-        summary = self._summary
-        said = [f"{summary.seconds:.0f} s recorded on {summary.identity.hostname}"]
+        seconds, failure = f"{self._summary.seconds:.0f} s", self._failure
+        if failure is None:
+            said = f"{seconds} recorded on {self.identity.hostname}"
+        else:
+            said = failure if self._damaged is not None else f"{seconds} read; {failure}"
+        return [said, *(f"{name} is left out: {why}" for name, why in self.unknown.items())]
+
+    @property
+    def _failure(self) -> str | None:
+        """Return why the recording cannot be played to its end; None when it can."""
         if self._damaged is not None:
-            said = [f"the recording is damaged: {self._damaged}"]
-        elif summary.damage is not None:
-            said = [f"{summary.seconds:.0f} s read; the file {summary.damage} at byte {summary.end}"]
-        return said + [f"{name} is left out: {why}" for name, why in self.unknown.items()]
+            return f"the recording is damaged: {self._damaged}"
+        if self._summary.damage is not None:
+            return f"the file {self._summary.damage} at byte {self._summary.end}"
+        return None
 
     # -- Source --------------------------------------------------------------
 
@@ -101,8 +110,17 @@ class Replay:
             self._play_all(publish)
         except Exception as error:  # noqa: BLE001 - what a stranger's figures bring about, and memory that is short
             self._damaged = f"{type(error).__name__}: {error!s:.100}"
+        try:
+            if self._failure is not None and not self._stopping.is_set():
+                self._publish_failure(publish, self._failure)
         finally:
             self.finished.set()
+
+    def _publish_failure(self, publish: Publish, why: str) -> None:
+        """Publish that nothing more comes."""
+        last = Frame(HOST, self._summary.last, self._recorded_s, {}, status=Status(unavailable=why))
+        with contextlib.suppress(Exception):  # it may be that which failed
+            publish(last)
 
     def _play_all(self, publish: Publish) -> None:
         """Publish all Frames until told to stop; with ``loop`` over and over."""
@@ -141,7 +159,7 @@ class Replay:
                 return
             for frame in frames:
                 if frame.pane == HOST:
-                    yield replace(frame, rows={})
+                    yield replace(frame, rows={}, status=Status())
                 elif frame.pane in self._by_name and frame.pane not in self.unknown:
                     try:
                         yield conform(self._by_name[frame.pane], frame)

@@ -45,6 +45,8 @@ class Bridge:
         self._lock = threading.Lock()
         self.now = 0.0
         """Unix time of the newest Frame: what "now" means to live data and recordings alike."""
+        self.ended: str | None = None
+        """Why the source failed, so that no Frames come any more; None while it has not."""
         self._watchers: dict[str, tuple[Widget, ...]] = defaultdict(tuple)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._host_waits = False
@@ -97,6 +99,11 @@ class Bridge:
         """Take one Frame; called on the source's thread."""
         if not self._open:
             return
+        if frame.pane == HOST and frame.status.unavailable is not None:
+            # No sample: it stands at no moment of the history.
+            self.ended = frame.status.unavailable
+            self._tell(self._watchers.get(HOST, ()))
+            return
         held = self._view.held
         self.history.add(frame, held)
         self._keep_reasons(frame, held)
@@ -116,6 +123,10 @@ class Bridge:
             return
         later = self._watchers.get(HOST, ()) if self._host_waits and frame.pane != HOST else ()
         self._host_waits = False
+        self._tell(widgets, later)
+
+    def _tell(self, widgets: Sequence[Widget], later: Sequence[Widget] = ()) -> None:
+        """Have the screen's thread wake ``widgets``, and ``later`` the others."""
         if (widgets or later) and self._loop is not None:
             # RuntimeError: the event loop was closed meanwhile.
             with contextlib.suppress(RuntimeError):

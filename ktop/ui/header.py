@@ -1,4 +1,4 @@
-"""The two lines at the top: which host, how it fares, and which moment is shown."""
+"""The lines at the top: which host, how it fares, which moment is shown, and whether that is the last."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ METER_CELLS = 10
 
 
 class Header(Drawn):
-    """Host and load in two lines, from the HOST Frames."""
+    """Host and load in two lines, from the HOST Frames; a third one when no more of them come."""
 
-    DEFAULT_CSS = "Header { height: 2; }"
+    DEFAULT_CSS = "Header { height: 2; } Header.-ended { height: 3; }"
 
     def __init__(self, identity: Identity, bridge: Bridge, view: View) -> None:
         """Show the host of ``identity`` at the moment of ``view``."""
@@ -37,6 +37,7 @@ class Header(Drawn):
     def on_mount(self) -> None:
         """Follow the host's Frames."""
         self._bridge.watch(HOST, self)
+        self._make_room()
 
     def on_unmount(self) -> None:
         """Follow them no longer."""
@@ -44,11 +45,16 @@ class Header(Drawn):
 
     def on_arrived(self, _event: Arrived) -> None:
         """Draw the newest figures."""
+        self._make_room()
         self.redraw()
 
+    def _make_room(self) -> None:
+        """Have a line for the reason where the source has failed."""
+        self.set_class(self._bridge.ended is not None, "-ended")
+
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
-        """Return both lines."""
-        del height  # it is two
+        """Return the lines."""
+        del height  # it is as many as there are
         # Before the first Frame there is no history, and none must be made for the first paint.
         frame = self._bridge.history.latest(HOST, self._view.until) if self._bridge.now else None
         figures = frame.host if frame is not None else {}
@@ -63,10 +69,11 @@ class Header(Drawn):
         if cells(load) > width:
             # A host with much to say needs the room of the meters.
             load = _load(figures, min(width, WIDE - 1))
-        return [
-            ends(look.parts(who), look.parts(when), width),
-            look.parts(load),
-        ]
+        lines = [ends(look.parts(who), look.parts(when), width), look.parts(load)]
+        if self._bridge.ended is not None:
+            why = escape(self._bridge.ended)
+            lines.append(look.parts([(" replay ended ", "warn bold reverse"), (f"  {why}", "warn")]))
+        return lines
 
     def _who(self, figures: Mapping[str, float], width: int, *, age: bool = True) -> Words:
         """Return name, kernel, CPUs and, with ``age``, uptime of the host."""

@@ -291,6 +291,11 @@ class Synthetic:
                 self._publish(frame)
             self.ticks += 1
 
+    def fail(self, why: str) -> None:
+        """Say that nothing more comes."""
+        assert self._publish is not None
+        self._publish(Frame(HOST, START + self.ticks, 1.0, {}, status=Status(unavailable=why)))
+
     def frames(self, tick: int) -> list[Frame]:
         """Return the Frames of one tick."""
         ts = START + tick

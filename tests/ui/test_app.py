@@ -6,6 +6,7 @@ import pytest
 
 from ktop.ui.app import KtopApp
 from ktop.ui.pane_view import PaneView
+from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.tabs import PaneTabs
 from tests.ui.driven import NAMES, XTERM, plain, running
 from tests.ui.synthetic import PANES, Synthetic
@@ -52,6 +53,22 @@ async def test_the_header_tells_of_the_host():
 async def test_a_recording_says_so():
     async with running(Synthetic(recorded=True)) as k:
         assert "recording" in k.text
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24)])
+async def test_a_replay_that_fails_says_why_on_every_screen(size):
+    async with running(Synthetic(recorded=True), size=size) as k:
+        assert "ended" not in k.text
+        k.source.fail("the file \x1b[31mis cut")
+        await k.until(lambda: "replay ended" in k.text.split("\n")[2])
+        assert "the file \\x1b[31mis" in k.text
+        tabs = k.text.split("\n")[3]
+        assert "runqlat" in tabs
+        await k.press("space", "left_square_bracket")
+        assert "replay ended" in k.text
+        await k.press("enter")
+        await k.until(lambda: k.shows(ProcessScreen))
+        await k.until(lambda: "replay ended" in k.text)
 
 
 # -- panes -------------------------------------------------------------------

@@ -70,6 +70,20 @@ async def test_the_host_is_told_of_where_no_pane_has_anything(log):
     assert log == ["header"]
 
 
+async def test_the_last_word_of_a_source_is_told_at_once_and_is_no_sample(log):
+    bridge = Bridge(PANES, View())
+    bridge.watch(HOST, Told("header", log))
+    bridge.publish(_frame(HOST, 1.0))
+    bridge.publish(_frame("runqlat", 1.0))
+    await _settle()
+    bridge.publish(replace(_frame(HOST, 9.0), status=Status(unavailable="the file is cut at byte 9")))
+    await _settle()
+    assert log == ["header", "header"]
+    assert bridge.ended == "the file is cut at byte 9"
+    assert bridge.now == 1.0
+    assert bridge.history.times(HOST).tolist() == [1.0]
+
+
 async def test_nobody_is_told_after_the_end(log):
     bridge = Bridge(PANES, View())
     bridge.watch("runqlat", Told("pane", log))
