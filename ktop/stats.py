@@ -50,13 +50,19 @@ LOG2_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
 """Of those that every process has: LOG2_SLOTS and log2_slot in bpf/histogram.bpf.h."""
 
 
-def percentile(counts: Array, bounds: Array, q: float | Sequence[float]) -> Array:
+def percentile(
+    counts: Array, bounds: Array, q: float | Sequence[float], longest: Array | float | None = None
+) -> Array:
     """Return the ``q`` (0 to 1) percentile of histograms, interpolated within its slot.
 
     ``counts``: shape (..., slots), ``bounds``: shape (slots + 1,).  Returns
     float64 of shape (...), of several ``q`` (len(q), ...); NaN where a histogram
     is empty.  In the last slot, which has no upper bound, its lower bound is
     returned: "at least".
+
+    ``longest``: the largest value of each histogram, infinity where that is not known.
+    No percentile is above it, and where the values are so few that a percentile is the
+    last of them, it is that one: the median of a single wait is that wait.
     """
     counts = np.asarray(counts, dtype=np.float64)
     wanted = np.asarray(q)
@@ -78,6 +84,9 @@ def percentile(counts: Array, bounds: Array, q: float | Sequence[float]) -> Arra
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip((target - below) / inside, 0.0, 1.0)
         value = np.where(np.isinf(upper), lower, lower + share * (upper - lower))
+    if longest is not None:
+        is_last = np.isfinite(longest) & (target - 1e-9 * (total + 1) > total - 1)
+        value = np.where(is_last, longest, np.fmin(value, longest))
     found: Array = np.where(total > 0, value, np.nan)
     return found
 

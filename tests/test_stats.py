@@ -67,6 +67,26 @@ def test_median_is_interpolated():
     assert percentile(np.array([0, 0, 10, 0]), log2_bounds(4), 0.5) == pytest.approx(6)
 
 
+@pytest.mark.parametrize(
+    ("values", "q", "expected"),
+    [
+        ([3.9], 0.5, 3.9),
+        ([3.9], 0.99, 3.9),
+        ([3.0, 3.9], 0.99, 3.9),
+        ([*[1.0] * 98, 3.9], 0.99, 3.9),
+        ([*[1.0] * 99, 3.9], 0.99, 2.0),
+        ([2.5] * 200, 0.99, 2.5),
+    ],
+)
+def test_where_the_largest_value_is_known_so_is_the_percentile_of_few(values, q, expected):
+    counts = np.histogram(values, log2_bounds(4)[:-1])[0]
+    counts = np.append(counts, 0)
+    assert percentile(counts, log2_bounds(4), q, max(values)) == pytest.approx(expected)
+    empty = percentile(np.zeros((1, 4)), log2_bounds(4), q, np.array([0.0]))
+    assert np.isnan(empty).all()
+    assert percentile(counts, log2_bounds(4), q, np.inf) == percentile(counts, log2_bounds(4), q)
+
+
 def test_ratio_of_nothing_is_not_measured():
     assert np.isnan(ratio(np.array([0.0]), np.array([0.0]))).all()
     assert ratio(np.array([1, 2]), np.array([4, 2])).tolist() == [0.25, 1.0]

@@ -64,8 +64,7 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
     longest = np.clip(rows["longest_us"], LOG2_BOUNDS_US[top], LOG2_BOUNDS_US[top + 1])
     rows["avg_us"] = ratio(rows["total_us"], whole)
     rows["max_us"] = np.where(whole > 0, np.fmax(longest, rows["avg_us"]), np.nan)
-    # Interpolation within a slot must not go beyond what was seen.
-    rows["p99_us"] = np.fmin(percentile(slots, LOG2_BOUNDS_US, 0.99), rows["max_us"])
+    rows["p99_us"] = percentile(slots, LOG2_BOUNDS_US, 0.99, rows["max_us"])
     return rows
 
 

@@ -37,14 +37,10 @@ def _unattributed(waits: Array, host: Array) -> float | None:
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:
     """Add p50_us, p99_us and max_us from the folded histogram and maximum."""
-    rows["p50_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, 0.50)
-    rows["p99_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, 0.99)
     # Two CPUs that end a wait of one process at once may keep the smaller
     # maximum; the highest slot in use is a lower bound of the true one.
     rows["max_us"] = np.maximum(rows["longest_us"], LOG2_BOUNDS_US[highest(rows["slots"])])
-    # Interpolation within a slot must not go beyond what was seen.
-    for name in ("p50_us", "p99_us"):
-        rows[name] = np.minimum(rows[name], rows["max_us"])
+    rows["p50_us"], rows["p99_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, (0.50, 0.99), rows["max_us"])
     return rows
 
 

@@ -77,7 +77,7 @@ class HistogramView(Drawn):
         if not len(counts):
             return [title, [(self.quiet, look.style("muted"))]]
         marks = [
-            (name, min(float(percentile(self._counts, self._bounds, q)), self._longest), color)
+            (name, float(percentile(self._counts, self._bounds, q, self._longest)), color)
             for name, q, color in _MARKS
         ]
         total = float(counts.sum())
