@@ -53,16 +53,22 @@ def total(label: bytes) -> int:
 
 
 def figures_during(hardirqs, work: Callable[[], None]):
-    """Return (rows, what /proc/interrupts grew by: by label, by CPU), both for ``work`` and no more."""
+    """Return (rows, what /proc/interrupts grew by at least, and at most: by label, by CPU) for ``work``.
+
+    Interrupts go on while the two sources are read one after the other: once from within the time
+    that the rows are of, once from around it.
+    """
+    around = interrupts()
     hardirqs.begin()
-    before = interrupts()
+    within = interrupts()
     work()
-    now, after = hardirqs.reading(), interrupts()
+    then, now, after = interrupts(), hardirqs.reading(), interrupts()
     sample = hardirqs.pane.compute(hardirqs.before, now, Facts())
     rows = hardirqs.pane.derive(dict(sample.rows))
     assert now.lost == hardirqs.before.lost
-    grown = {label: np.subtract(counts, before[label][0]) for label, (counts, _rest) in after.items()}
-    return rows, grown
+    least = {label: np.subtract(counts, within[label][0]) for label, (counts, _rest) in then.items()}
+    most = {label: np.subtract(counts, around[label][0]) for label, (counts, _rest) in after.items()}
+    return rows, least, most
 
 
 def count(rows, irq: bytes) -> int:
@@ -155,13 +161,13 @@ def load_all(directory: Path) -> None:
 @pytest.mark.skipif(ONE == TWO, reason="needs two CPUs")
 def test_counts_are_those_of_proc_interrupts(observe, tmp_path):
     """Every line and vector, on every CPU, within 0.5 %."""
-    rows, grown = figures_during(observe("hardirqs"), lambda: load_all(tmp_path))
+    rows, grown, most = figures_during(observe("hardirqs"), lambda: load_all(tmp_path))
     labels = [label for label in grown if label.isdigit() or label in {b"LOC", b"IWI"} | {RES, CAL}]
     for label in labels:
         ours = rows["cpus"][rows["irq"] == label].sum(axis=0)
-        for cpu, theirs in enumerate(grown[label]):
-            # A few more come while the two sources are read one after the other.
-            assert (ours[cpu] if len(rows["irq"]) else 0) == pytest.approx(theirs, rel=0.005, abs=8), label
+        for cpu in range(len(grown[label])):
+            # One can be on its way: the kernel counts it as it begins, ktop as it ends.
+            assert 0.995 * grown[label][cpu] - 1 <= ours[cpu] <= 1.005 * most[label][cpu] + 1, label
     assert grown[RES].sum() >= RESCHEDULES
     assert grown[CAL].sum() >= EVENTS
     assert grown[timer()].sum() > 100
@@ -178,7 +184,7 @@ def tmpfs(path: Path) -> bool:
 
 def test_names_are_those_of_proc_interrupts(observe, tmp_path):
     """The kernel side reads them from the handler itself."""
-    rows, _grown = figures_during(observe("hardirqs"), lambda: read_directly(tmp_path))
+    rows, _least, _most = figures_during(observe("hardirqs"), lambda: read_directly(tmp_path))
     known = {label: rest for label, (_counts, rest) in interrupts().items()}
     lines = [(irq, name) for irq, name in zip(rows["irq"], rows["name"], strict=True) if irq.isdigit()]
     assert lines
@@ -194,7 +200,7 @@ def test_names_are_those_of_proc_interrupts(observe, tmp_path):
 def test_figures_agree_with_each_other(observe, tmp_path):
     """Counts by CPU and by time are the count; the longest is no less than the mean."""
     started = time.monotonic()
-    rows, _grown = figures_during(observe("hardirqs"), lambda: load_all(tmp_path))
+    rows, _least, _most = figures_during(observe("hardirqs"), lambda: load_all(tmp_path))
     elapsed_us = (time.monotonic() - started) * 1e6
     assert rows["cpus"].sum(axis=1).tolist() == rows["count"].tolist() == rows["slots"].sum(axis=1).tolist()
     assert (rows["count"] > 0).all()
