@@ -81,3 +81,13 @@ def test_plain_text_shows_at_80_columns_what_it_is_sorted_by():
     }
     lines = text_table.table(BIOTOP, Frame("biotop", 1e9, 1.0, rows), width=80)
     assert lines[1].split() == ["PID", "COMMAND", "DISK", "TIME"]
+
+
+def test_a_long_command_line_pushes_nothing_out_of_plain_text():
+    rows = executed(None)
+    rows["argv"][0] = b"sh\0-c\0" + b"x" * 4000 + b"\0"
+    for width in (100, 0):
+        lines = text_table.table(EXECSNOOP, Frame("execsnoop", 1e9, 1.0, rows), width=width)
+        assert lines[1].split()[-1] == "ARGUMENTS"
+        assert lines[1].split()[-2] in {"LASTED", "ERROR"}
+        assert len(lines[1]) < 110

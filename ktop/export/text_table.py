@@ -56,6 +56,8 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
         if not column.hidden and column.unit is not Unit.HISTOGRAM and column.name in rows
         if not width or column.from_width <= width or column.name == pane.sort
     ]
+    # What has no bound stands last: one long command line would push all behind it out of sight.
+    chosen.sort(key=lambda column: column.unit in {Unit.ARGS, Unit.STACK})
     texts = [_column(column, rows[column.name]) for column in chosen]
     lines = ["  ".join(line).rstrip() for line in zip(*texts, strict=True)]
     return [fit(line, width).rstrip() for line in lines] if width else lines
