@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,13 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("replay ", "a file has a name"),
         ("record a.ktop nothing", "there is no pane 'nothing'"),
         ("replay", "FILE"),
+        ("replay a.ktop --at soon", "a moment is HH:MM, HH:MM:SS or a date and time"),
+        ("replay a.ktop --at 24:00", "not '24:00'"),
+        ("replay a.ktop --at 2026-13-01T10:00", "a moment is"),
+        ("replay a.ktop --at 0001-01-01T10:00", "a moment is"),
+        ("replay a.ktop --at 10:00Z", "a moment is"),
+        ("replay a.ktop --at ٣٣:00", "a moment is"),
+        ("demo --at 10:00", "unrecognized"),
         ("--interval 3 demo", "ktop demo takes no --interval"),
         ("--interval 3 replay a.ktop", "ktop replay takes no --interval"),
         ("--pid 3 record a.ktop", "ktop record takes no --pid"),
@@ -174,6 +182,19 @@ def test_the_application_needs_a_terminal(tmp_path: Path) -> None:
     assert failed(ktop("replay", str(path)), 1) == "ktop: the application needs a terminal\n"
     assert "needs a terminal; without one: ktop run PANE" in failed(ktop(), 1)
     assert "no pane biotop" in failed(ktop("replay", str(path), "--pane", "biotop"), 2)
+
+
+def test_a_moment_outside_of_the_recording_is_told_with_its_span(tmp_path: Path) -> None:
+    path = tmp_path / "a.ktop"
+    writer = Writer(path, Identity("h", "k", 2), 1.0, ["runqlat"])
+    for ts in (0.5, 61.0):
+        writer.write([replace(frame_of(get("runqlat"), 3), ts=ts)])
+    writer.close()
+    environment = {**os.environ, "TZ": "UTC"}
+    outside = failed(ktop("replay", str(path), "--at", "1970-01-01T00:02", env=environment), 1)
+    assert "1970-01-01T00:02 is outside of the recording" in outside
+    assert "1970-01-01 00:00:00 to 00:01:01" in outside
+    assert "terminal" in failed(ktop("replay", str(path), "--at", "00:01", env=environment), 1)
 
 
 def test_without_privileges_it_says_what_to_do_and_ends_with_77() -> None:

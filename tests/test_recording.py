@@ -414,6 +414,28 @@ def test_replay_goes_at_the_recorded_pace(path: Path, known: None, monkeypatch: 
     assert shown == [(0.0, 1.0), (0.5, 2.0), (1.0, 3.0), (2.0, 1000.0)]
 
 
+def test_replay_begins_at_a_moment_with_what_led_to_it(
+    path: Path, known: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock of its own: only from there on it is waited; what is long before is left out."""
+    write(path, 1.0, 1000.0, 1001.0, 1002.0, 1003.0)
+    clock = [0.0]
+    shown: list[tuple[float, float]] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            clock[0] += timeout or 0.0
+            return False
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    source = Replay(path)
+    assert source.span == (1.0, 1003.0)
+    source.begin_at(1001.5)
+    source._stopping = Stop()
+    source._run(lambda each: shown.append((clock[0], each.ts)) if each.pane == "waits" else None)
+    assert shown == [(0.0, 1000.0), (0.0, 1001.0), (1.0, 1002.0), (2.0, 1003.0)]
+
+
 def test_replay_in_a_loop_goes_on_in_time_until_stopped(path: Path, known: None) -> None:
     write(path, 1.0, 2.0)
     found: list[float] = []

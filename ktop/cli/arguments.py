@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from ktop.cli.moment import moment
 from ktop.cli.options import Options, UsageError
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
@@ -24,7 +25,7 @@ without a command: the application, live on this host
   ktop list           every pane: what it answers, live or why not, which hooks
   ktop doctor         what this host allows, what is missing, and what mends it
   ktop record FILE    append what is sampled to a recording
-  ktop replay FILE    the application on a recording
+  ktop replay FILE    the application on a recording; --at HH:MM begins at that moment of it
   ktop demo           the application on a recording that comes with ktop; needs no privileges
 
 exit codes: 0; 1 failure; 2 wrong usage; 77 this host does not allow BPF"""
@@ -107,6 +108,12 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
 
     replay = command("replay", "The application on a recording.")
     replay.add_argument("file", metavar="FILE", type=file)
+    replay.add_argument(
+        "--at",
+        metavar="TIME",
+        type=moment,
+        help="begin paused at HH:MM[:SS], or at a date and time (2026-09-21T14:13:20, also with Z or +02:00)",
+    )
     _add_view(replay)
     _add_view(command("demo", "The application on a recording that comes with ktop."))
     return top, dict(commands.choices)

@@ -21,6 +21,7 @@ from ktop.cli.options import Options, UsageError
 if TYPE_CHECKING:
     from ktop.cli.listing import Found
     from ktop.pane import Pane
+    from ktop.recording.replay import Replay
     from ktop.sampler import Sampler
     from ktop.source import Source
 
@@ -191,19 +192,33 @@ def _show_recording(path: Path, options: Options, *, loop: bool) -> int:
         raise Failure(f"{path} holds no pane that this version of ktop knows")
     if options.pane is not None and options.pane not in {pane.name for pane in source.panes}:
         raise Failure(f"the recording has no pane {options.pane}", USAGE)
+    at = _moment(options, source)
     _must_have_terminal()
-    code = _show(source, source.panes, options)
+    code = _show(source, source.panes, options, at)
     if not loop:
         for note in source.notes:
             _say(note)
     return code
 
 
-def _show(source: Source, panes: Sequence[Pane], options: Options) -> int:
+def _moment(options: Options, source: Replay) -> float | None:
+    """Have the replay begin at the moment asked for, and return that (Unix time); None: its beginning."""
+    if options.at is None:
+        return None
+    at = options.at.within(*source.span)
+    if at is None:
+        from ktop.cli.moment import span
+
+        raise Failure(f"{options.at.text} is outside of the recording, which is of {span(*source.span)}")
+    source.begin_at(at)
+    return at
+
+
+def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | None = None) -> int:
     from ktop.ui.app import KtopApp
 
     try:
-        app = KtopApp(source, panes, pane=options.pane, pid=options.pid, theme=options.theme)
+        app = KtopApp(source, panes, pane=options.pane, pid=options.pid, at=at, theme=options.theme)
     except KeyError:
         from ktop.ui.theme import THEMES
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ktop.cli.moment import Moment
 
 
 class UsageError(Exception):
@@ -24,6 +28,8 @@ class Options:
     count: int | None = None
     """End after so many intervals."""
     file: Path
+    at: Moment | None = None
+    """The moment of a recording to begin at."""
     json = False
     verbose = False
     version = False

@@ -10,9 +10,8 @@ import numpy as np
 from ktop.derived import restore
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Fold, Pane, Unit
+from ktop.recording.file import LAST_TS
 
-_LAST_TS = 1 << 33
-"""The year 2242: a later time no clock has, and no calendar's function takes all of them."""
 _MOST_BOUND = 1e18
 _MOST_TEXT = 512
 """Bytes of a cell of fixed width: the widest is the names of an interrupt's handlers.
@@ -27,7 +26,7 @@ class MismatchError(ValueError):
 
 def possible(frame: Frame) -> Frame:
     """Return ``frame``; MismatchError where no kernel and no clock gives what it says beside its rows."""
-    if not 0 <= frame.ts < _LAST_TS or not (math.isnan(frame.interval_s) or 0 < frame.interval_s < _LAST_TS):
+    if not 0 <= frame.ts < LAST_TS or not (math.isnan(frame.interval_s) or 0 < frame.interval_s < LAST_TS):
         raise MismatchError("a frame is of no time")
     if any(math.isinf(figure) for figure in frame.host.values()):
         raise MismatchError("a figure of the host is without end")

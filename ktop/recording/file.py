@@ -8,7 +8,6 @@ recording; appending writes another.  Frames of one moment share a block.
 from __future__ import annotations
 
 import errno
-import math
 import os
 import stat
 import struct
@@ -27,6 +26,8 @@ MARKER = b"kTOP"
 _HEADER = struct.Struct("<4sB3xIIdd")
 _KIND_HEADER, _KIND_FRAMES = 1, 2
 _FORMAT = 1
+LAST_TS = 1 << 33
+"""The year 2242: a later time no clock has, and no calendar's function takes all of them."""
 _MOST_LOOKED_AT = 1 << 29
 """Bytes of what only looks like blocks: half a second or so."""
 
@@ -261,7 +262,7 @@ def _read_block(file: BinaryIO) -> Block | str | None:
     content = file.read(size)
     if len(content) < size:
         return "is cut"
-    if _header_bytes(kind, content, first, last) != raw or not -math.inf < first <= last < math.inf:
+    if _header_bytes(kind, content, first, last) != raw or not 0 <= first <= last < LAST_TS:
         return "is damaged"
     return Block(file.tell(), kind == _KIND_HEADER, first, last, content)
 

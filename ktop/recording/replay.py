@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from ktop.source import HOST, Publish
 
 _LONGEST_PAUSE = 2.0
 """In intervals: a pause between two recordings in one file is not waited for."""
+_LEAD_S = 600.0
+"""What led to the moment that it begins at: as much as is kept of it (``ktop.history``)."""
 
 
 class Replay:
@@ -51,9 +54,19 @@ class Replay:
         """Panes of the recording that cannot be shown, and why."""
         self.finished = threading.Event()
         """Set when the last Frame was published."""
+        self._at = -math.inf
         self._damaged: str | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return when the first and the last Frame are of (Unix time)."""
+        return self._summary.first, self._summary.last
+
+    def begin_at(self, at: float) -> None:
+        """Before ``start``: have what led to ``at`` (Unix time) published at once, and play on from there."""
+        self._at = at
 
     @property
     def notes(self) -> list[str]:
@@ -140,7 +153,10 @@ class Replay:
         for frame in self._frames():
             pause = 0.0 if previous is None else frame.ts - previous
             previous = frame.ts
-            deadline += min(max(pause, 0.0), _LONGEST_PAUSE * self._recorded_s) / self._speed
+            if frame.ts <= self._at:
+                deadline = time.monotonic()
+            else:
+                deadline += min(max(pause, 0.0), _LONGEST_PAUSE * self._recorded_s) / self._speed
             if self._stopping.wait(max(deadline - time.monotonic(), 0.0)):
                 return count
             # Held up (a suspended terminal), it goes on from here and hurries nothing.
@@ -152,6 +168,8 @@ class Replay:
     def _frames(self) -> Iterator[Frame]:
         """Yield the Frames that can be shown, in the order of time within each block."""
         for block in blocks(self._path, self._summary.end):
+            if block.last < self._at - _LEAD_S:
+                continue
             try:
                 frames = sorted(map(possible, block.frames()), key=lambda frame: frame.ts)
             except (CodecError, MismatchError) as error:

@@ -51,15 +51,16 @@ class KtopApp(ThemedApp):
         *,
         pane: str | None = None,
         pid: int | None = None,
+        at: float | None = None,
         theme: str | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Show the Frames of ``source``.
 
         ``pane``: the one in sight first.  ``pid``: filter by this process and
-        open its screen.  ``theme``: one of Textual's or ktop's; without one, what
-        suits the terminal of ``environ``.  Raises KeyError when there is no such
-        pane or theme.
+        open its screen.  ``at``: the moment to be paused at first (Unix time).
+        ``theme``: one of Textual's or ktop's; without one, what suits the terminal
+        of ``environ``.  Raises KeyError when there is no such pane or theme.
         """
         super().__init__(theme=theme, environ=environ)
         names = [each.name for each in panes]
@@ -69,6 +70,7 @@ class KtopApp(ThemedApp):
         self.source = source
         self.panes = tuple(panes)
         self.view = View(interval_s=source.interval_s)
+        self.view.at = at
         self.bridge = Bridge(panes, self.view)
         self.failure: Exception | None = None
         """What ended the application, if anything did but the user."""

@@ -77,6 +77,8 @@ class PaneView(Vertical, Ground):
         self._stacks_s = 0.0
         """Seconds that the stacks shown were sampled in."""
         self._on_demand: list[str] = []
+        self._drawn_at = 0.0
+        """What "now" was when the pane was drawn last (Unix time)."""
 
     # -- parts ---------------------------------------------------------------
 
@@ -125,8 +127,8 @@ class PaneView(Vertical, Ground):
         self._bridge.unwatch(self)
 
     def on_arrived(self, _event: Arrived) -> None:
-        """Draw the newest Frame, unless an older one is held."""
-        if self._view.live:
+        """Draw the newest Frame, unless all up to the moment that is held were drawn."""
+        if self._drawn_at < self._view.until:
             self.draw()
         else:
             self._draw_status(self._frame())
@@ -137,6 +139,7 @@ class PaneView(Vertical, Ground):
         """Draw the pane at the moment looked at."""
         if not self.is_mounted or not self.display:
             return
+        self._drawn_at = self._bridge.now
         frame = self._frame()
         reason = frame.status.unavailable if frame is not None else None
         self._draw_reason(reason)
@@ -189,7 +192,7 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is not Shape.STACKS:
             if frame is not None and frame.status.unavailable and not total:
                 rows = not_measured(self._shown_pane)
-            self._table.empty_text = _why_empty(frame, total, live=self._view.live)
+            self._table.empty_text = _why_empty(frame, total, waiting=self._view.live or not self._bridge.now)
             if self.pane.shape is Shape.TABLE:
                 history = self._bridge.history
                 frames = history.at_hand(self.pane.name, self._view.until) if total else ()
@@ -369,10 +372,10 @@ def _number(row: Mapping[str, Any] | None, column: str) -> int | None:
     return int(value) or None
 
 
-def _why_empty(frame: Frame | None, total: int, *, live: bool) -> str:
+def _why_empty(frame: Frame | None, total: int, *, waiting: bool) -> str:
     """Return what is said where there are no rows."""
     if frame is None:
-        return "waiting for the first sample" if live else "no sample of this moment"
+        return "waiting for the first sample" if waiting else "no sample of this moment"
     return "no row matches the filter" if total else "nothing in this interval"
 
 

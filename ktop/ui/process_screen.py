@@ -169,6 +169,8 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._failure = ""
         """Why the sections are not up to date; empty when they are."""
         self._next = 0.0
+        self._folded_at = 0.0
+        """What "now" was when the history was folded last (Unix time)."""
 
     def compose(self) -> ComposeResult:
         """Compose the head, who it is, and a section for each pane that speaks of processes."""
@@ -201,8 +203,8 @@ class ProcessScreen(TimeKeys, LaidOut):
         self.redraw()
 
     def on_arrived(self, _event: Arrived) -> None:
-        """Fold anew, if the last time was not too long ago nor too dear."""
-        if self.view.live and not self._busy and time.monotonic() >= self._next:
+        """Fold anew, unless it is too soon, or all up to the moment that is held is in it."""
+        if self._folded_at < self.view.until and not self._busy and time.monotonic() >= self._next:
             self.redraw()
 
     def timeline(self) -> str:
@@ -243,6 +245,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         failure = ""
         try:
             began = time.monotonic()
+            self._folded_at = self.bridge.now
             try:
                 folded = self._fold()
             finally:

@@ -1,0 +1,76 @@
+"""A moment of a recording, as it is typed: whatever zone, whichever day."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+
+import pytest
+
+from ktop.cli.moment import moment, span
+
+NOON = 1_790_078_400.0
+"""2026-09-22 12:00:00 UTC."""
+HOUR = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This host's zone is two hours east."""
+    monkeypatch.setenv("TZ", "EAST-2")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("14:00", NOON),
+        ("14:00:01", NOON + 1),
+        ("14:00:01.5", NOON + 1.5),
+        ("2026-09-22T14:00", NOON),
+        ("2026-09-22 14:00:01", NOON + 1),
+        ("2026-09-22T12:00Z", NOON),
+        ("2026-09-22T07:30:00-04:30", NOON),
+        ("2026-09-22T13:00+0100", NOON),
+        ("9:05", NOON + 19 * HOUR + 300),  # of the next day
+        ("2026-09-22T13:59", None),
+        ("2026-09-21T14:00", None),
+        ("2026-09-23T14:00:01", None),
+    ],
+)
+def test_the_moment_in_a_recording_of_a_day(text, at):
+    assert moment(text).within(NOON, NOON + 24 * HOUR) == at
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("14:00", NOON + 20.4),
+        ("14:00:20", NOON + 20.4),
+        ("14:00:21", NOON + 21),
+        ("14:00:25", NOON + 25),
+        ("14:00:19", None),
+        ("14:00:26", None),
+        ("14:01", None),
+    ],
+)
+def test_a_minute_or_second_that_has_begun_before_it_counts(text, at):
+    assert moment(text).within(NOON + 20.4, NOON + 25.4) == at
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "14", "25:00", "14:60", "14:00:60", "14:00Z", "2026-09-22", "2026-02-30T10:00", "1e4:00"],
+)
+def test_nonsense(text):
+    with pytest.raises(ArgumentTypeError, match="a moment is HH:MM"):
+        moment(text)
+
+
+def test_the_span_has_a_day_once_where_it_is_one():
+    assert span(NOON, NOON + HOUR) == "2026-09-22 14:00:00 to 15:00:00"
+    assert span(NOON, NOON + 12 * HOUR) == "2026-09-22 14:00:00 to 2026-09-23 02:00:00"
