@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class Process:
     pid: int
     comm: bytes
     argv: bytes
-    """NUL-separated, empty for a kernel thread."""
+    """NUL-separated, empty for a kernel thread; without the room that a title of its own left over."""
     uid: int
     user: str
     ppid: int
@@ -39,10 +40,18 @@ class Process:
     """Unix time in seconds."""
     state: str
     """The kernel's letter: R running, S sleeping, D waiting for a disk, Z ended but not reaped ..."""
+    cpu_ns: int
+    """CPU time of all its threads so far, rounded down to TICK_NS."""
+    read_ns: int
+    """When it was read, by the monotonic clock."""
 
     def began_at(self, start_ns: int) -> bool:
         """Return whether it is the process of its PID that started at ``start_ns`` (ns since boot)."""
         return start_ns // TICK_NS * TICK_NS == self.start_ns
+
+    def cpus_since(self, before: Process) -> float:
+        """Return how many CPUs it kept busy, on average, since it was read ``before``."""
+        return (self.cpu_ns - before.cpu_ns) / max(self.read_ns - before.read_ns, 1)
 
 
 def read(pid: int, root: Path = Path("/proc")) -> Process | None:
@@ -53,6 +62,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     """
     base = root / str(pid)
     try:
+        read_ns = time.monotonic_ns()
         stat = (base / "stat").read_bytes()
         status = _fields((base / "status").read_bytes())
         argv = (base / "cmdline").read_bytes()
@@ -70,7 +80,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     return Process(
         pid=pid,
         comm=comm,
-        argv=argv,
+        argv=argv.rstrip(b"\0") + b"\0" if argv else b"",
         uid=uid,
         user=_user(uid),
         ppid=ppid,
@@ -83,6 +93,8 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         start_ns=start_ns,
         started=_boot_time(root) + start_ns / 1e9,
         state=rest[0].decode("ascii", "replace"),
+        cpu_ns=(int(rest[11]) + int(rest[12])) * TICK_NS,
+        read_ns=read_ns,
     )
 
 

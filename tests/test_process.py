@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from ktop.process import read
+import pytest
 
-STAT = b"7 (x\rVmSwap: x) S 1 " + b"0 " * 15 + b"1 0 500 " + b"0 " * 30
+from ktop.process import TICK_NS, read
+
+STAT = b"7 (x\rVmSwap: x) S 1 " + b"0 " * 9 + b"30 12 " + b"0 " * 4 + b"1 0 500 " + b"0 " * 30
 STATUS = b"Name:\tx\rVmSwap: x\nUid:\t12\t12\t12\t12\nVmRSS:\t    8 kB\nVmSwap:\t    4 kB\n"
 
 
-def test_a_carriage_return_in_a_name_ends_no_line(tmp_path: Path) -> None:
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """Return a /proc with two processes."""
     for pid, comm in ((7, b"x\rVmSwap: x\n"), (1, b"in\rit\n\n")):
         base = tmp_path / str(pid)
         base.mkdir()
@@ -20,10 +25,39 @@ def test_a_carriage_return_in_a_name_ends_no_line(tmp_path: Path) -> None:
         (base / "cgroup").write_bytes(b"1:cpu:/long/and/wrong/a\n0::/a\rb\n")
         (base / "comm").write_bytes(comm)
     (tmp_path / "stat").write_bytes(b"cpu 0\nbtime 100\n")
-    process = read(7, tmp_path)
+    return tmp_path
+
+
+def test_a_carriage_return_in_a_name_ends_no_line(proc: Path) -> None:
+    process = read(7, proc)
     assert process is not None
     assert process.comm == b"x\rVmSwap: x"
     assert (process.uid, process.rss_bytes, process.swap_bytes) == (12, 8192, 4096)
     assert process.cgroup == b"/a\rb"
     assert process.parent == b"in\rit\n"
     assert process.threads == 1
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "argv"),
+    [
+        (b"", b""),
+        (b"a\0b c\0", b"a\0b c\0"),
+        (b"nginx: worker process\0\0\0\0\0", b"nginx: worker process\0"),
+        (b"title", b"title\0"),
+    ],
+)
+def test_what_a_title_left_of_the_arguments_are_no_arguments(proc: Path, cmdline: bytes, argv: bytes) -> None:
+    (proc / "7" / "cmdline").write_bytes(cmdline)
+    process = read(7, proc)
+    assert process is not None
+    assert process.argv == argv
+
+
+def test_the_cpus_that_a_process_kept_busy(proc: Path) -> None:
+    before = read(7, proc)
+    assert before is not None
+    assert before.cpu_ns == 42 * TICK_NS
+    after = replace(before, cpu_ns=before.cpu_ns + 300_000_000, read_ns=before.read_ns + 200_000_000)
+    assert after.cpus_since(before) == pytest.approx(1.5)
+    assert before.cpus_since(before) == 0

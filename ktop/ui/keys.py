@@ -114,6 +114,7 @@ PROCESS: list[BindingType] = [
     key(
         "escape,backspace", "back", "back", "Back to where you were", "process.back", display="Esc", show=True
     ),
+    key("p", "parent", "parent", "The process that started it", "process.parent", show=True),
     *TIME,
     *PANES,
 ]

@@ -14,11 +14,11 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from ktop.format import NOT_MEASURED, args, clock, duration, number, size
+from ktop.format import NOT_MEASURED, args, clock, duration, number, percent, size
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
-from ktop.pane import Pane, Shape
+from ktop.pane import START, Pane, Shape
 from ktop.process import Process, read
 from ktop.source import HOST, Source
 from ktop.text import ELLIPSIS, escape, visible
@@ -29,7 +29,7 @@ from ktop.ui.header import Header
 from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
 from ktop.ui.main_screen import MainScreen
-from ktop.ui.sections import ROWS, Section, nothing, of_family, section
+from ktop.ui.sections import ROWS, Section, last_of, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
 
@@ -38,6 +38,8 @@ TWO_COLUMNS = 140
 MARGIN = 4
 FACT_LINES = 3
 CHART_LINES = 9
+CPU_NS = 500_000_000
+"""What it uses of the CPUs is measured over as long at least: /proc counts in ticks of 10 ms."""
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
 
@@ -151,6 +153,14 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._process: Process | None = None
         self._seen = 0.0
         """When ``_process`` was read (Unix time)."""
+        self._before: Process | None = None
+        """An earlier reading, from which on its CPU time is counted."""
+        self._cpus: float | None = None
+        """How many CPUs it kept busy between the last two of those."""
+        self._begun: dict[str, Any] | None = None
+        """The last exec of it that was seen: what there is of one that ended at once."""
+        self._starter: Process | None = None
+        """Who started that, while it runs."""
         self._ended: float | None = None
         """When it was found to have ended."""
         self._start_ns = start_ns
@@ -224,6 +234,22 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Go back to where one was."""
         self.dismiss()
 
+    def action_parent(self) -> None:
+        """Go to the process that started it, if that is known."""
+        main = self.app.screen_stack[0]
+        if not self._ppid:
+            self.notify("It has no parent that is known.", markup=False)
+        elif isinstance(main, MainScreen):
+            self.dismiss()
+            main.open_process(self._ppid, self._starter.start_ns if self._starter is not None else None)
+
+    @property
+    def _ppid(self) -> int:
+        """The PID of its parent; 0 where there is none, or nobody knows."""
+        if self._process is not None:
+            return self._process.ppid
+        return int(self._begun["ppid"]) if self._begun is not None else 0
+
     def action_pane(self, number: int) -> None:
         """Go to pane ``number`` (from 1), if there is one, instead of back."""
         main = self.app.screen_stack[0]
@@ -263,7 +289,8 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def _fold(self) -> tuple[Process | None, list[tuple[Section, ProcessHistory]]]:
         """Return who it is, and what each pane knows of it."""
-        process = None if self.source.identity.recorded else read(self.pid)
+        recorded = self.source.identity.recorded
+        process = None if recorded else read(self.pid)
         columns = 2 if self.size.width >= TWO_COLUMNS else 1
         most = max(ROWS, self.size.height // 4)
         start_ns, histories = across(
@@ -280,6 +307,12 @@ class ProcessScreen(TimeKeys, LaidOut):
             if pane.shape is Shape.EVENTS:
                 all_events, _ = self.bridge.events(pane.name, self.view.at)
                 events = of_family(pane, all_events, self.pid, start_ns)
+                self._begun = last_of(pane, events, self.pid)
+                if self._begun is not None and not recorded:
+                    starter = read(int(self._begun["ppid"]))
+                    # Who has that PID now, and began later, never started it.
+                    did = starter is not None and starter.start_ns <= self._begun.get(START, 0)
+                    self._starter = starter if did else None
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
             known.append((section(pane, history, latest, events, width, most), history))
@@ -346,26 +379,22 @@ class ProcessScreen(TimeKeys, LaidOut):
             over = process.state in "ZX" or not (start_ns is None or process.began_at(start_ns))
             if not over:
                 self._process, self._seen = process, time.time()
+                self._count_cpus(process)
         if over and self._ended is None:
             self._ended = time.time()
+
+    def _count_cpus(self, process: Process) -> None:
+        """Keep what it uses of the CPUs, measured from an earlier reading."""
+        if self._before is None:
+            self._before = process
+        elif process.read_ns - self._before.read_ns >= CPU_NS:
+            self._cpus, self._before = process.cpus_since(self._before), process
 
     def _who(self) -> list[Content]:
         """Return who the process is, as far as it is known."""
         process = self._process
         if process is None:
-            if self.source.identity.recorded:
-                return [
-                    Content.styled(
-                        "A recording keeps what the panes saw of it, not its command line, user and memory.",
-                        "$muted",
-                    )
-                ]
-            if self._ended is None:
-                return [
-                    Content.styled("There is no process of this PID, and no pane has seen one.", "$muted")
-                ]
-            last = f" It was last seen at {clock(self._sampled)}." if self._sampled else ""
-            return [Content.styled("It ended before it could be looked at." + last, "$muted")]
+            return [Content.styled(self._why_unknown(), "$muted"), *self._as_begun()]
         age = (self.view.at or self.bridge.now) - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
@@ -383,8 +412,29 @@ class ProcessScreen(TimeKeys, LaidOut):
         facts.append(("started", clock(process.started) + ago))
         if self._ended is not None:
             facts.append(("ended", f"by {clock(self._ended)}"))
-        lines = [line for name, value in facts for line in _fact(name, value, self.size.width - MARGIN)]
-        return [*lines, self._state(process)]
+        return [*self._lines(facts), self._state(process)]
+
+    def _why_unknown(self) -> str:
+        """Return why nobody can say who the process is."""
+        if self.source.identity.recorded:
+            unknown = "user and memory" if self._begun is not None else "command line, user and memory"
+            return f"A recording keeps what the panes saw of it, not its {unknown}."
+        if self._ended is None:
+            return "There is no process of this PID, and no pane has seen one."
+        last = f" It was last seen at {clock(self._sampled)}." if self._sampled else ""
+        return "It ended before it could be looked at." + last
+
+    def _as_begun(self) -> list[Content]:
+        """Return who it was when it was started, as far as that was seen."""
+        begun = self._begun
+        if begun is None:
+            return []
+        name = visible(self._starter.comm) if self._starter is not None else ""
+        command = args(begun["argv"]) if begun["argv"] else NOT_MEASURED
+        return self._lines([("command", command), ("parent", f"{self._ppid} {name}".rstrip())])
+
+    def _lines(self, facts: Sequence[tuple[str, str]]) -> list[Content]:
+        return [line for name, value in facts for line in _fact(name, value, self.size.width - MARGIN)]
 
     def _state(self, process: Process) -> Content:
         """Return what changes all the time, with the moment that it is of: not the one looked at."""
@@ -398,6 +448,8 @@ class ProcessScreen(TimeKeys, LaidOut):
             number(process.threads),
             ("   memory ", "$muted"),
             memory + swapped,
+            ("   cpu ", "$muted"),
+            NOT_MEASURED if self._cpus is None else f"{percent(self._cpus)} of one",
             ("   state ", "$muted"),
             _STATES.get(process.state, process.state),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 from textual.content import Content
@@ -13,6 +14,7 @@ from ktop.columns import candidates
 from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
+from ktop.order import row_at
 from ktop.pane import START, Column, Pane, Shape, Unit
 from ktop.process import TICK_NS
 from ktop.text import ELLIPSIS, cells, escape, fit
@@ -124,6 +126,14 @@ def of_family(pane: Pane, events: Rows, pid: int, start_ns: int | None = None) -
         own = own & (ticks == start_ns // TICK_NS)
         children = children & (ticks >= start_ns // TICK_NS)
     return take(events, np.flatnonzero(own | children))
+
+
+def last_of(pane: Pane, events: Rows, pid: int) -> dict[str, Any] | None:
+    """Return the newest of ``events`` that began the process ``pid`` itself, where the pane names parents."""
+    if "ppid" not in events:
+        return None
+    own = np.flatnonzero(events[pane.process_key] == pid)
+    return row_at(events, int(own[-1])) if len(own) else None
 
 
 def _figures(pane: Pane, total: Rows, width: int) -> Content:

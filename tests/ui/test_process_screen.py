@@ -21,6 +21,7 @@ from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
 from ktop.ui import process_screen, sections
+from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import PaneSection
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
@@ -253,6 +254,46 @@ async def test_what_is_of_now_says_so_while_another_moment_is_looked_at():
         await k.until(lambda: re.search(r"last seen \d\d:\d\d:\d\d   threads", k.text))
         await k.press("space")
         await k.until(lambda: "now       threads" in k.text)
+
+
+async def test_it_says_what_the_process_uses_of_the_cpus(monkeypatch):
+    monkeypatch.setattr(process_screen, "CPU_NS", 0)
+    spinner = await asyncio.create_subprocess_exec("sh", "-c", "while :; do :; done")
+    try:
+        async with running() as k:
+            k.main.open_process(spinner.pid)
+            await k.until(lambda: "now       threads 1" in k.text)
+
+            def busy() -> bool:
+                k.screen._next = 0.0
+                k.source.tick()
+                found = re.search(r"cpu +([\d.]+)% of one", k.text)
+                return found is not None and float(found[1]) > 1
+
+            await k.until(busy)
+    finally:
+        spinner.kill()
+        await spinner.wait()
+
+
+async def test_what_ended_unseen_has_the_command_and_the_parent_of_its_exec():
+    async with running(Synthetic(recorded=True), ticks=5) as k:
+        events, _ = k.main.bridge.events("execsnoop")
+        shell, child = events["pid"][-2:].tolist()
+        k.main.open_process(child)
+        await k.until(lambda: re.search(rf"command +/usr/bin/df -h *\n *parent +{shell}", k.text))
+        await k.press("p")
+        await k.until(lambda: f"process {shell}" in k.text and re.search(r"parent +9\b", k.text))
+        await k.press("escape")
+        assert k.shows(MainScreen)
+
+
+async def test_p_leads_to_the_parent():
+    async with running(ticks=5) as k:
+        k.main.open_process(os.getpid())
+        await k.until(lambda: re.search(rf"parent +{os.getppid()} \S", k.text))
+        await k.press("p")
+        await k.until(lambda: f"process {os.getppid()}" in k.text and "command" in k.text)
 
 
 async def test_a_kernel_thread_has_no_memory_of_its_own():
