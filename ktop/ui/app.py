@@ -184,6 +184,7 @@ class KtopApp(ThemedApp):
             groups = [("Table", table), ("Time", keys.TIME), ("Panes", keys.PANES), ("ktop", keys.APP)]
         else:
             return
+        groups = [(title, self._worded(bindings)) for title, bindings in groups]
         latest = [self.bridge.history.latest(pane.name) for pane in panes]
         statuses = [frame.status if frame is not None else None for frame in latest]
         self.push_screen(HelpScreen(list(zip(panes, statuses, strict=True)), groups))
@@ -204,7 +205,7 @@ class KtopApp(ThemedApp):
                 )
             table = keys.VIEW if screen is main else []
             shown = main.pane_view.pane if main.pane_view is not None else None
-            for binding in keys.working([*table, *keys.TIME], shown):
+            for binding in self._worded(keys.working([*table, *keys.TIME], shown)):
                 yield SystemCommand(
                     _title(binding), binding.tooltip, lambda key=binding.action: self._act(key, screen)
                 )
@@ -214,7 +215,7 @@ class KtopApp(ThemedApp):
                 "Colours",
                 lambda name=theme.name: setattr(self, "theme", name),
             )
-        for binding in keys.declared(keys.APP):
+        for binding in self._worded(keys.APP):
             if binding.id in {"app.palette", "app.interrupt"}:
                 continue  # it is open; and "quit" stands there once
             yield SystemCommand(
@@ -222,6 +223,10 @@ class KtopApp(ThemedApp):
                 binding.tooltip,
                 lambda key=binding.action: self._act(key, self),
             )
+
+    def _worded(self, bindings: Iterable[BindingType]) -> list[Binding]:
+        """Return ``bindings`` as they are explained for this source."""
+        return keys.worded(bindings, recorded=self.source.identity.recorded)
 
     def _go_to(self, main: MainScreen, number: int) -> None:
         """Show pane ``number``, instead of the process that is looked at."""

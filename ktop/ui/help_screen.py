@@ -13,11 +13,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from ktop.frame import Status
-from ktop.pane import Pane, Unit
+from ktop.pane import Pane, Shape, Unit
 from ktop.text import escape
+from ktop.trend import has_trend
 from ktop.ui import keys
 from ktop.ui.footer import KeyLine
 from ktop.ui.modal import Modal
+from ktop.ui.table.trend import HELP as TREND_HELP
 
 MAX_WIDTH = 110
 TWO_COLUMNS = 90
@@ -120,14 +122,15 @@ class HelpScreen(Modal[None]):
         (first, moving), *rest = self._groups
         table = self._keys(first, moving, room)
         others = [line for title, bindings in rest for line in self._keys(title, bindings, room)]
-        if any(each.id == "view.filter" for each in keys.declared(moving)):
+        has_table = any(each.id == "view.filter" for each in keys.declared(moving))
+        if has_table:
             others += _group("Filter", FILTER_HELP, room)
         # The first group, of the table, is as long as all the others.
         out += _beside(table, others, room) if wide else [*table, *others]
         note = "– was not measured; it is never shown as 0.  Nothing in ktop ends a process."
         out += [Content(), *(Content.styled(line, "$muted") for line in wrap(note, width))]
         for pane, status in self._panes:
-            out += [Content(), *pane_help(pane, status, width)]
+            out += [Content(), *pane_help(pane, status, width, beside_rows=has_table)]
         return out
 
     def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:
@@ -152,8 +155,8 @@ def _beside(left: list[Content], right: list[Content], width: int) -> list[Conte
     ]
 
 
-def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:
-    """Return what the pane answers, what each of its columns means, and its hooks."""
+def pane_help(pane: Pane, status: Status | None, width: int, *, beside_rows: bool) -> list[Content]:
+    """Return what the pane answers, what its columns (and what is ``beside_rows``) mean, and its hooks."""
     out = [Content.assemble((pane.name, "bold $strong"), "  ", (pane.question, "$muted")), Content()]
     shown = [column for column in pane.columns if column.in_table or not column.hidden]
     names = max(len(column.title) for column in shown)
@@ -161,6 +164,8 @@ def pane_help(pane: Pane, status: Status | None, width: int) -> list[Content]:
         unit = UNIT_NAMES.get(column.unit)
         meaning = " ".join(column.help.split()) + (f"  [{unit}]" if unit else "")
         out += _entry(column.title, meaning, names, width)
+    if beside_rows and pane.shape is Shape.TABLE and any(has_trend(column) for column in pane.columns):
+        out += _entry("▁▃▅▇", f"Beside the rows, where there is room.  {TREND_HELP}", names, width)
     if status is not None and (status.hooks or status.refused):
         out += [Content(), Content.styled("Hooks", "bold $strong")]
         for group, variant in status.hooks.items():

@@ -135,6 +135,13 @@ HELP: list[BindingType] = [
     key("G", "edge(1)", "end", "To the end", "help.last"),
 ]
 
+_OF_A_RECORDING = {
+    "app.faster": "Play the recording faster",
+    "app.slower": "Play the recording slower",
+    "time.pause": "Hold the picture, or go back to now; playing goes on meanwhile",
+}
+"""What bindings do there, by id."""
+
 TREE: list[BindingType] = [key("right", "", "open/close", "", "tree.open", display="→ ←", show=True)]
 """The keys of the tree of stacks, as the line at the bottom names them."""
 
@@ -203,6 +210,14 @@ def working(bindings: Iterable[BindingType], pane: Pane | None) -> list[Binding]
     """Return those of ``bindings`` that do something in ``pane``; all of them while there is none."""
     without = idle(pane) if pane is not None else frozenset()
     return [each for each in declared(bindings) if each.id not in without]
+
+
+def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
+    """Return ``bindings`` that say what they do: to what was ``recorded`` some do something else."""
+    return [
+        replace(each, tooltip=_OF_A_RECORDING.get(each.id or "", each.tooltip) if recorded else each.tooltip)
+        for each in declared(bindings)
+    ]
 
 
 def has_totals(pane: Pane) -> bool:

@@ -17,6 +17,7 @@ from ktop.ui.keys import declared, idle
 from ktop.ui.modal import CommandOptions
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
+from ktop.ui.table.trend import HELP as TREND_HELP
 from tests.ui.driven import plain, running
 from tests.ui.synthetic import PANES, Synthetic
 
@@ -197,7 +198,8 @@ async def test_help_on_the_process_screen_has_its_keys_and_the_numbers_of_its_pa
         await k.press("enter", "question_mark")
         assert k.shows(HelpScreen)
         await k.until(lambda: PANES[-1].question in k.text)
-        for binding in declared([*keys.PROCESS[:-9], keys.key("", "", "", "The pane of that number", "")]):
+        number = keys.key("", "", "", "The pane of that number", "")
+        for binding in keys.worded([*keys.PROCESS[:-9], number], recorded=True):
             assert binding.tooltip in k.text
         for pane in PANES:
             known = any(column.name == pane.process_key for column in pane.columns)
@@ -224,6 +226,24 @@ async def test_help_is_without_keys_that_do_nothing_in_the_pane(pane, there, mis
             assert text in keys_shown
         for text in missing:
             assert text not in keys_shown
+
+
+@pytest.mark.parametrize(
+    ("pane", "has"), [("runqlat", True), ("hardirqs", True), ("execsnoop", False), ("profile", False)]
+)
+async def test_the_help_explains_what_stands_beside_the_rows(pane, has):
+    async with running(size=(94, 250), pane=pane) as k:
+        await k.press("question_mark")
+        await k.until(lambda: f"{pane}  " in k.text)
+        text = " ".join(k.text.replace("│", " ").split())
+        assert (f"▁▃▅▇ Beside the rows, where there is room. {TREND_HELP}" in text) is has
+
+
+async def test_on_the_process_screen_there_are_no_rows_to_stand_beside():
+    async with running(Synthetic(recorded=True), size=(94, 400)) as k:
+        await k.press("enter", "question_mark")
+        await k.until(lambda: PANES[0].question in k.text)
+        assert "Beside the rows" not in k.text
 
 
 def test_the_filters_of_the_help_are_filters():
@@ -275,6 +295,16 @@ async def test_a_recording_stays_of_its_interval_however_fast_it_is_played():
         await k.until(lambda: "played 2×  every 1 s" in k.text)
         await k.press("plus", "plus")
         await k.until(lambda: "played 0.5×  every 1 s" in k.text)
+
+
+async def test_of_a_recording_the_keys_are_said_to_change_the_speed():
+    async with running(Synthetic(recorded=True), size=(94, 250)) as k:
+        await k.press("question_mark")
+        await k.until(lambda: "Play the recording faster" in k.text and "Play the recording slower" in k.text)
+        for live in ("Sample more often", "Sample less often", "collecting goes on"):
+            assert live not in k.text
+        commands = {each.title: each.help for each in k.app.get_system_commands(k.main)}
+        assert commands["Faster"] == "Play the recording faster"
 
 
 async def test_the_cost_in_a_recording_is_the_recorders():
