@@ -190,6 +190,8 @@ class Pane:
     """Hook groups that cost too much to be always on: attached when the view asks for them."""
     process_key: str = "pid"
     """The column that names the process; drill-down and per-process totals go by it."""
+    counted: Column | None = None
+    """What totals per process have besides: of how many rows each is."""
 
     @property
     def has_processes(self) -> bool:

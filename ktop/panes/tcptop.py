@@ -131,4 +131,10 @@ PANE = Pane(
     compute=compute,
     chart=Lines("TCP payload and retransmitted segments", (("tx_bytes", "rx_bytes"), ("retrans",))),
     groups=("send", "receive"),
+    counted=Column(
+        "connections",
+        "CONNS",
+        Unit.COUNT,
+        "Connections of the process that sent, received or sent again anything, also those closed meanwhile.",
+    ),
 )

@@ -179,7 +179,7 @@ class KtopApp(ThemedApp):
             table: Sequence[BindingType] = keys.VIEW
             if screen.pane_view is not None:
                 pane = screen.pane_view.pane
-                panes = (pane,)
+                panes = (screen.pane_view.shown_pane,)
                 table = keys.working([*keys.VIEW, *screen.pane_view.moving_keys], pane)
             groups = [("Table", table), ("Time", keys.TIME), ("Panes", keys.PANES), ("ktop", keys.APP)]
         else:

@@ -237,7 +237,7 @@ class PaneView(Vertical, Ground):
             tables = [each.rows for each in frames if len(each)]
             return fold(self.pane, joined(tables), self.pane.key) if tables else {}
         if self._per_process and len(frame):
-            return fold(self._shown_pane, frame.rows, self._shown_pane.key)
+            return totals(self._shown_pane, frame.rows)
         return frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
@@ -321,6 +321,7 @@ class PaneView(Vertical, Ground):
         if any(column.name == old.sort_column for column in self._shown_pane.columns):
             self._table.sort_column, self._table.sort_reversed = old.sort_column, old.sort_reversed
         self.mount(self._table, after=old)
+        self.focus_table()
         old.remove()
         row = old.cursor_row() or {}
         process = {name: row[name] for name in (self.pane.process_key, START) if name in row}
@@ -330,7 +331,6 @@ class PaneView(Vertical, Ground):
         self.draw()
         if process and self._view.follow is None:
             self._table.go_to(**process)
-        self.focus_table()
 
     # -- messages ------------------------------------------------------------
 
@@ -405,7 +405,19 @@ def per_process(pane: Pane) -> Pane:
         if column.name in keep
         or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
     )
+    if pane.counted is not None:
+        place = 1 + max(
+            number for number, column in enumerate(columns) if column.name in {pane.process_key, "comm"}
+        )
+        columns = (*columns[:place], pane.counted, *columns[place:])
     return replace(pane, key=identity, columns=columns)
+
+
+def totals(pane: Pane, rows: Rows) -> Rows:
+    """Return one row for each process; ``pane``: what ``per_process`` made of theirs."""
+    if pane.counted is not None:
+        rows = {**rows, pane.counted.name: np.ones(length(rows), dtype=np.int64)}
+    return fold(pane, rows, pane.key)
 
 
 def joined(tables: Sequence[Rows]) -> Rows:

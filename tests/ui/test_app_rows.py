@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from ktop.frame import Frame
-from ktop.pane import fold, no_derived
+from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
@@ -288,6 +288,23 @@ async def test_totals_keep_the_order_and_the_process_under_the_cursor():
         await k.press("p")
         await k.until(lambda: "DISK" not in k.text)
         assert k.view.sorted_by == "write_bytes"
+
+
+async def test_totals_say_of_how_many_rows_they_are():
+    counted = Column("disks", "DISKS", Unit.COUNT, "Disks that it used.")
+    panes = [replace(pane, counted=counted) if pane.name == "biotop" else pane for pane in PANES]
+    async with running(pane="biotop", panes=panes, size=(200, 50)) as k:
+        rows = k.table.row_count
+        assert "DISKS" not in k.text
+        await k.press("p")
+        await k.until(lambda: "DISKS" in k.text and k.table.row_count)
+        k.view.sort_by("disks")
+        await k.pilot.pause()
+        assert int(k.view._rows_shown["disks"].sum()) == rows
+        # No sample has the column, so that there is nothing to draw of those before.
+        assert k.table.trend.width == 0
+        await k.press("question_mark")
+        await k.until(lambda: "Disks that it used." in k.text)
 
 
 def test_totals_are_of_processes_and_not_of_pids():

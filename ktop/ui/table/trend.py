@@ -43,7 +43,8 @@ class Trend:
         """Show the column ``name`` in ``room`` cells; nothing where these are few, or it is no figure."""
         self._texts.clear()
         room -= len(GAP)
-        shown = room >= LEAST and len(self._frames) > 1
+        # What totals count besides, samples do not have.
+        shown = room >= LEAST and len(self._frames) > 1 and name in self._frames[-1].rows
         if not shown or not has_trend(self._pane.column(name), totals=self._totals):
             self._columns = 0
             return
