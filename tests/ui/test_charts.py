@@ -206,6 +206,20 @@ async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside)
         assert sum(group[0] in first for group in groups) == beside
 
 
+@pytest.mark.parametrize("size", [(78, 9), (198, 16)])
+async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_do(size):
+    groups = (("accesses", "misses", "surplus"), ("hits",), ("dirtied",), ("dirty",))
+    app = OneApp(LinesView(Lines("cache", groups)))
+    async with app.run_test(size=size):
+        app.widget.show([Frame("p", 1, 1.0, {}, host=dict.fromkeys(sum(groups, ()), 1.0))])
+        lines = app.text()
+        assert lines[0].startswith("cache")
+        each = (size[0] - 3) // 2
+        left, right = ([line[x:] for line in lines] for x in (0, each + 3))
+        for beside, names in ((left, ("accesses", "dirtied")), (right, ("hits", "dirty"))):
+            assert all(any(line.startswith(f"{name} 1") for line in beside) for name in names)
+
+
 def test_ages_stand_below_their_columns():
     text = labels(1000.0 + np.arange(61), 1060.0, 61)
     assert text.endswith("now")

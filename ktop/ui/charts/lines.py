@@ -160,15 +160,14 @@ class LinesView(Drawn):
         texts = [written(self._units.get(name, unit), value) for name, value in zip(group, last, strict=True)]
         names = [self._names.get(name, label(name)) for name in group]
         needed = sum(len(name) + len(text) + 1 for name, text in zip(names, texts, strict=True))
-        # Over the chart where there is room, else from the left edge, closer, and at last cut.
-        indent = GUTTER if GUTTER + needed + _GAP * (len(group) - 1) <= width else 0
-        gap = _GAP if indent + needed + _GAP * (len(group) - 1) <= width else 2
-        room = width - indent - sum(len(text) + 1 for text in texts) - gap * (len(group) - 1)
+        # From the left edge, as the titles of all charts; closer where there is little room, and at last cut.
+        gap = _GAP if needed + _GAP * (len(group) - 1) <= width else 2
+        room = width - sum(len(text) + 1 for text in texts) - gap * (len(group) - 1)
         while sum(map(len, names)) > room and max(map(len, names)) > 1:
             longest = max(range(len(names)), key=lambda index: len(names[index]))
             names[longest] = names[longest][:-2] + ELLIPSIS
         legend: Parts = []
         for index, (name, text) in enumerate(zip(names, texts, strict=True)):
-            legend.append((" " * (gap if index else indent) + name + " ", look.style("muted")))
+            legend.append((" " * (gap if index else 0) + name + " ", look.style("muted")))
             legend.append((text, look.style(SERIES[index % len(SERIES)], attributes="bold")))
         return legend
