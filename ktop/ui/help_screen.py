@@ -34,6 +34,17 @@ FILTER_HELP = (
     ("p99_us>=10ms", "numbers compared, also with < <= > =, as 10us, 2M, 50% (or 0.5)"),
     ("!comm:cron", "rows that are not so; all terms must hold"),
 )
+HEADER_HELP = (
+    ("cpu", "share of all CPUs together that is neither idle nor waits for a disk; stolen time is busy"),
+    ("mem", "what is not available to new programs, of all there is"),
+    ("pressure, psi", "share of the last 10 s in which at least one task waited for that"),
+)
+STATUS_HELP = (
+    ("measured", "between the two readings that the figures are of: counts are of that time, not a second"),
+    ("lost", "events that no program saw, or that found no room: so many are missing in the figures"),
+    ("unattributed", "share of what the pane counts that no process can be charged with"),
+    ("ktop", "its own share of one CPU, and its memory; after b also that of its BPF programs"),
+)
 UNIT_NAMES = {
     Unit.COUNT: "count",
     Unit.BYTES: "bytes, 1K = 1,024",
@@ -131,6 +142,9 @@ class HelpScreen(Modal[None]):
         out += [Content(), *(Content.styled(line, "$muted") for line in wrap(note, width))]
         for pane, status in self._panes:
             out += [Content(), *pane_help(pane, status, width, beside_rows=has_table)]
+        out += _group("First lines", HEADER_HELP, width)
+        if has_table:
+            out += _group("Line below the pane", STATUS_HELP, width)
         return out
 
     def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:

@@ -12,7 +12,7 @@ from ktop.filter import parse
 from ktop.ui import keys
 from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
-from ktop.ui.help_screen import FILTER_HELP, HelpScreen
+from ktop.ui.help_screen import FILTER_HELP, HEADER_HELP, STATUS_HELP, HelpScreen
 from ktop.ui.keys import declared, idle
 from ktop.ui.modal import CommandOptions
 from ktop.ui.process_screen import PaneSection, ProcessScreen
@@ -237,6 +237,20 @@ async def test_the_help_explains_what_stands_beside_the_rows(pane, has):
         await k.until(lambda: f"{pane}  " in k.text)
         text = " ".join(k.text.replace("│", " ").split())
         assert (f"▁▃▅▇ Beside the rows, where there is room. {TREND_HELP}" in text) is has
+
+
+async def test_the_help_explains_every_word_of_the_lines_around_a_pane():
+    async with running(size=(80, 24)) as k:
+        lines = k.text.split("\n")
+        words = {word for line in (lines[1], lines[-2].partition("hooks")[0]) for word in line.split()}
+        named = " ".join(name for name, _meaning in (*HEADER_HELP, *STATUS_HELP))
+        known = {"load", "io", "s", "tp_btf", *named.replace(",", "").split()}
+        assert {word for word in words if word.isalpha()} <= known
+        await k.press("question_mark", "end")
+        await k.until(lambda: "Line below the pane" in k.text)
+        await k.press("escape", "enter", "question_mark", "end")
+        await k.until(lambda: "First lines" in k.text)
+        assert "Line below the pane" not in k.text
 
 
 async def test_on_the_process_screen_there_are_no_rows_to_stand_beside():
