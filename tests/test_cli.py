@@ -66,6 +66,8 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("--interval soon", "0.1 to 3600"),
         ("--pid x", "a PID is a number"),
         ("--pid 0", "a PID is a number"),
+        ("--pid 99999999", "a PID is a number from 1 to 4194304, not '99999999'"),
+        ("record", "required: FILE (see"),
         ("--pid 99999999999999999999999999", "a PID is a number"),
         ("--pid ٣", "a PID is a number"),
         ("--pane runqat", "did you mean runqlat"),

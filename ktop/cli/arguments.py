@@ -103,7 +103,8 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
 
     record = command("record", "Append what is sampled to FILE, until -n intervals or ctrl+c.")
     record.add_argument("file", metavar="FILE", type=file)
-    record.add_argument("panes", metavar="PANE", nargs="*", help="what to record (all)")
+    # Without a default argparse would say that it is required.
+    record.add_argument("panes", metavar="PANE", nargs="*", default=SUPPRESS, help="what to record (all)")
     _add_sampling(record)
 
     replay = command("replay", "The application on a recording.")
@@ -150,7 +151,7 @@ def count(text: str) -> int:
 
 def pid(text: str) -> int:
     """Return ``text`` as a process."""
-    return _whole(text, 1, _MAX_PID, "a PID is a number from 1")
+    return _whole(text, 1, _MAX_PID, f"a PID is a number from 1 to {_MAX_PID}")
 
 
 def file(text: str) -> Path:
