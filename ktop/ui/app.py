@@ -43,6 +43,8 @@ class KtopApp(ThemedApp):
     BINDINGS = keys.APP
     COMMANDS = {commands_in_order}  # noqa: RUF012 - as Textual declares it
     ESCAPE_TO_MINIMIZE = False
+    # No key copies a selection, and Textual (8.2.8) fails where one begins on what was removed.
+    ALLOW_SELECT = False
 
     def __init__(  # noqa: PLR0913 - what the command line knows
         self,

@@ -44,11 +44,13 @@ class FilterBar(Horizontal):
         self._before = view.filter
         self._error = ""
         self._counts: tuple[int, int, tuple[str, ...]] | None = None
+        # Held, not queried: while the application ends it goes before the bar does.
+        self._about = Line(id="about")
 
     def compose(self) -> ComposeResult:
         """Compose the mark and what is to be said; the input comes when it is needed."""
         yield Line([("/", "strong bold")], id="slash")
-        yield Line(id="about")
+        yield self._about
 
     async def on_mount(self) -> None:
         """Show a filter given from the start."""
@@ -119,9 +121,8 @@ class FilterBar(Horizontal):
             if ignored:
                 text = f"no column here for {escape(' '.join(ignored))}  {text}"
             style = "warn" if ignored else "muted"
-        line = self.query_one("#about", Line)
-        line.set([(text, style)])
-        line.refresh(layout=True)
+        self._about.set([(text, style)])
+        self._about.refresh(layout=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Apply what is typed."""

@@ -110,3 +110,5 @@ async def running(  # noqa: PLR0913 - what a test may choose
         await driven.tick(ticks)
         await driven.until(lambda: driven.main.has_class("-tiny") or "measured" in driven.main_text)
         yield driven
+        # As users leave: what is still waiting then may meet widgets that are gone already.
+        app.exit()

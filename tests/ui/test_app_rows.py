@@ -290,6 +290,24 @@ async def test_totals_keep_the_order_and_the_process_under_the_cursor():
         assert k.view.sorted_by == "write_bytes"
 
 
+async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
+    async with running(pane="biotop") as k:
+        await k.press("slash", "o", "enter")
+        k.view.toggle_per_process()
+        k.main.set_focus(k.main.query_one(Input))
+        await k.until(lambda: k.view._table.row_count)
+        assert k.keyboard_is_at(Input)
+
+
+async def test_a_filter_says_nothing_any_more_once_its_widgets_are_gone():
+    async with running() as k:
+        await k.press("slash")
+        bar = k.main.query_one(FilterBar)
+        await bar.query("*").remove()
+        bar._say()
+        assert k.app.failure is None
+
+
 async def test_totals_say_of_how_many_rows_they_are():
     counted = Column("disks", "DISKS", Unit.COUNT, "Disks that it used.")
     panes = [replace(pane, counted=counted) if pane.name == "biotop" else pane for pane in PANES]

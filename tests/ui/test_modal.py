@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from ktop.ui.help_screen import HelpScreen
 from ktop.ui.modal import CommandOptions, Options
@@ -60,6 +62,19 @@ async def test_help_closed_before_it_was_laid_out():
         screen = k.screen
         await screen.query("*").remove()
         screen._fill()
+        assert k.app.failure is None
+
+
+async def test_the_mouse_on_what_was_removed_and_is_still_on_the_screen():
+    async with running() as k:
+        await k.press("question_mark")
+        text = k.screen.query_one(Static)
+        await k.until(lambda: text.size.height > 1)
+        x, y = text.region.offset
+        await text.remove()
+        for event in (events.MouseDown, events.MouseMove):
+            k.screen._forward_event(event(None, x, y, 0, 0, 1, False, False, False, x, y))
+        await k.pilot.pause()
         assert k.app.failure is None
 
 
