@@ -20,6 +20,7 @@ from ktop.ui.driver import KtopDriver
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.palette import ThemedApp
 from ktop.ui.theme import THEMES
+from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View, next_interval
 
 SETTLED_S = 3.0
@@ -194,7 +195,7 @@ class KtopApp(ThemedApp):
     def redraw(self) -> None:
         """Draw what the screens in sight show anew."""
         for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
+            if isinstance(screen, TimeKeys):
                 screen.redraw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

@@ -302,6 +302,14 @@ async def test_the_interval_goes_from_a_quarter_second_to_a_minute():
         assert k.source.interval_s == 60
 
 
+async def test_another_interval_is_said_at_once_on_the_process_screen_too():
+    async with running() as k:
+        await k.press("enter")
+        await k.until(lambda: k.shows(ProcessScreen) and "every 1 s" in k.text)
+        await k.press("minus")
+        await k.until(lambda: "every 0.5 s" in k.text)
+
+
 async def test_a_recording_stays_of_its_interval_however_fast_it_is_played():
     async with running(Synthetic(recorded=True)) as k:
         assert "played" not in k.text
