@@ -196,6 +196,15 @@ async def test_last_values_are_never_cut():
         assert "… –" in text, "not measured"
 
 
+@pytest.mark.parametrize(("value", "ends"), [(0.0, ["1", "0"]), (40.0, ["40", "0"])])
+async def test_the_ends_of_an_axis_are_two(value, ends):
+    app = OneApp(LinesView(Lines("x", (("one",),))))
+    async with app.run_test(size=(40, 10)):
+        app.widget.show([Frame("p", 1, 1.0, {}, host={"one": value})])
+        gutter = [line[:7].strip() for line in app.text()[2:-1]]
+        assert [text for text in gutter if text] == ends
+
+
 @pytest.mark.parametrize(("height", "beside"), [(10, 4), (16, 2)])
 async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside):
     groups = (("one",), ("two",), ("three",), ("four",))

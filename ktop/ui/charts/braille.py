@@ -58,7 +58,7 @@ def axis(values: Array, base: float = 10.0, *, from_zero: bool = True) -> tuple[
     rounds as bytes are written.
     """
     finite = values[np.isfinite(values)]
-    if not len(finite):
+    if not finite.any():  # nothing, or nothing but 0
         return 0.0, 1.0
     least, most = float(finite.min()), float(finite.max())
     if from_zero or 0 <= least <= 0.6 * most or most <= 0:
