@@ -443,14 +443,14 @@ class ProcessScreen(TimeKeys, LaidOut):
         swapped = f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
         return Content.assemble(
             ("now       " if now else "last seen ", "$muted"),
-            "" if now else clock(self._seen) + "   ",
+            "" if now else clock(self._seen) + "  ",
             ("threads ", "$muted"),
             number(process.threads),
-            ("   memory ", "$muted"),
+            ("  memory ", "$muted"),
             memory + swapped,
-            ("   cpu ", "$muted"),
+            ("  cpu ", "$muted"),
             NOT_MEASURED if self._cpus is None else f"{percent(self._cpus)} of one",
-            ("   state ", "$muted"),
+            ("  state ", "$muted"),
             _STATES.get(process.state, process.state),
         )
 
