@@ -110,7 +110,7 @@ async def test_hostile_names_change_nothing_but_their_own_cell():
 def test_a_strangers_recording_says_nothing_to_the_terminal_through_the_help():
     hostile = "\x1b]0;pwned\x07\n[bold]\u202e"
     status = Status(hooks={hostile: hostile, "switch": "tp_btf/switch"}, refused={hostile: hostile})
-    lines = pane_help(PANES[0], status, 100)
+    lines = pane_help(PANES[0], status, 100, beside_rows=True)
     assert any("pwned" in line.plain for line in lines)
     assert all(line.plain.isprintable() for line in lines)
 
