@@ -127,11 +127,15 @@ class PaneView(Vertical, Ground):
         self._bridge.unwatch(self)
 
     def on_arrived(self, _event: Arrived) -> None:
-        """Draw the newest Frame, unless all up to the moment that is held were drawn."""
+        """Draw the newest Frame; once all up to the moment that is held were drawn, only their ages."""
         if self._drawn_at < self._view.until:
             self.draw()
-        else:
-            self._draw_status(self._frame())
+            return
+        if self._chart is not None:
+            self._chart.age(self._bridge.now)
+        if self.pane.shape is Shape.TABLE:
+            self._table.age(self._bridge.now)
+        self._draw_status(self._frame())
 
     # -- drawing -------------------------------------------------------------
 

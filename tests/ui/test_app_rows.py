@@ -37,6 +37,18 @@ async def test_pause_holds_the_view_and_collecting_goes_on():
         assert k.app.view.live
 
 
+@pytest.mark.parametrize("pane", ["runqlat", "cachestat", "hardirqs", "execsnoop", "profile"])
+async def test_what_is_held_grows_older_on_every_axis(pane):
+    async with running(size=(200, 50), pane=pane) as k:
+        await k.press("space")
+        await k.tick(60)
+        await k.tick()
+        seen = k.main_text
+        k.view.draw()
+        await k.pilot.pause()
+        assert k.main_text == seen
+
+
 async def test_what_is_held_outlasts_the_history():
     async with running() as k:
         await k.press("space")

@@ -106,6 +106,11 @@ class ChartArea(Container, Ground):
                 self._strip.merge = self._main.merge
                 self._strip.show(recent)
 
+    def age(self, now: float) -> None:
+        """Count ages from ``now``; all else stays as it was drawn."""
+        if isinstance(self._pane.chart, Heatmap | Lines) and self._main is not None:
+            self._main.age(now)
+
     def on_heatmap_view_zoomed(self) -> None:
         """Have the strip below show the same columns."""
         if self._strip is not None:

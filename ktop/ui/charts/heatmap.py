@@ -88,6 +88,11 @@ class HeatmapView(Drawn, can_focus=True):
         if self.has_focus and self._cursor is None:
             self.action_move(0, 0)
 
+    def age(self, now: float) -> None:
+        """Count ages back from ``now``."""
+        self._now = now
+        self.redraw()
+
     @property
     def map_rows(self) -> int:
         """Lines of the map itself, between the title and the time axis."""

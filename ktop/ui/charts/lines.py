@@ -56,6 +56,11 @@ class LinesView(Drawn):
         self._frames, self._now = frames, now
         self.redraw()
 
+    def age(self, now: float) -> None:
+        """Count ages back from ``now``."""
+        self._now = now
+        self.redraw()
+
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title, the charts row by row, and the time axis."""
         self._rows_before, self._kept = self._kept, {}

@@ -113,6 +113,13 @@ class FrameTable(Scrolled, can_focus=True):
         self._rows = rows
         self._sort()
 
+    def age(self, now: float) -> None:
+        """Count the ages above the trend from ``now``; the rows stay."""
+        before = self.drawn()
+        self.trend.age(now)
+        self._header = None
+        self.refresh_changed(before)
+
     @property
     def row_count(self) -> int:
         """How many rows there are."""

@@ -39,6 +39,10 @@ class Trend:
         """Show ``frames``, oldest first, ages from ``now``; ``totals``: a row is several of theirs."""
         self._frames, self._now, self._totals = frames[-MOST_FRAMES:], now, totals
 
+    def age(self, now: float) -> None:
+        """Count ages from ``now``."""
+        self._now = now
+
     def fit(self, name: str, room: int) -> None:
         """Show the column ``name`` in ``room`` cells; nothing where these are few, or it is no figure."""
         self._texts.clear()
