@@ -1,4 +1,4 @@
-"""The terminal driver: leaves at once when the terminal dies, on SIGHUP, SIGTERM and SIGQUIT.
+"""The terminal driver: leaves at once when the terminal dies, and on signals.
 
 Textual's own driver polls a dead terminal for ever, or shows a traceback on
 it; and when nobody reads the terminal any more its write queue fills up and
@@ -20,8 +20,11 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+from ktop.ui.escape_key import ESCAPE, EscapeKeys
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -84,7 +87,8 @@ class KtopDriver(LinuxDriver):
         self._stopped = False
         """Whether the terminal was given back until we go on."""
         self._wake_read, self._wake_write = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        # SIGINT: ctrl+c is a key, but pressed once more it finds the terminal given back, and is a signal.
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._on_signal)
 
@@ -107,7 +111,12 @@ class KtopDriver(LinuxDriver):
         if not at_once:
             # A closed loop: the application has ended already, and only the kernel side is being taken down.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
+                self._loop.call_soon_threadsafe(self._exit, code)
+
+    def _exit(self, code: int) -> None:
+        """Have the application end with ``code``, unless it is ending anyway."""
+        if not self._app._exit:  # noqa: SLF001 - it tells nobody else
+            self._app.exit(return_code=code)
 
     def _force(self, code: int) -> None:
         """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
@@ -180,30 +189,36 @@ class KtopDriver(LinuxDriver):
 
     def _read_keys(self) -> bool:
         """Turn input into events; return whether we were told to stop (else the terminal hung up)."""
-        parser = XTermParser(self._debug)
+        parser, escapes = XTermParser(self._debug), EscapeKeys()
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN | select.POLLHUP | select.POLLERR)
         poll.register(self._wake_read, select.POLLIN)
         while not self.exit_event.is_set():
             # Only the beginning of an escape sequence is waited for with an eye on the clock.
-            pending = parser._timeout_time is not None  # noqa: SLF001 - it tells nobody else
-            for fileno, happened in poll.poll(int(POLL_S * 1000) if pending else None):
+            pending = escapes.waiting or parser._timeout_time is not None  # noqa: SLF001 - it tells nobody else
+            ready = poll.poll(int(POLL_S * 1000) if pending else None)
+            for fileno, happened in ready:
                 if fileno == self._wake_read:
                     continue
                 data = os.read(self.fileno, 4096)
                 if not data:
                     return not self.input_tty and not happened & select.POLLHUP
-                parser = self._fed(parser, decode(data))
+                for piece in escapes.pieces(decode(data)):
+                    parser = self._fed(parser, piece)
+            for piece in () if ready else escapes.nothing_came():
+                parser = self._fed(parser, piece)
             for event in parser.tick():
                 self.process_message(event)
         return True
 
     def _fed(self, parser: XTermParser, text: str) -> XTermParser:
         """Turn ``text`` into events; return the parser to go on with: what it stumbles over is dropped."""
+        if text == ESCAPE:
+            self.process_message(events.Key("escape", ESCAPE))
+            return parser
         try:
-            # Half a character is no text yet, which the parser would take for the end.
-            for event in parser.feed(text) if text else ():
+            for event in parser.feed(text):
                 self.process_message(event)
         except (ValueError, OverflowError):
             # Textual (8.2.8) on what only looks like a key, "ESC [ : S" for one.

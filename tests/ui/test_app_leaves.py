@@ -36,6 +36,13 @@ def stop(self):
     os.kill(os.getpid(), signal.{})
 Synthetic.stop = stop
 """
+SIGNALLED_WHILE_CLOSING = """
+import os, signal
+from ktop.ui.app import KtopApp
+def closed(self):
+    os.kill(os.getpid(), signal.SIGTERM)
+KtopApp.on_unmount = closed
+"""
 DRAWS_WHILE_CLOSING = """
 from ktop.ui.app import KtopApp
 def closed(self):
@@ -142,6 +149,14 @@ def terminal() -> Iterator[Terminal]:
         yield terminal
 
 
+def test_by_a_key_that_comes_together_with_escape(terminal):
+    """As over a slow line: not a key with Alt."""
+    os.write(terminal.end, b"?")
+    terminal.until(b"All keys")
+    os.write(terminal.end, b"\x1bq")
+    assert terminal.leaves() == 0
+
+
 @pytest.mark.parametrize("key", [b"q", b"\x03", b"\x11"], ids=["q", "ctrl+c", "ctrl+q"])
 def test_by_key(terminal, key):
     os.write(terminal.end, key)
@@ -150,7 +165,7 @@ def test_by_key(terminal, key):
     assert termios.tcgetattr(terminal.end) == terminal.modes
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
 def test_by_signal_with_the_terminal_clean(terminal, number):
     os.kill(terminal.pid, number)
     assert terminal.leaves() == 128 + number
@@ -159,10 +174,17 @@ def test_by_signal_with_the_terminal_clean(terminal, number):
     assert termios.tcgetattr(terminal.end) == terminal.modes
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_while_the_kernel_side_is_taken_down_changes_nothing(name):
     with running(SIGNALLED_WHILE_STOPPING.format(name)) as terminal:
         os.write(terminal.end, b"q")
+        assert terminal.leaves() == 0
+        assert b"Traceback" not in terminal.output
+
+
+def test_a_signal_while_the_application_ends_changes_nothing():
+    with running(SIGNALLED_WHILE_CLOSING) as terminal:
+        os.write(terminal.end, b"\x03")
         assert terminal.leaves() == 0
         assert b"Traceback" not in terminal.output
 
