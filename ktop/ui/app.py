@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -112,6 +113,8 @@ class KtopApp(ThemedApp):
         finally:
             self.bridge.close()
             self.source.stop()
+            # The interpreter gives signals their defaults back while it ends: ctrl+c once more would kill it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def on_unmount(self) -> None:
         """Take no more Frames."""

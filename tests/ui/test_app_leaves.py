@@ -43,6 +43,13 @@ def closed(self):
     os.kill(os.getpid(), signal.SIGTERM)
 KtopApp.on_unmount = closed
 """
+INTERRUPTED_AT_THE_VERY_END = """
+import os, signal
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+last = Last()
+"""
 DRAWS_WHILE_CLOSING = """
 from ktop.ui.app import KtopApp
 def closed(self):
@@ -187,6 +194,12 @@ def test_a_signal_while_the_application_ends_changes_nothing():
         os.write(terminal.end, b"\x03")
         assert terminal.leaves() == 0
         assert b"Traceback" not in terminal.output
+
+
+def test_an_interrupt_while_the_interpreter_ends_changes_nothing():
+    with running(INTERRUPTED_AT_THE_VERY_END) as terminal:
+        os.write(terminal.end, b"\x03")
+        assert terminal.leaves() == 0
 
 
 def test_a_signal_ignored_before_still_is():
