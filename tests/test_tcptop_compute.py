@@ -51,9 +51,15 @@ def sums(previous: Reading, current: Reading) -> tuple[int, int, int]:
     return int(rows["tx_bytes"].sum()), int(rows["rx_bytes"].sum()), int(rows["retrans"].sum())
 
 
+def test_who_only_receives_is_among_the_first():
+    rows = PANE.derive({"tx_bytes": np.array([5, 0], "u8"), "rx_bytes": np.array([1, 9], "u8")})
+    assert rows["bytes"].tolist() == [6, 9]
+    assert PANE.sort == "bytes"
+
+
 def test_nothing_happened():
     sample = compute(reading(), reading(), FACTS)
-    assert {column.name for column in PANE.columns} == set(sample.rows)
+    assert {column.name for column in PANE.columns} == {*sample.rows, "bytes"}
     assert all(len(column) == 0 for column in sample.rows.values())
     assert sample.unattributed_ratio is None
     assert sample.host == {"tx_bytes": 0, "rx_bytes": 0, "retrans": 0}

@@ -41,6 +41,12 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
 
 
+def derive(rows: dict[str, Array]) -> dict[str, Array]:
+    """Add what was sent and received together: who only receives is no less of an answer."""
+    rows["bytes"] = rows["tx_bytes"] + rows["rx_bytes"]
+    return rows
+
+
 def _address(words: Array) -> Array:
     """Return addresses (connections, 4 words in network order) as V16."""
     return np.ascontiguousarray(words).view("V16").reshape(len(words))
@@ -80,11 +86,19 @@ PANE = Pane(
         Column(
             "comm", "COMMAND", Unit.TEXT, "Name of that process when it first sent or received.", Fold.LAST
         ),
-        Column("family", "IP", Unit.NUMBER, "4 or 6; IPv4 in an IPv6 socket is 4.", Fold.LAST, width=2),
-        Column("laddr", "LOCAL", Unit.ADDRESS, "Address at this end.", Fold.LAST),
-        Column("lport", "PORT", Unit.NUMBER, "Port at this end.", Fold.LAST, width=5),
+        Column(
+            "family",
+            "IP",
+            Unit.NUMBER,
+            "4 or 6; IPv4 in an IPv6 socket is 4.",
+            Fold.LAST,
+            width=2,
+            from_width=110,
+        ),
+        Column("laddr", "LOCAL", Unit.ADDRESS, "Address at this end.", Fold.LAST, from_width=100),
+        Column("lport", "LPORT", Unit.NUMBER, "Port at this end.", Fold.LAST, width=5),
         Column("raddr", "REMOTE", Unit.ADDRESS, "Address of the peer.", Fold.LAST),
-        Column("rport", "PORT", Unit.NUMBER, "Port of the peer.", Fold.LAST, width=5),
+        Column("rport", "RPORT", Unit.NUMBER, "Port of the peer.", Fold.LAST, width=5),
         Column(
             "tx_bytes",
             "SENT",
@@ -114,6 +128,7 @@ PANE = Pane(
             "Segments sent again, of connection requests too; answers to those (SYN-ACK) are not among them.",
             alarm=True,
         ),
+        Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),
@@ -127,8 +142,9 @@ PANE = Pane(
         ),
     ),
     key=("cookie",),
-    sort="tx_bytes",
+    sort="bytes",
     compute=compute,
+    derive=derive,
     chart=Lines("TCP payload and retransmitted segments", (("tx_bytes", "rx_bytes"), ("retrans",))),
     groups=("send", "receive"),
     counted=Column(
