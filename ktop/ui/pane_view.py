@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -15,9 +12,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ktop.format import NOT_MEASURED, count
-from ktop.frame import Array, Frame, Rows, Status, length, take
-from ktop.pane import START, Fold, Pane, RowHistogram, Shape, Unit, fold
+from ktop.frame import Frame, Rows, Status, length, take
+from ktop.pane import START, Pane, RowHistogram, Shape, fold
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
@@ -26,6 +22,7 @@ from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
 from ktop.ui.keys import has_totals
 from ktop.ui.line import Line
+from ktop.ui.pane_rows import joined, not_measured, number, on_demand, per_process, totals, why_empty
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
 from ktop.ui.view import View
@@ -196,7 +193,7 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is not Shape.STACKS:
             if frame is not None and frame.status.unavailable and not total:
                 rows = not_measured(self._shown_pane)
-            self._table.empty_text = _why_empty(frame, total, waiting=self._view.live or not self._bridge.now)
+            self._table.empty_text = why_empty(frame, total, waiting=self._view.live or not self._bridge.now)
             if self.pane.shape is Shape.TABLE:
                 history = self._bridge.history
                 frames = history.at_hand(self.pane.name, self._view.until) if total else ()
@@ -263,7 +260,7 @@ class PaneView(Vertical, Ground):
         """The process under the cursor; None where there is none."""
         if self.pane.shape is Shape.STACKS:
             return self._table.cursor.pid if self._table.cursor is not None else None
-        return _number(self._table.cursor_row(), self.pane.process_key)
+        return number(self._table.cursor_row(), self.pane.process_key)
 
     @property
     def shown_pane(self) -> Pane:
@@ -341,9 +338,9 @@ class PaneView(Vertical, Ground):
     def on_frame_table_selected(self, event: FrameTable.Selected) -> None:
         """Open the process of the row."""
         event.stop()
-        pid = _number(event.row, self.pane.process_key)
+        pid = number(event.row, self.pane.process_key)
         if pid is not None:
-            self.post_message(self.Opened(pid, _number(event.row, START)))
+            self.post_message(self.Opened(pid, number(event.row, START)))
 
     def on_frame_table_awaited(self, event: FrameTable.Awaited) -> None:
         """Open the process that is followed."""
@@ -366,80 +363,3 @@ class PaneView(Vertical, Ground):
     def on_heatmap_view_left(self) -> None:
         """Take the keyboard back."""
         self.focus_table()
-
-
-def _number(row: Mapping[str, Any] | None, column: str) -> int | None:
-    """Return a PID or the start of a process; None where there is none, or 0: nobody can be charged."""
-    value = row.get(column) if row is not None else None
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return int(value) or None
-
-
-def _why_empty(frame: Frame | None, total: int, *, waiting: bool) -> str:
-    """Return what is said where there are no rows."""
-    if frame is None:
-        return "waiting for the first sample" if waiting else "no sample of this moment"
-    return "no row matches the filter" if total else "nothing in this interval"
-
-
-def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
-    """Return what is said of each hook group that runs on demand, as long as it runs.
-
-    That it slows every system call of the host must not be forgotten.  How many
-    rows it gave is counted in ``frame`` and in all ``rows`` shown at that moment.
-    """
-    notes = []
-    for column in pane.columns:
-        if column.on_demand and column.on_demand in frame.status.hooks:
-            came, kept = (int(np.count_nonzero(each.get(column.name, ()))) for each in (frame.rows, rows))
-            notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.3g} s, {count(kept)} kept")
-    return notes
-
-
-def per_process(pane: Pane) -> Pane:
-    """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
-    # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
-    identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
-    keep = {*identity, "comm"}
-    parts = {name for name in pane.key if name not in keep}
-    columns = tuple(
-        column
-        for column in pane.columns
-        if column.name in keep
-        or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
-    )
-    if pane.counted is not None:
-        place = 1 + max(
-            number for number, column in enumerate(columns) if column.name in {pane.process_key, "comm"}
-        )
-        columns = (*columns[:place], pane.counted, *columns[place:])
-    return replace(pane, key=identity, columns=columns)
-
-
-def totals(pane: Pane, rows: Rows) -> Rows:
-    """Return one row for each process; ``pane``: what ``per_process`` made of theirs."""
-    if pane.counted is not None:
-        rows = {**rows, pane.counted.name: np.ones(length(rows), dtype=np.int64)}
-    return fold(pane, rows, pane.key)
-
-
-def joined(tables: Sequence[Rows]) -> Rows:
-    """Return the rows of ``tables`` below each other, in the columns that all of them have."""
-    common = [name for name in tables[0] if all(name in table for table in tables)]
-    return {name: np.concatenate([table[name] for table in tables]) for name in common}
-
-
-def not_measured(pane: Pane) -> Rows:
-    """Return one row of which nothing was measured."""
-    rows: dict[str, Array] = {}
-    for column in pane.columns:
-        if column.hidden or column.unit in {Unit.HISTOGRAM, Unit.BY_CPU, Unit.STACK}:
-            continue
-        if column.unit is Unit.TEXT:
-            rows[column.name] = np.array([NOT_MEASURED.encode()], dtype="S16")
-        elif column.unit in {Unit.ARGS, Unit.ADDRESS}:
-            rows[column.name] = np.array([None], dtype=object)
-        else:
-            rows[column.name] = np.array([np.nan])
-    return rows

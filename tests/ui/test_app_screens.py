@@ -325,7 +325,7 @@ async def test_of_a_recording_the_keys_are_said_to_change_the_speed():
         await k.until(lambda: "Play the recording faster" in k.text and "Play the recording slower" in k.text)
         for live in ("Sample more often", "Sample less often", "collecting goes on"):
             assert live not in k.text
-        commands = {each.title: each.help for each in k.app.get_system_commands(k.main)}
+        commands = {each.title: each.help for each in k.app.get_system_commands(k.screen)}
         assert commands["Faster"] == "Play the recording faster"
 
 

@@ -37,10 +37,8 @@ def test_a_sequence_that_comes_in_two_is_none_of_the_key():
     assert taken("\x1b", "[A") == ["\x1b[A"]
     assert taken("\x1b", "2") == [ESCAPE, "2"]
     keys = EscapeKeys()
-    assert list(keys.pieces("j\x1b")) == ["j"]
-    assert keys.waiting
-    assert list(keys.nothing_came()) == [ESCAPE]
-    assert not keys.waiting
+    assert (list(keys.pieces("j\x1b")), keys.waiting) == (["j"], True)
+    assert (list(keys.nothing_came()), keys.waiting) == ([ESCAPE], False)
     assert list(keys.pieces("[")) == ["["]
 
 
