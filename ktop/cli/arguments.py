@@ -9,10 +9,12 @@ import math
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ktop.cli.moment import moment
 from ktop.cli.options import Options, UsageError
+
+if TYPE_CHECKING:
+    from ktop.cli.moment import Moment
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 3600.0
 _MAX_PID = 1 << 22
@@ -152,6 +154,13 @@ def count(text: str) -> int:
 def pid(text: str) -> int:
     """Return ``text`` as a process."""
     return _whole(text, 1, _MAX_PID, f"a PID is a number from 1 to {_MAX_PID}")
+
+
+def moment(text: str) -> Moment:
+    """Return ``text`` as a moment of a recording."""
+    from ktop.cli.moment import moment as typed  # late: calendars are for those who ask for one
+
+    return typed(text)
 
 
 def file(text: str) -> Path:

@@ -69,7 +69,7 @@ def percentiles(counts: Array, bounds: Array, longest: Array, q: float | Sequenc
 
     Some values have no row: the slot of the largest shows how far they go at least.
     """
-    return np.minimum(percentile(counts, bounds, q), np.maximum(longest, bounds[highest(counts)]))
+    return percentile(counts, bounds, q, np.maximum(longest, bounds[highest(counts)]))
 
 
 def numbers(frames: Sequence[Frame], merge: int) -> Array:
