@@ -26,6 +26,14 @@ def histograms(draw):
     return bounds, draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 10**9), fill=st.just(0)))
 
 
+def test_the_percentiles_of_a_single_wait_are_that_wait():
+    """As in the row of its process, which has its length."""
+    counts = np.zeros((1, len(LOG2) - 1))
+    counts[0, 10] = 1
+    wait = np.array([LOG2[10] * 1.9])
+    assert bins.percentiles(counts, LOG2, wait, [0.5, 0.99]).ravel().tolist() == [*wait, *wait]
+
+
 @given(histograms(), st.integers(1, 60))
 def test_every_count_is_in_exactly_one_distinct_band(histogram, rows):
     bounds, counts = histogram

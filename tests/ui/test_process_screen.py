@@ -20,7 +20,7 @@ from ktop.format import clock, count
 from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
-from ktop.ui import process_screen, sections
+from ktop.ui import process_screen, sections, who
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import PaneSection
 from tests.ui.driven import running
@@ -204,7 +204,7 @@ async def test_totals_per_process_know_their_process_too():
         await k.press("p")
         await k.until(lambda: "per process" in k.text and k.table.row_count)
         await k.press("enter")
-        assert k.screen._start_ns == OLD
+        assert k.screen._who.start_ns == OLD
 
 
 async def test_who_runs_under_the_pid_now_is_not_taken_for_the_one_of_the_row():
@@ -257,7 +257,7 @@ async def test_what_is_of_now_says_so_while_another_moment_is_looked_at():
 
 
 async def test_it_says_what_the_process_uses_of_the_cpus(monkeypatch):
-    monkeypatch.setattr(process_screen, "CPU_NS", 0)
+    monkeypatch.setattr(who, "CPU_NS", 0)
     spinner = await asyncio.create_subprocess_exec("sh", "-c", "while :; do :; done")
     try:
         async with running(size=(80, 24)) as k:

@@ -1,0 +1,190 @@
+"""Who a process is: from /proc while it runs, else as far as panes have seen it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+from textual.content import Content
+
+from ktop.format import NOT_MEASURED, args, clock, duration, number, percent, size
+from ktop.pane import START
+from ktop.process import Process, read
+from ktop.text import ELLIPSIS, escape, visible
+
+FACT_LINES = 3
+CPU_NS = 500_000_000
+"""What it uses of the CPUs is measured over as long at least: /proc counts in ticks of 10 ms."""
+_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "waiting, not interruptible",
+    "T": "stopped",
+    "t": "traced",
+    "Z": "ended",
+    "X": "ended",
+    "I": "idle",
+}
+
+
+class Found(NamedTuple):
+    """What can be found of a process at one moment."""
+
+    process: Process | None
+    """Whoever has its PID."""
+    begun: dict[str, Any] | None
+    """The last exec of it that was seen: what there is of one that ended at once."""
+    starter: Process | None
+    """Who started that, while it runs."""
+
+
+def find(process: Process | None, begun: dict[str, Any] | None, *, recorded: bool) -> Found:
+    """Return ``process`` and ``begun``, and who started it: of now, unless all this was ``recorded``."""
+    starter = read(int(begun["ppid"])) if begun is not None and not recorded else None
+    # Who has that PID now, and began later, never started it.
+    did = starter is not None and begun is not None and starter.start_ns <= begun.get(START, 0)
+    return Found(process, begun, starter if did else None)
+
+
+class Who:
+    """What is known of one process; it stays when the process ends."""
+
+    def __init__(self, start_ns: int | None, *, recorded: bool) -> None:
+        """Know at most when it started (ns since boot)."""
+        self.start_ns = start_ns
+        self.process: Process | None = None
+        """As it was last read."""
+        self.ended: float | None = None
+        """When it was found to have ended (Unix time)."""
+        self.comm = b"?"
+        self._recorded = recorded
+        self._read_at = 0.0
+        """When ``process`` was read (Unix time)."""
+        self._before: Process | None = None
+        """An earlier reading, from which on its CPU time is counted."""
+        self._cpus: float | None = None
+        """How many CPUs it kept busy between the last two of those."""
+        self._begun: dict[str, Any] | None = None
+        self._starter: Process | None = None
+        self._sampled = 0.0
+        """When a pane last saw it, as far as has been looked at; 0: none did."""
+
+    def take(self, found: Found, sampled: float, comm: bytes, *, seen: bool) -> None:
+        """Take what was ``found``, and the name that panes have; ``seen``: whether any has it at all."""
+        _, self._begun, self._starter = found
+        self._follow(found.process, seen=seen)
+        self._sampled = max(sampled, self._sampled)
+        self.comm = self.process.comm if self.process is not None else comm
+
+    def _follow(self, process: Process | None, *, seen: bool) -> None:
+        """Keep who it is; the process has ended when it is gone or its PID is another's.
+
+        One that is not there, and was not ``seen`` by any pane either, there never was.
+        """
+        if self._recorded:
+            return
+        start_ns = self.process.start_ns if self.process is not None else self.start_ns
+        if process is None:
+            over = seen or start_ns is not None
+        else:
+            over = process.state in "ZX" or not (start_ns is None or process.began_at(start_ns))
+            if not over:
+                self.process, self._read_at = process, time.time()
+                self._count_cpus(process)
+        if over and self.ended is None:
+            self.ended = time.time()
+
+    def _count_cpus(self, process: Process) -> None:
+        """Keep what it uses of the CPUs, measured from an earlier reading."""
+        if self._before is None:
+            self._before = process
+        elif process.read_ns - self._before.read_ns >= CPU_NS:
+            self._cpus, self._before = process.cpus_since(self._before), process
+
+    @property
+    def parent(self) -> tuple[int, int | None]:
+        """Return the PID of its parent, 0 where nobody knows, and when that started, if that is known."""
+        if self.process is not None:
+            ppid = self.process.ppid
+        else:
+            ppid = int(self._begun["ppid"]) if self._begun is not None else 0
+        # Whose parent ended has another one now.
+        starter = self._starter if self._starter is not None and self._starter.pid == ppid else None
+        return ppid, starter.start_ns if starter is not None else None
+
+    def lines(self, now: float, width: int, *, live: bool) -> list[Content]:
+        """Return who it is, as far as it is known.
+
+        ``now``: the moment looked at (Unix time); ``live``: whether that is the present.
+        """
+        process = self.process
+        if process is None:
+            return [Content.styled(self._why_unknown(), "$muted"), *_lines(self._as_begun(), width)]
+        age = now - process.started
+        parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
+        facts = [
+            (
+                "command",
+                args(process.argv) if process.argv else f"[{visible(process.comm)}], a kernel thread",
+            ),
+            ("user", f"{escape(process.user)} ({process.uid})"),
+            ("parent", parent),
+            ("cgroup", escape(process.cgroup)),
+        ]
+        if process.container:
+            facts.append(("container", process.container))
+        ago = f", {duration(age).strip()} ago" if age > 0 else ""
+        facts.append(("started", clock(process.started) + ago))
+        if self.ended is not None:
+            facts.append(("ended", f"by {clock(self.ended)}"))
+        return [*_lines(facts, width), self._state(process, live=live)]
+
+    def _why_unknown(self) -> str:
+        """Return why nobody can say who the process is."""
+        if self._recorded:
+            unknown = "user and memory" if self._begun is not None else "command line, user and memory"
+            return f"A recording keeps what the panes saw of it, not its {unknown}."
+        if self.ended is None:
+            return "There is no process of this PID, and no pane has seen one."
+        last = f" It was last seen at {clock(self._sampled)}." if self._sampled else ""
+        return "It ended before it could be looked at." + last
+
+    def _as_begun(self) -> list[tuple[str, str]]:
+        """Return who it was when it was started, as far as that was seen."""
+        begun = self._begun
+        if begun is None:
+            return []
+        name = visible(self._starter.comm) if self._starter is not None else ""
+        command = args(begun["argv"]) if begun["argv"] else NOT_MEASURED
+        return [("command", command), ("parent", f"{int(begun['ppid'])} {name}".rstrip())]
+
+    def _state(self, process: Process, *, live: bool) -> Content:
+        """Return what changes all the time, with the moment that it is of: not the one looked at."""
+        now = self.ended is None and live
+        memory = NOT_MEASURED if process.rss_bytes is None else size(process.rss_bytes)
+        swapped = f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
+        return Content.assemble(
+            ("now       " if now else "last seen ", "$muted"),
+            "" if now else clock(self._read_at) + "  ",
+            ("threads ", "$muted"),
+            number(process.threads),
+            ("  memory ", "$muted"),
+            memory + swapped,
+            ("  cpu ", "$muted"),
+            NOT_MEASURED if self._cpus is None else f"{percent(self._cpus)} of one",
+            ("  state ", "$muted"),
+            _STATES.get(process.state, process.state),
+        )
+
+
+def _lines(facts: Sequence[tuple[str, str]], width: int) -> list[Content]:
+    return [line for name, value in facts for line in _fact(name, value, width)]
+
+
+def _fact(name: str, value: str, width: int) -> list[Content]:
+    """Return ``name`` in its column and ``value`` beside it, in FACT_LINES lines at most."""
+    lines = wrap(value, max(width - 10, 20), max_lines=FACT_LINES, placeholder=" " + ELLIPSIS) or [""]
+    names = [f"{name:<10}", *[" " * 10] * (len(lines) - 1)]
+    return [Content.assemble((left, "$muted"), line) for left, line in zip(names, lines, strict=True)]
