@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
+import pytest
+from rich.segment import Segment
 from textual.app import App, ComposeResult
 from textual.geometry import Region
+from textual.strip import Strip
 
+from ktop.ui.drawn import Finished
 from ktop.ui.line import Line
 from ktop.ui.palette import ThemedApp
 
@@ -24,3 +30,27 @@ async def test_a_place_larger_than_the_widget_was_told_of_is_filled():
         strips = line.render_lines(Region(2, 0, 23, 2))
         assert [strip.text for strip in strips] == ["rds".ljust(23), " " * 23]
         assert [strip.text for strip in line.render_lines(Region(2, 0, 3, 1))] == ["rds"]
+
+
+@pytest.mark.parametrize(("kind", "found"), [(Strip, True), (Finished, False)])
+def test_a_line_that_nobody_needs_goes_without_the_collector(kind, found):
+    """Textual's own does not: it can go back to that when it does."""
+
+    def there() -> int:
+        return sum(type(each) is kind for each in gc.get_objects())
+
+    gc.disable()
+    try:
+        before = there()
+        line = kind([Segment("abc")], 3)
+        assert list(line.divide([3])) == [line]
+        del line
+        assert (there() > before) is found
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("cuts", [[3], [1, 3], [2], [3, 9], [9], []])
+def test_a_line_is_divided_as_textual_divides(cuts):
+    segments = [Segment("ab"), Segment("c")]
+    assert list(Finished(segments, 3).divide(cuts)) == list(Strip(segments, 3).divide(cuts))
