@@ -9,6 +9,7 @@ import platform
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 # What nohup starts, or a shell's job in the background, ignores some of these, and so would all that tests
 # start: ktop leaves it at that.
-_DEFAULTS = {
+_DEFAULTS: dict[int, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGQUIT: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,

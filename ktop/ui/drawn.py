@@ -75,7 +75,7 @@ class Drawn(Bare):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
         """Draw nothing yet."""
         super().__init__(id=id)
-        self._drawn: list[Parts] = []
+        self._drawn: list[Parts | Strip] = []
         self._lines: list[Strip] = []
         """As ``_drawn``, on the widget's ground and as wide and high as it is."""
         self._ground = Style.null()
@@ -84,12 +84,21 @@ class Drawn(Bare):
         self._edges = ("", "")
         self._on_ground: dict[Style | None, Style] = {}
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+    def draw(self, look: Palette, width: int, height: int) -> Sequence[Parts | Strip]:
         """Return the lines of the content, at most ``height``; they are cut or padded to ``width``.
 
-        Where they leave the colours open, they get the widget's own.
+        Where they leave the colours open, they get the widget's own.  Strips are
+        finished: as wide as the widget, on its ``ground``; those that are the same
+        object have not changed.
         """
         raise NotImplementedError
+
+    def ground(self, style: Style | None) -> Style:
+        """Return ``style`` on the widget's ground: the same object for the same style."""
+        whole = self._on_ground.get(style)
+        if whole is None:
+            whole = self._on_ground[style] = self._ground + style
+        return whole
 
     def redraw(self) -> None:
         """Draw again, when there is a place to draw to; the screen is told of what differs."""
@@ -108,29 +117,27 @@ class Drawn(Bare):
             self._on_ground.clear()
             self._drawn, self._lines = [], []
         inner = width - sum(map(len, self._edges))
-        drawn = self.draw(palette(self.app), inner, height)[:height]
+        drawn = list(self.draw(palette(self.app), inner, height))[:height]
         # What is missing below is blank.
         drawn += [[]] * (height - len(drawn))
         before, old = self._drawn, self._lines
-        same = [y < len(before) and (line is before[y] or line == before[y]) for y, line in enumerate(drawn)]
+        same = [y < len(before) and _is_same(line, before[y]) for y, line in enumerate(drawn)]
         # Finished here, not when the screen asks: the style is dear to ask for, line by line.
         self._lines = [old[y] if same[y] else self._finished(line, inner) for y, line in enumerate(drawn)]
         self._drawn = drawn
         return [Region(0, y, inner, number) for y, number in _runs(same)]
 
-    def _finished(self, parts: Parts, inner: int) -> Strip:
+    def _finished(self, parts: Parts | Strip, inner: int) -> Strip:
         """Return ``parts`` on the widget's ground, as wide as the widget."""
+        if isinstance(parts, Strip):
+            return parts
         left, right = self._edges
         size = cells(parts)
         if size > inner:
             parts = cut(parts, inner)
             size = cells(parts)
         segments = [Segment(left, self._ground)] if left else []
-        for text, style in parts:
-            whole = self._on_ground.get(style)
-            if whole is None:
-                whole = self._on_ground[style] = self._ground + style
-            segments.append(Segment(text, whole))
+        segments += [Segment(text, self.ground(style)) for text, style in parts]
         if right or size < inner:
             segments.append(Segment(" " * (inner - size) + right, self._ground))
         return Finished(segments, len(left) + inner + len(right))
@@ -149,6 +156,10 @@ class Drawn(Bare):
         if self._room != self.outer_size:
             self._make()
         return self._lines[y]
+
+
+def _is_same(line: Parts | Strip, before: Parts | Strip) -> bool:
+    return line is before or (not isinstance(line, Strip) and line == before)
 
 
 def _runs(same: list[bool]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.app import ComposeResult
 from textual.pilot import Pilot
 
@@ -266,3 +268,84 @@ def test_cells_of_a_column_add_up():
     for column in (0, 15, 29):
         cells = {grid.band(Cell(column, row)) for row in range(12)}
         assert sum(count for _, _, count in cells) == grid.total(column)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("tick"), st.integers(1, 3)),
+        st.tuples(st.just("back"), st.integers(1, 5)),
+        st.tuples(st.just("load"), st.sampled_from([0, 3, 40, 5000])),
+        st.tuples(st.just("slot"), st.integers(0, 11)),
+        st.tuples(st.just("merge"), st.sampled_from([1, 2, 5])),
+        st.tuples(st.just("columns"), st.integers(0, 30)),
+        st.tuples(st.just("rows"), st.integers(0, 8)),
+        st.tuples(st.just("bounds"), st.sampled_from([12, 8])),
+        st.tuples(st.just("cpu"), st.integers(0, 3)),
+        st.tuples(st.just("nothing"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_what_is_known_and_what_is_new_make_what_all_anew_would(steps):
+    grid, strip, upto = HeatGrid(), CpuPercentiles(), 0
+    frames: list[Frame] = []
+    now = {"load": 3, "slot": 3, "merge": 1, "columns": 12, "rows": 6, "bounds": 12, "cpu": 0}
+    for what, value in steps:
+        if what in now:
+            now[what] = value
+        if what == "tick":
+            counts = np.zeros(now["bounds"], np.uint64)
+            counts[min(now["slot"], now["bounds"] - 1)] = now["load"]
+            histogram = Histogram(log2_bounds(now["bounds"]), counts)
+            frames += [
+                Frame("p", float(len(frames) + each), 1.0, {}, histograms=(histogram,))
+                for each in range(value)
+            ]
+        if what == "nothing":
+            frames.append(Frame("p", float(len(frames)), 1.0, {}))
+        upto = max(len(frames) - value, 0) if what == "back" else len(frames)
+        anew = HeatGrid()
+        anew.axis.low, anew.axis.high = grid.axis.low, grid.axis.high
+        for each in (grid, anew):
+            each.fit(frames[:upto], now["columns"], now["rows"], halves=2, merge=now["merge"])
+        assert bool(grid) == bool(anew)
+        np.testing.assert_array_equal(grid.columns.ts, anew.columns.ts)
+        np.testing.assert_array_equal(grid.percentiles, anew.percentiles)
+        if grid:
+            np.testing.assert_array_equal(grid.columns.counts, anew.columns.counts)
+            assert grid.top == anew.top
+            np.testing.assert_array_equal(grid.cells(), anew.cells())
+        if ("bounds", 8) not in steps:
+            every = CpuPercentiles()
+            every._cpus = max(strip._cpus, 1)  # one once seen keeps its line
+            known = strip.update(frames[:upto], now["rows"], now["merge"])
+            all_anew = every.update(frames[:upto], now["rows"], now["merge"])
+            if known.labels:
+                assert known.labels == all_anew.labels
+                np.testing.assert_array_equal(known.values, all_anew.values)
+
+
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}], ids=["256", "none"])
+async def test_a_map_that_moves_on_looks_as_one_drawn_anew(environ):
+    frames = chart_frames.latency(120)
+    app = MapApp(**environ)
+    async with app.run_test(size=(93, 14)) as pilot:
+        anew = HeatmapView(app.view.chart)
+        for last in [*range(1, 20), 45, *range(60, 120), 90, 91, 92]:
+            app.view.show(frames[:last])
+            if last == 70:
+                app.view.focus()
+                await pilot.press("left")
+            if last == 80:
+                app.screen.set_focus(None)
+        await pilot.pause()
+        moved = [list(app.view.render_line(y).simplify()) for y in range(14)]
+        old = app.view
+        await app.mount(anew)
+        await old.remove()
+        anew.grid.axis = old.grid.axis
+        anew.show(frames[:92])
+        await until(pilot, lambda: anew.outer_size == (93, 14))
+        assert [list(anew.render_line(y).simplify()) for y in range(14)] == moved

@@ -28,6 +28,10 @@ class Columns:
         """Return the number of columns."""
         return len(self.ts)
 
+    def part(self, which: slice) -> Columns:
+        """Return some of the columns."""
+        return Columns(self.bounds, self.counts[which], self.ts[which], self.longest[which])
+
 
 NOTHING = Columns(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
 
@@ -56,6 +60,36 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
             if histogram.cpu is None and len(histogram.counts) == counts.shape[1]:
                 counts[column] += histogram.counts
     return Columns(bounds, counts, ts, largest)
+
+
+def follow(before: Columns, frames: Sequence[Frame], limit: int) -> tuple[Columns, slice]:
+    """Return ``columns(frames, limit)``, and which columns of ``before`` it begins with.
+
+    Those are taken from there: from one interval to the next all but one are.
+    """
+    frames = frames[-limit:] if limit > 0 else ()
+    kept = known(before.ts, np.array([frame.ts for frame in frames]))
+    old, new = before.part(kept), columns(frames[kept.stop - kept.start :], limit)
+    if not len(old):
+        return new, kept
+    # The newest histogram's bounds are those of all.
+    if kept.stop < len(before) or (len(new) and not np.array_equal(old.bounds, new.bounds)):
+        return columns(frames, limit), slice(0, 0)
+    if not len(new):
+        return old, kept
+    both = ((old.counts, new.counts), (old.ts, new.ts), (old.longest, new.longest))
+    return Columns(old.bounds, *map(np.concatenate, both)), kept
+
+
+def known(before: Array, now: Array) -> slice:
+    """Return which columns of ``before`` those of ``now`` begin with; both are times, on the last axis."""
+    before, now = np.atleast_2d(before), np.atleast_2d(now)
+    if not now.shape[-1]:
+        return slice(0, 0)
+    first = int(np.searchsorted(before[0], now[0, 0]))
+    length = min(before.shape[-1] - first, now.shape[-1])
+    same = (before[:, first : first + length] == now[:, :length]).all(axis=0)
+    return slice(first, first + (length if same.all() else int(np.argmin(same))))
 
 
 def longest(frame: Frame) -> float:
@@ -171,17 +205,22 @@ def merged(counts: Array, rows: Bands) -> Array:
     return result
 
 
-def levels(counts: Array, steps: int, least_top: float = 16.0) -> tuple[Array, float]:
-    """Return the step (0 for none, 1 to ``steps``) of each count on a log scale, and its top.
+def top(counts: Array, least: float = 16.0) -> float:
+    """Return the count at the top of the scale of ``levels`` for ``counts``.
 
-    The top is a power of two, so that the colours of the past hold while the
-    maximum moves a little; and never so low that single events glow.
+    A power of two, so that the colours of the past hold while the maximum moves
+    a little; and never so low that single events glow.
     """
     most = float(counts.max(initial=0.0))
-    top = max(least_top, 2.0 ** np.ceil(np.log2(most))) if most > 0 else least_top
+    return float(max(least, 2.0 ** np.ceil(np.log2(most)))) if most > 0 else least
+
+
+def levels(counts: Array, steps: int, top: float) -> Array:
+    """Return the step (0 for none, 1 to ``steps`` from ``top`` on) of each count on a log scale."""
     scale = (steps - 1) / np.log(top)
     step = 1 + np.floor(np.log(np.maximum(counts, 1.0)) * scale + 1e-9)
-    return np.where(counts > 0, np.minimum(step, steps), 0).astype(np.intp), top
+    found: Array = np.where(counts > 0, np.minimum(step, steps), 0).astype(np.intp)
+    return found
 
 
 def place(values: Array | float, low: float, high: float, rows: int) -> Array:

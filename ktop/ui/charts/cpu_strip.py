@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
 
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
-from ktop.ui.blocks import RISING, Parts, painted
+from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
+from ktop.ui.charts.moving import MovingCells
 from ktop.ui.charts.units import written
-from ktop.ui.drawn import Drawn
+from ktop.ui.drawn import Drawn, Finished
 from ktop.ui.palette import Palette
 
 _VALUE = 8
@@ -63,8 +68,10 @@ class CpuPercentiles:
         self._q = q
         self._cpus = 0
         self._lines = 0
-        self._known: dict[tuple[float, ...], Array] = {}
-        """By the times of a column's Frames: float64, shape (labels,)."""
+        self._times: Array = np.zeros((2, 0))
+        """Of the first and of the last Frame of each column."""
+        self._values: Array = np.zeros((0, 0))
+        """float64, shape (labels, columns)."""
 
     def update(self, frames: Sequence[Frame], lines: int, merge: int = 1) -> CpuHistory:
         """Return the percentile by CPU over the time of ``frames``, in at most ``lines`` groups.
@@ -75,31 +82,23 @@ class CpuPercentiles:
         added up; one once seen keeps its line.  A CPU on which nothing was counted
         has no histogram in that Frame.
         """
-        columns = _columns(frames, merge)
-        new = {times: column for times, column in columns.items() if times not in self._known}
-        seen = [h.cpu for each in new.values() for frame in each for h in frame.histograms]
-        most = max((cpu + 1 for cpu in seen if cpu is not None), default=0)
-        if most > self._cpus or lines != self._lines:
-            self._cpus, self._lines = max(most, self._cpus), lines
-            self._known.clear()
-            new = columns
-        if not self._cpus or not frames or lines < 1:
-            return CpuHistory((), np.zeros((0, len(columns))))
-        each = -(-self._cpus // lines)
-        known = self._known
-        if new:
-            values = _percentiles(list(new.values()), self._cpus, each, self._q)
-            known |= {times: values[:, index] for index, times in enumerate(new)}
-        self._known = {times: known[times] for times in columns}
-        return CpuHistory(tuple(_labels(self._cpus, each)), np.stack(list(self._known.values()), axis=1))
-
-
-def _columns(frames: Sequence[Frame], merge: int) -> dict[tuple[float, ...], list[Frame]]:
-    """Return the Frames of each column, by their times."""
-    columns: dict[int, list[Frame]] = {}
-    for number, frame in zip(bins.numbers(frames, merge).tolist(), frames, strict=True):
-        columns.setdefault(number, []).append(frame)
-    return {tuple(frame.ts for frame in column): column for column in columns.values()}
+        if not frames or lines < 1:
+            return CpuHistory((), np.zeros((0, 0)))
+        starts = np.flatnonzero(np.diff(bins.numbers(frames, merge), prepend=-1))
+        columns = [frames[first:end] for first, end in pairwise([*starts.tolist(), len(frames)])]
+        times = np.array([[column[end].ts for column in columns] for end in (0, -1)])
+        kept = bins.known(self._times, times)
+        new = columns[kept.stop - kept.start :]
+        seen = [h.cpu for column in new for frame in column for h in frame.histograms if h.cpu is not None]
+        most = max(self._cpus, *(cpu + 1 for cpu in seen), 0)
+        each = max(-(-most // lines), 1)
+        labels = tuple(_labels(most, each))
+        if (most, lines) != (self._cpus, self._lines):
+            self._cpus, self._lines, self._values = most, lines, np.zeros((len(labels), 0))
+            kept, new = slice(0, 0), columns
+        fresh = _percentiles(new, most, each, self._q)
+        self._times, self._values = times, np.concatenate([self._values[:, kept], fresh], axis=1)
+        return CpuHistory(labels, self._values)
 
 
 def _labels(cpus: int, each: int) -> list[str]:
@@ -130,15 +129,19 @@ class CpuStrip(Drawn):
         self.merge = 1
         """Intervals in a column."""
         self._frames: Sequence[Frame] = ()
+        self._cells: MovingCells | None = None
+        self._cells_for: tuple[Any, ...] = ()
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Show the histograms by CPU of ``frames``, oldest first."""
         self._frames = frames
         self.redraw()
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts | Strip]:
         """Return the title and a line for each CPU or group."""
-        head: list[Parts] = [[(self.title, look.style("strong"))]] if self.title and height > 1 else []
+        head: list[Parts | Strip] = (
+            [[(self.title, look.style("strong"))]] if self.title and height > 1 else []
+        )
         rows = height - len(head)
         frames = self._frames
         if not frames:
@@ -151,37 +154,59 @@ class CpuStrip(Drawn):
         down = -(-len(history.labels) // across)
         each = (width - _GAP * (across - 1)) // across
         label = max(len(text) for text in history.labels)
-        lines = []
+        wide = self.cell_width if across == 1 else 1
+        columns, edge = divmod(max(each - label - 1 - _VALUE, 0), wide)
+        cells_for = (look, wide, self.ground(None))
+        if self._cells is None or cells_for != self._cells_for:
+            self._cells, self._cells_for = MovingCells(_looks(look), wide, self.ground), cells_for
+        codes = _codes(history.values, columns)
+        lines: list[Parts | Strip] = []
         for row in range(down):
-            parts: Parts = []
+            segments: list[Segment] = []
             for number in range(row, len(history.labels), down):
-                parts += [(" " * _GAP if parts else "", None)]
-                wide = self.cell_width if across == 1 else 1
-                parts += self._one(
-                    look, history.labels[number].ljust(label), history.values[number], each, wide
-                )
-            lines.append(parts)
+                gap = " " * _GAP if segments else ""
+                title = gap + history.labels[number].ljust(label)
+                figure = self._figure(look, title, float(history.values[number, -1]), edge)
+                segments += [Segment(text, self.ground(style)) for text, style in figure if text]
+                segments += self._cells.segments(number, codes[number])
+            lines.append(self._line(segments, width))
         return head + lines
 
-    def _one(self, look: Palette, label: str, values: Array, width: int, wide: int) -> Parts:
-        room = max(width - len(label) - 1 - _VALUE, 0)
-        bars = np.zeros(room, np.intp)
-        recent = values[-(room // wide) :] if room >= wide else values[:0]
-        if len(recent):
-            state = (recent >= WARN).astype(np.intp) + (recent >= HOT)
-            recent = np.repeat(state * len(RISING) + heights(recent), wide)
-            bars[room - len(recent) :] = recent
-        styles = [look.style(name, "chart") for name in ("muted", "warn", "hot")]
-
-        def bar_of(cell: int) -> tuple[str, Style]:
-            state, eighths = divmod(cell, len(RISING))
-            return RISING[eighths], styles[state]
-
-        last = float(values[-1])
+    @staticmethod
+    def _figure(look: Palette, title: str, last: float, edge: int) -> Parts:
+        """Return what stands before the bars, and ``edge`` cells of nothing."""
         color = "hot" if last >= HOT else "warn" if last >= WARN else "foreground"
-        # The bars end at the right edge, as the heatmap above does: the same moment stands below itself.
         return [
-            (label, look.style("muted")),
+            (title, look.style("muted")),
             (written(Unit.US, last).rjust(_VALUE) + " ", look.style(color)),
-            *painted(bars, bar_of),
+            # The bars end at the right edge, as the heatmap above does: the same moment stands below itself.
+            (" " * edge, look.style("muted", "chart")),
         ]
+
+    def _line(self, segments: list[Segment], width: int) -> Parts | Strip:
+        blank = width - sum(len(segment.text) for segment in segments)
+        if blank < 0:
+            return [(segment.text, segment.style) for segment in segments]
+        if blank:
+            segments.append(Segment(" " * blank, self.ground(None)))
+        return Finished(segments, width)
+
+
+def _codes(values: Array, columns: int) -> Array:
+    """Return a number for each bar of ``values`` (CPUs, columns), the last ``columns`` of them; 0 is none."""
+    recent = values[:, -columns:] if columns else values[:, :0]
+    state = (recent >= WARN).astype(np.uint16) + (recent >= HOT)
+    codes = np.zeros((len(values), columns), np.uint16)
+    codes[:, columns - recent.shape[1] :] = state * len(RISING) + heights(recent)
+    return codes
+
+
+def _looks(look: Palette) -> Callable[[int], tuple[str, Style]]:
+    """Return the function from a number of ``_codes`` to its bar."""
+    styles = [look.style(name, "chart") for name in ("muted", "warn", "hot")]
+
+    def bar_of(code: int) -> tuple[str, Style]:
+        state, eighths = divmod(code, len(RISING))
+        return RISING[eighths], styles[state]
+
+    return bar_of

@@ -36,9 +36,10 @@ class HeatCells:
 
     def row(self, codes: Array, cell_width: int) -> Parts:
         """Return a row of cells."""
-        return painted(codes, self._look, cell_width)
+        return painted(codes, self.look, cell_width)
 
-    def _look(self, cell: int) -> tuple[str, Style]:
+    def look(self, cell: int) -> tuple[str, Style]:
+        """Return the glyph and the style of one cell."""
         look = self._looks.get(cell)
         if look is None:
             rest, lower = divmod(cell, _BASE)

@@ -44,6 +44,7 @@ class HeatGrid:
         """Start empty."""
         self.axis = bins.Axis()
         self.columns = bins.NOTHING
+        self._merge = 1
         self.rows = 0
         self.halves = 1
         self.top = 1.0
@@ -51,6 +52,9 @@ class HeatGrid:
         self.percentiles: Array = np.zeros((len(MARKS), 0))
         """In the histograms' unit; shape (marks, columns), NaN for empty columns."""
         self._bands = bins.Bands(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+        self._fitted = (0.0, 0.0, 0, 0)
+        """Ends of the axis, rows and halves that the following are for; all of shape (columns, bands)."""
+        self._dense: Array = np.zeros((0, 0))
         self._steps: Array = np.zeros((0, 0), int)
         self._over: Array = np.zeros((0, 0), int)
 
@@ -59,43 +63,46 @@ class HeatGrid:
         return bool(self._steps.size)
 
     def fit(self, frames: Sequence[Frame], columns: int, rows: int, *, halves: int, merge: int = 1) -> None:
-        """Make the cells of the newest of ``frames`` anew; ``merge`` intervals to a column."""
-        before, data = self.columns, bins.columns(frames, columns, merge)
-        self.columns = data
+        """Make the cells of the newest of ``frames``, ``merge`` intervals to a column; known ones stay."""
+        before = self.columns if merge == self._merge else bins.NOTHING
+        if merge == 1:
+            data, kept = bins.follow(before, frames, columns)
+        else:  # the newest column grows
+            data, kept = bins.columns(frames, columns, merge), slice(0, 0)
+        self.columns, self._merge = data, merge
         self.rows, self.halves = rows, halves
         seen = bins.extent(data.counts, data.bounds)
         if seen is None or rows < 1:
-            self._steps = np.zeros((0, 0), int)
+            self._dense, self._steps = np.zeros((0, 0)), np.zeros((0, 0), int)
             self.percentiles = np.zeros((len(MARKS), 0))
             return
         self.axis.cover(*seen)
-        self._bands = bins.bands(data.bounds, self.axis.low, self.axis.high, rows * halves)
-        counts = bins.merged(data.counts, self._bands)
-        # Bands are not all of the same height: colour says how dense they are.
-        self._steps, self.top = bins.levels(counts * self._bands.share, HEAT_STEPS)
-        self._steps[(self._steps == 0) & (counts > 0)] = 1
-        self.percentiles = self._percentiles(before, self.percentiles) if merge == 1 else _marks(data)
-        self._over = np.zeros(counts.shape, np.intp)
-        column = np.arange(len(data))
-        for number, values in enumerate(self.percentiles, start=1):
-            row = bins.place(values, self.axis.low, self.axis.high, rows * halves)
-            self._over[column[row >= 0], row[row >= 0]] = number
+        fitted = (self.axis.low, self.axis.high, rows, halves)
+        if kept.start == kept.stop or fitted != self._fitted or len(self._dense) != len(before):
+            self._fitted, kept = fitted, slice(0, 0)
+            self._bands = bins.bands(data.bounds, self.axis.low, self.axis.high, rows * halves)
+            self._dense = np.zeros((0, rows * halves))
+            self._steps, self._over = self._dense.astype(int), self._dense.astype(int)
+            self.percentiles = np.zeros((len(MARKS), 0))
+        self._add(data.part(slice(kept.stop - kept.start, None)), kept)
 
-    def _percentiles(self, before: bins.Columns, known: Array) -> Array:
-        """Return the percentiles; those ``known`` of the columns ``before`` are not computed again."""
-        data = self.columns
-        gone = int(np.searchsorted(before.ts, data.ts[0]))
-        kept = known[:, gone:]
-        stay = kept.shape[1]
-        same = (
-            0 < stay <= len(data)
-            and np.array_equal(before.bounds, data.bounds)
-            and np.array_equal(before.ts[gone : gone + stay], data.ts[:stay])
-        )
-        if not same:
-            return _marks(data)
-        new = bins.Columns(data.bounds, data.counts[stay:], data.ts[stay:], data.longest[stay:])
-        return np.concatenate([kept, _marks(new)], axis=1)
+    def _add(self, new: bins.Columns, kept: slice) -> None:
+        """Append cells for ``new`` columns to those that are ``kept``."""
+        # Bands are not all of the same height: colour says how dense they are.
+        dense = bins.merged(new.counts, self._bands) * self._bands.share
+        self._dense = np.concatenate([self._dense[kept], dense])
+        top = bins.top(self._dense)
+        if top == self.top:
+            self._steps = np.concatenate([self._steps[kept], bins.levels(dense, HEAT_STEPS, top)])
+        else:
+            self.top, self._steps = top, bins.levels(self._dense, HEAT_STEPS, top)
+        marks = bins.percentiles(new.counts, new.bounds, new.longest, [mark.q for mark in MARKS])
+        self.percentiles = np.concatenate([self.percentiles[:, kept], marks], axis=1)
+        over = np.zeros(dense.shape, int)
+        bands = bins.place(marks, self.axis.low, self.axis.high, dense.shape[1])
+        for number, band in enumerate(bands, start=1):
+            over[np.flatnonzero(band >= 0), band[band >= 0]] = number
+        self._over = np.concatenate([self._over[kept], over])
 
     def cells(self) -> tuple[Array, Array, Array]:
         """Return the steps of the upper and lower halves of all cells and their marks (0 for none).
@@ -141,8 +148,3 @@ class HeatGrid:
         for row, value in zip(rows, values, strict=True):
             marks.setdefault(row, value)
         return marks
-
-
-def _marks(data: bins.Columns) -> Array:
-    """Return the percentile of each of MARKS in each column: shape (marks, columns)."""
-    return bins.percentiles(data.counts, data.bounds, data.longest, [mark.q for mark in MARKS])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.strip import Strip
 
 from ktop import format as fmt
 from ktop.frame import Array, Frame
@@ -17,8 +19,9 @@ from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
+from ktop.ui.charts.moving import MovingCells
 from ktop.ui.charts.units import band, tick, written
-from ktop.ui.drawn import Drawn
+from ktop.ui.drawn import Drawn, Finished
 from ktop.ui.palette import Palette
 
 GUTTER = 7
@@ -73,8 +76,10 @@ class HeatmapView(Drawn, can_focus=True):
         self._art: HeatCells | None = None
         self._stale = True
         self._fitted = (0, 0)
-        self._drawn_rows: dict[tuple[bytes, str, bool, int], Parts] = {}
-        """The rows of the last drawing by what is in them."""
+        self._cells: MovingCells | None = None
+        self._cells_for: tuple[Any, ...] = ()
+        self._rows: dict[int, tuple[Parts, list[Segment], Strip]] = {}
+        """The rows of the last drawing: labels, cells, and both as a line."""
         # The cursor is a time and a value, so it stays on them while the map
         # moves.  Time None is the newest column, whichever that is.
         self._cursor: tuple[float | None, float] | None = None
@@ -127,11 +132,10 @@ class HeatmapView(Drawn, can_focus=True):
 
     # Drawing
 
-    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts | Strip]:
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
-            self._drawn_rows.clear()
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
@@ -141,30 +145,34 @@ class HeatmapView(Drawn, can_focus=True):
         body = self._body(art, at) if self.grid else self._empty(art)
         return [self._title(art, at), *body, self._times(art) if at is None else self._reading(art, at)]
 
-    def _body(self, art: HeatCells, at: Cell | None) -> list[Parts]:
+    def _body(self, art: HeatCells, at: Cell | None) -> list[Strip]:
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
+        width = self.outer_size.width
         labels = self.grid.ticks()
         upper, lower, over = self.grid.cells()
         if at is not None:
             over[at.row, at.column] = CURSOR
-        codes = np.zeros((self.map_rows, self.map_columns), np.intp)
+        codes = np.zeros((self.map_rows, self.map_columns), np.uint16)
         codes[:, self.map_columns - len(self.grid.columns) :] = code(upper, lower, over)
-        width, cell_width = self.outer_size.width, self.cell_width
+        cells_for = (art, width, self.cell_width, self.ground(None))
+        if self._cells is None or cells_for != self._cells_for:
+            self._cells, self._cells_for = MovingCells(art.look, self.cell_width, self.ground), cells_for
+            self._rows.clear()
         edge = art.row(np.zeros(self._left - GUTTER, np.intp), 1)
-        before, self._drawn_rows = self._drawn_rows, {}
-        lines = []
+        before, self._rows = self._rows, {}
         for row in range(self.map_rows - 1, -1, -1):
             here = at is not None and at.row == row
             label = tick(self.chart.unit, labels[row]) if row in labels else ""
+            axis: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong), *edge]
+            cells = self._cells.segments(row, codes[row])
+            old = before.get(row)
             # Most rows far from the percentiles are empty, now as before.
-            key = (codes[row].tobytes(), label, here, width)
-            parts = before.get(key)
-            if parts is None:
-                parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong)]
-                parts += [*edge, *art.row(codes[row], cell_width)]
-            self._drawn_rows[key] = parts
-            lines.append(parts)
-        return lines
+            if old is not None and old[0] == axis and old[1] is cells:
+                self._rows[row] = old
+                continue
+            segments = [Segment(text, self.ground(style)) for text, style in axis]
+            self._rows[row] = axis, cells, Finished([*segments, *cells], width)
+        return [strip for _axis, _cells, strip in self._rows.values()]
 
     def _empty(self, art: HeatCells) -> list[Parts]:
         ground = art.palette.style("muted", "chart")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from bisect import bisect_left
+from operator import sub
 
 from ktop.frame import Array
 from ktop.ui.charts.units import age
@@ -21,21 +23,27 @@ def labels(ts: Array, now: float, columns: int, cell_width: int = 1) -> str:
     width = columns * cell_width
     if not len(ts) or not width:
         return " " * width
-    ages = now - ts
-    interval = float(np.median(np.diff(ts))) if len(ts) > 1 else 1.0
+    ages = (now - ts[::-1]).tolist()  # ascending
+    gaps = sorted(map(sub, ages[1:], ages))
+    interval = gaps[len(gaps) // 2] if gaps else 1.0
     text = [" "] * width
-    newest = "now" if ages[-1] < 1.5 * interval else age(float(ages[-1]))
+    newest = "now" if ages[0] < 1.5 * interval else age(ages[0])
     free = _put(text, newest, width - 1, width)
     step = next((s for s in _STEPS if s / max(interval, 1e-9) * cell_width >= _SPACING), _STEPS[-1])
-    wanted = step * np.ceil((ages[-1] + 1e-6) / step)
-    while wanted <= ages[0] + 0.5 * interval:
-        column = int(np.argmin(np.abs(ages - wanted)))
+    wanted = step * math.ceil((ages[0] + 1e-6) / step)
+    while wanted <= ages[-1] + 0.5 * interval:
+        later = bisect_left(ages, wanted)
+        nearest = min((later - 1, later), key=lambda back: _off(ages, back, wanted))
         # Over a gap in time there is no column of that age.
-        if abs(ages[column] - wanted) <= interval:
-            end = (columns - len(ts) + column) * cell_width + cell_width - 1
-            free = _put(text, age(float(wanted)), end, free)
+        if _off(ages, nearest, wanted) <= interval:
+            free = _put(text, age(float(wanted)), width - 1 - nearest * cell_width, free)
         wanted += step
     return "".join(text)
+
+
+def _off(ages: list[float], back: int, wanted: float) -> float:
+    """Return how far the age of the column ``back`` is from the ``wanted`` one; infinity if there is none."""
+    return abs(ages[back] - wanted) if 0 <= back < len(ages) else math.inf
 
 
 def _put(text: list[str], label: str, end: int, free: int) -> int:
