@@ -215,7 +215,7 @@ static __always_inline int handle_start(struct request *rq)
 SEC("?tp_btf/block_io_start")
 int TASK_PROG(start__tp_btf, struct request *rq)
 {
-	return handle_start(rq);
+	return handle_start(read_only(rq));
 }
 
 /* The same, inlined from 5.17 on (450b7879e345). */
@@ -410,14 +410,14 @@ static __always_inline int handle_merge(struct request *rq)
 SEC("?tp_btf/block_rq_merge")
 int TASK_PROG(merge__tp_btf, struct request *rq)
 {
-	return handle_merge(rq);
+	return handle_merge(read_only(rq));
 }
 
 /* The second argument was an errno until 5.16; 0 is well in both. */
 SEC("?tp_btf/block_rq_complete")
 int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
 {
-	return handle_complete(rq, error != 0, bytes);
+	return handle_complete(read_only(rq), error != 0, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

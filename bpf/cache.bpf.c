@@ -86,18 +86,30 @@ static __always_inline struct use *use_of(struct task_struct *task)
 
 /* Page-cache operations run in task context, so a CPU's own counters need no
  * atomics; those of a process do, for its threads. */
-#define count(task, thread, field, n)                                                              \
+#define count(who, thread, field, n)                                                               \
 	do {                                                                                       \
-		struct task_struct *__leader = read_field(task, group_leader);                     \
 		struct counters *__host = this_cpu(host);                                          \
 		struct use *__process = thread;                                                    \
 		if (__host)                                                                        \
 			__host->field += n;                                                        \
-		if (__leader != task)                                                              \
-			__process = use_of(__leader);                                              \
+		if ((who).leader != (who).task)                                                    \
+			__process = use_of((who).leader);                                          \
 		if (__process)                                                                     \
 			__sync_fetch_and_add(&__process->counters.field, n);                       \
 	} while (0)
+
+/* Looked for once: each time costs the verifier milliseconds (see read_only). */
+struct who {
+	struct task_struct *task, *leader;
+};
+
+static __always_inline struct who current_who(void)
+{
+	struct task_struct *task = current_task();
+	struct who who = {task, read_field(task, group_leader)};
+
+	return who;
+}
 
 enum look {
 	LOOK_ON,   /* goes on with the read of the one before, which counted it whole */
@@ -158,13 +170,13 @@ static __always_inline u64 pages_asked_for(struct address_space *mapping, u64 in
 }
 
 /* What a read brought in of a device's own pages is its data, now that it looks for it. */
-static __always_inline void settle_pending(struct task_struct *task, struct use *thread,
+static __always_inline void settle_pending(struct who who, struct use *thread,
 					   struct address_space *mapping)
 {
 	if (!thread->pending.pages)
 		return;
 	if (thread->pending.mapping == (u64)mapping)
-		count(task, thread, read_in, thread->pending.pages);
+		count(who, thread, read_in, thread->pending.pages);
 	thread->pending.pages = 0;
 }
 
@@ -173,40 +185,41 @@ SEC("?tp_btf/mm_filemap_get_pages")
 int TASK_PROG(access__tp_btf, struct address_space *mapping, unsigned long index,
 	      unsigned long last)
 {
-	struct task_struct *task = current_task();
-	struct use *thread = use_of(task);
+	struct who who = current_who();
+	struct use *thread = use_of(who.task);
 	enum look look;
 	u64 pages;
 
+	mapping = read_only(mapping);
 	if (!thread)
 		return 0;
-	settle_pending(task, thread, mapping);
+	settle_pending(who, thread, mapping);
 	thread->added = 0; /* it was for this read */
-	look = look_of(&thread->read, task, (u64)mapping, index, last);
+	look = look_of(&thread->read, who.task, (u64)mapping, index, last);
 	if (look == LOOK_ON)
 		return 0;
 	if (look == LOOK_AFRESH)
-		index = first_index(task, mapping, index, last);
+		index = first_index(who.task, mapping, index, last);
 	pages = pages_asked_for(mapping, index, last);
-	count(task, thread, accesses, pages);
+	count(who, thread, accesses, pages);
 	return 0;
 }
 
 /* The read has ended at `end`: the pages that its bytes stand in. */
 static __always_inline int handle_read(struct kiocb *iocb, s64 bytes)
 {
-	struct task_struct *task = current_task();
-	struct use *thread = use_of(task);
+	struct who who = current_who();
+	struct use *thread = use_of(who.task);
 	u64 end = iocb->ki_pos, pages;
 
 	if (!thread)
 		return 0;
-	settle_pending(task, thread, iocb->ki_filp->f_mapping);
+	settle_pending(who, thread, iocb->ki_filp->f_mapping);
 	thread->added = 0;
 	if (bytes <= 0)
 		return 0;
 	pages = (end - 1) / page_size - (end - bytes) / page_size + 1;
-	count(task, thread, accesses, pages);
+	count(who, thread, accesses, pages);
 	return 0;
 }
 
@@ -234,36 +247,37 @@ static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pag
 SEC("?tp_btf/mm_filemap_add_to_page_cache")
 int TASK_PROG(add__tp_btf, struct folio *folio)
 {
-	struct task_struct *task = current_task();
-	struct inode *inode = folio_mapping(folio)->host;
-	struct use *thread = use_of(task);
+	struct who who = current_who();
+	struct address_space *mapping = folio_mapping(read_only(folio));
+	struct inode *inode = mapping->host;
+	struct use *thread = use_of(who.task);
 	u64 pages = folio_pages(folio);
 	enum file_call call = CALL_EITHER;
 
 	if (!thread)
 		return 0;
 	if (!is_regular(inode)) {
-		add_pending(thread, (u64)folio_mapping(folio), pages);
+		add_pending(thread, (u64)mapping, pages);
 		return 0;
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	if (!(read_field(task, flags) & PF_KTHREAD))
-		call = file_call(task, user_regs(task));
+	if (!(read_field(who.task, flags) & PF_KTHREAD))
+		call = file_call(who.task, user_regs(who.task));
 	switch (call) {
 	case CALL_READ: /* or a write that no call of the task's own asked for */
 		thread->added = (u64)folio;
-		count(task, thread, read_in, pages);
+		count(who, thread, read_in, pages);
 		break;
 	case CALL_WRITE:
-		count(task, thread, write_in, pages);
+		count(who, thread, write_in, pages);
 		break;
 	case CALL_EITHER:
 		thread->added = (u64)folio;
-		count(task, thread, mixed_in, pages);
+		count(who, thread, mixed_in, pages);
 		break;
 	case NO_CALL:
-		count(task, thread, mapped_in, pages);
+		count(who, thread, mapped_in, pages);
 		break;
 	}
 	return 0;
@@ -271,14 +285,14 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 
 static __always_inline int handle_dirty(struct folio *folio)
 {
-	struct task_struct *task = current_task();
-	struct use *thread = use_of(task);
+	struct who who = current_who();
+	struct use *thread = use_of(who.task);
 	u64 pages = folio_pages(folio);
 
-	count(task, thread, dirtied, pages);
+	count(who, thread, dirtied, pages);
 	if (thread && thread->added == (u64)folio) {
 		thread->added = 0;
-		count(task, thread, mixed_out, pages);
+		count(who, thread, mixed_out, pages);
 	}
 	return 0;
 }
@@ -328,7 +342,7 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	if (task != leader)
 		drop_substitute(uses, task);
 	if (!is_group_dead(task)) {
-		hand_over(uses, task, bequeath);
+		hand_over(uses, task, leader, bequeath);
 		return 0;
 	}
 	process = find_task_value(uses, leader);

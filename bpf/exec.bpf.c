@@ -69,7 +69,7 @@ static __always_inline struct scratch *take_scratch(void)
 
 static __always_inline void fill_event(struct event *event, struct task_struct *task, u8 kind)
 {
-	event->start_ns = read_field(task, group_leader, start_boottime);
+	event->start_ns = read_field(read_only(task), group_leader, start_boottime);
 	event->end_ns = 0;
 	event->pid = read_field(task, tgid);
 	event->code = 0;
@@ -80,7 +80,7 @@ static __always_inline void fill_event(struct event *event, struct task_struct *
 /* `task` is the current one. */
 static __always_inline void fill_caller(struct event *event, struct task_struct *task)
 {
-	event->ppid = read_field(task, real_parent, tgid);
+	event->ppid = read_field(read_only(task), real_parent, tgid);
 	event->uid = bpf_get_current_uid_gid();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
@@ -111,7 +111,7 @@ static __always_inline void send_end(struct task_struct *task, const struct mark
 /* The new stack has them in one piece, just written and so resident. */
 static __always_inline u32 read_args(struct scratch *record, struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = read_only(task)->mm;
 	u64 start, size;
 
 	record->event.truncated = 0;

@@ -249,6 +249,25 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+/* What a program is given, as what can be read, and no more.  Of a pointer that is read from what
+ * is trusted the verifier asks whether it is trusted too, by searching the types of the whole
+ * kernel for several names: 4 ms each time on 6.18 (btf_nested_type_is_trusted, from 6.4 on; 6.2,
+ * a35b9af4ec2c, has the cast). */
+extern void *bpf_rdonly_cast(const void *obj, u32 type) __ksym __weak;
+
+#define READ_ONLY_SINCE KERNEL_VERSION(6, 4, 0)
+
+#define read_only(pointer)                                                                         \
+	({                                                                                         \
+		typeof(pointer) __pointer = (pointer);                                             \
+		if (LINUX_KERNEL_VERSION >= READ_ONLY_SINCE)                                       \
+			__pointer = bpf_rdonly_cast(__pointer,                                     \
+						    bpf_core_type_id_kernel(typeof(*__pointer)));  \
+		__pointer;                                                                         \
+	})
+
 /* 5.11, 4cf1bc1f1045: state can be kept with a task. */
 static __always_inline bool has_task_storage(void)
 {
@@ -284,7 +303,7 @@ static __always_inline bool is_runnable(struct task_struct *prev)
 /* The last thread of its process is exiting: do_exit() has already taken it off. */
 static __always_inline bool is_group_dead(struct task_struct *task)
 {
-	return read_field(task, signal, live.counter) == 0;
+	return read_field(read_only(task), signal, live.counter) == 0;
 }
 
 /* The thread that executes a program, for which all others of the process `task` is of must end;
@@ -305,8 +324,10 @@ static __always_inline struct task_struct *executing_thread(struct task_struct *
 /* What wait(2) will say of the process that `leader` leads (as wait_task_zombie()). */
 static __always_inline int wait_status(struct task_struct *leader)
 {
-	if (leader->signal->flags & SIGNAL_GROUP_EXIT)
-		return leader->signal->group_exit_code;
+	struct signal_struct *signal = read_only(leader)->signal;
+
+	if (signal->flags & SIGNAL_GROUP_EXIT)
+		return signal->group_exit_code;
 	return leader->exit_code;
 }
 

@@ -17,7 +17,6 @@ volatile u32 epoch;
  * just as its program ends keeps the others on that CPU from running it (recursion_misses). */
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
-extern int LINUX_KERNEL_VERSION __kconfig;
 
 static __always_inline void disable_preemption(int since)
 {

@@ -217,7 +217,7 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	else if (is_group_dead(task))
 		submit_exit(usages, leader, process);
 	else
-		hand_over(usages, task, bequeath);
+		hand_over(usages, task, leader, bequeath);
 	return 0;
 }
 

@@ -33,17 +33,17 @@ static __always_inline void make_on_demand(struct task_struct *task)
  * before, which is gone by then, and task storage with it.  So as the other threads end, what the
  * process did (`bequeath` copies it) goes to that thread, whose own value has no use for it until
  * then. A substitute's value is known by PID and start. */
-#define hand_over(map, task, bequeath)                                                             \
+#define hand_over(map, task, leader, bequeath)                                                     \
 	do {                                                                                       \
-		struct task_struct *__leader = (task)->group_leader, *__heir;                      \
+		struct task_struct *__heir;                                                        \
 		typeof(map.value) __from, __to;                                                    \
                                                                                                    \
 		if (!has_task_storage())                                                           \
 			break;                                                                     \
 		__heir = executing_thread(task);                                                   \
-		if (!__heir || __heir == __leader)                                                 \
+		if (!__heir || __heir == (leader))                                                 \
 			break;                                                                     \
-		__from = find_task_value(map, __leader);                                           \
+		__from = find_task_value(map, leader);                                             \
 		if (!__from)                                                                       \
 			break;                                                                     \
 		__to = make_task_value(map, __heir);                                               \

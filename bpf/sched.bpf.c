@@ -87,6 +87,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 {
 	struct latency *histogram;
 	struct waits *thread, *process;
+	struct task_struct *leader;
 	u64 now = 0, wait, slot;
 
 	/* PID 0 is always runnable and waits for nothing. */
@@ -115,11 +116,12 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
 	process = thread;
-	if (next->group_leader != next) {
+	leader = next->group_leader;
+	if (leader != next) {
 		/* Past exit_notify() the leader may have been freed. */
 		if (next->exit_state)
 			return 0;
-		process = waits_of(next->group_leader);
+		process = waits_of(leader);
 	}
 	if (!process)
 		return 0;
@@ -187,7 +189,7 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	if (task != leader)
 		drop_substitute(waits, task);
 	if (!is_group_dead(task)) {
-		hand_over(waits, task, bequeath);
+		hand_over(waits, task, leader, bequeath);
 		return 0;
 	}
 	process = find_task_value(waits, leader);

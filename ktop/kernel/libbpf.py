@@ -126,6 +126,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
     "bpf_map_lookup_elem": (c_int, (c_int, _P, _P), _status),
     "bpf_map_delete_elem": (c_int, (c_int, _P), _status),
     "bpf_map_lookup_batch": (c_int, (c_int, _P, _P, _P, _P, ctypes.POINTER(c_uint32), _P), None),
+    "bpf_map_update_batch": (c_int, (c_int, _P, _P, ctypes.POINTER(c_uint32), _P), _status),
     "bpf_link__fd": (c_int, (_P,), None),
     "bpf_link__destroy": (c_int, (_P,), None),
     "bpf_iter_create": (c_int, (c_int,), _status),

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import mmap
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,9 +92,19 @@ class SlotArrays:
         What then finds no slot the kernel side counts as lost.
         """
         wanted, before = used + max(used, SPARE), len(self._fds)
+        new: list[int] = []
         with contextlib.suppress(OSError):
-            while len(self._fds) * self._slots < wanted and len(self._fds) < self._most:
-                self._add_array()
+            while (before + len(new)) * self._slots < wanted and before + len(new) < self._most:
+                new.append(self._new_array())
+        if not new:
+            return
+        try:
+            self._put(before, new)
+        except OSError:
+            for fd in new:
+                os.close(fd)
+            return
+        self._fds += new
         length = self._slots // _RUNS
         # A stack: what goes first comes last.
         for number in reversed(range(before, len(self._fds))):
@@ -101,19 +112,25 @@ class SlotArrays:
                 run = (ctypes.c_uint32 * 2)(number << _SLOT_BITS | first, length - 1)
                 library().bpf_map_update_elem(self._free_fd, None, ctypes.byref(run), 0)
 
-    def _add_array(self) -> None:
+    def _new_array(self) -> int:
         # 5.10, 4a8f87e60f6d: with F_INNER_MAP they need not be as long as the one declared.
         size, flags = self._dtype.itemsize, libbpf.F_MMAPABLE | libbpf.F_INNER_MAP
         options = libbpf.MapOptions(ctypes.sizeof(libbpf.MapOptions), map_flags=flags)
-        by, lib = ctypes.byref, library()
-        fd = lib.bpf_map_create(libbpf.MAP_TYPE_ARRAY, b"slots", 4, size, self._slots, by(options))
+        create = library().bpf_map_create
+        fd: int = create(libbpf.MAP_TYPE_ARRAY, b"slots", 4, size, self._slots, ctypes.byref(options))
+        return fd
+
+    def _put(self, first: int, fds: Sequence[int]) -> None:
+        """Put arrays into the array of arrays, from number ``first`` on."""
+        numbers = (ctypes.c_uint32 * len(fds))(*range(first, first + len(fds)))
+        values, count = (ctypes.c_uint32 * len(fds))(*fds), ctypes.c_uint32(len(fds))
         try:
-            key, value = ctypes.c_uint32(len(self._fds)), ctypes.c_uint32(fd)
-            lib.bpf_map_update_elem(self._arrays_fd, by(key), by(value), 0)
-        except BaseException:
-            os.close(fd)
-            raise
-        self._fds.append(fd)
+            # After each call the kernel waits until no program can see what was there before: 10 ms.
+            library().bpf_map_update_batch(self._arrays_fd, numbers, values, ctypes.byref(count), None)
+        except OSError:  # older ones have no batches here
+            for number, fd in zip(range(first, first + len(fds)), fds, strict=True):
+                key, value = ctypes.c_uint32(number), ctypes.c_uint32(fd)
+                library().bpf_map_update_elem(self._arrays_fd, ctypes.byref(key), ctypes.byref(value), 0)
 
     def close(self) -> None:
         """Unmap."""
