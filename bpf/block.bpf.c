@@ -91,7 +91,9 @@ static __always_inline bool is_write(u32 op)
 
 static __always_inline u32 disk_number(struct request *rq)
 {
-	return disk_of(rq)->major << 20 | disk_of(rq)->first_minor;
+	struct gendisk *disk = disk_of(rq);
+
+	return disk->major << 20 | disk->first_minor;
 }
 
 /* The scheduler's tag lasts as long as the request, the driver's only while issued. */
@@ -99,7 +101,7 @@ static __always_inline u32 first_place(struct request *rq, u32 dev)
 {
 	u32 tag = rq->internal_tag >= 0 ? rq->internal_tag : rq->tag;
 
-	return tag + (rq->mq_hctx->queue_num << 10) + dev * 0x9e3779b1;
+	return tag + (read_only(rq)->mq_hctx->queue_num << 10) + dev * 0x9e3779b1;
 }
 
 /*
@@ -215,7 +217,7 @@ static __always_inline int handle_start(struct request *rq)
 SEC("?tp_btf/block_io_start")
 int TASK_PROG(start__tp_btf, struct request *rq)
 {
-	return handle_start(read_only(rq));
+	return handle_start(rq);
 }
 
 /* The same, inlined from 5.17 on (450b7879e345). */
@@ -357,8 +359,6 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	u64 ns = 0, slot;
 	bool whole;
 
-	/* First of all: where a pointer is followed, the verifier searches all types
-	 * (btf_nested_type_is_trusted), again for every path that gets there. */
 	key.dev = disk_number(rq);
 	first = first_place(rq, key.dev);
 	if (!host)
@@ -410,14 +410,14 @@ static __always_inline int handle_merge(struct request *rq)
 SEC("?tp_btf/block_rq_merge")
 int TASK_PROG(merge__tp_btf, struct request *rq)
 {
-	return handle_merge(read_only(rq));
+	return handle_merge(rq);
 }
 
 /* The second argument was an errno until 5.16; 0 is well in both. */
 SEC("?tp_btf/block_rq_complete")
 int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
 {
-	return handle_complete(read_only(rq), error != 0, bytes);
+	return handle_complete(rq, error != 0, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

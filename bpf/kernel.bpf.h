@@ -251,10 +251,10 @@ struct bpf_iter__task {
 
 extern int LINUX_KERNEL_VERSION __kconfig;
 
-/* What a program is given, as what can be read, and no more.  Of a pointer that is read from what
- * is trusted the verifier asks whether it is trusted too, by searching the types of the whole
- * kernel for several names: 4 ms each time on 6.18 (btf_nested_type_is_trusted, from 6.4 on; 6.2,
- * a35b9af4ec2c, has the cast). */
+/* To read a pointer from what a program is given: the same, but no more than readable.  Otherwise
+ * the verifier asks whether that pointer is trusted too, on every path that gets there, by
+ * searching the types of the whole kernel for several names: 4 ms each time on 6.18
+ * (btf_nested_type_is_trusted, from 6.4 on; 6.2, a35b9af4ec2c, has the cast). */
 extern void *bpf_rdonly_cast(const void *obj, u32 type) __ksym __weak;
 
 #define READ_ONLY_SINCE KERNEL_VERSION(6, 4, 0)
@@ -378,7 +378,7 @@ static __always_inline struct gendisk *disk_of(struct request *rq)
 
 	if (bpf_core_field_exists(old->rq_disk))
 		return old->rq_disk;
-	return rq->q->disk;
+	return read_only(rq)->q->disk;
 }
 
 #endif
