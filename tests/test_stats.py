@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ktop.stats import group, grown, log2_bounds, log_linear_bounds, match, percentile, ratio
+from ktop.stats import distinct, group, grown, log2_bounds, log_linear_bounds, match, percentile, ratio
 
 
 def slot_in_c(value: int, slots: int) -> int:
@@ -127,6 +127,11 @@ def test_group_is_stable_and_complete(keys):
         assert len(distinct) == 1
         assert not distinct & seen
         seen |= distinct
+
+
+@given(st.lists(st.integers(0, 5)))
+def test_distinct_are_those_that_a_set_has(values):
+    assert distinct(np.array(values, dtype=np.int64)).tolist() == sorted(set(values))
 
 
 def test_a_counter_that_fell_was_made_anew():

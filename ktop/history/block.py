@@ -12,6 +12,7 @@ from ktop.frame import Array, Frame, Rows, concatenate, take
 from ktop.history.process import Slice
 from ktop.pane import Pane, Shape
 from ktop.recording.codec import decode_parts, encode, in_order
+from ktop.stats import distinct
 
 TIERS = (64, 512, 4096)
 """Rows of each Frame that the tiers begin at (the first at 0)."""
@@ -153,7 +154,7 @@ def _joined(pieces: Sequence[Frame]) -> Rows:
 
 def _tier(pane: Pane | None, frames: Sequence[Frame]) -> _Tier:
     keys = [frame.rows[pane.process_key] for frame in frames if pane and pane.process_key in frame.rows]
-    pids = np.unique(np.concatenate(keys)) if keys else None
+    pids = distinct(np.concatenate(keys)) if keys else None
     return _Tier(encode(frames), np.array([len(frame) for frame in frames]), pids)
 
 

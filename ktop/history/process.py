@@ -11,6 +11,7 @@ import numpy as np
 from ktop.derived import restore
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
 from ktop.pane import START, Fold, Pane, Unit, fold
+from ktop.stats import distinct
 
 _FRAME = "_frame"
 
@@ -142,7 +143,7 @@ class ProcessHistory:
     @cached_property
     def _by_interval(self) -> dict[str, Array]:
         """Return one row for each interval in which the process occurs."""
-        occurs = np.unique(self.place)
+        occurs = distinct(self.place)
         if len(occurs) == len(self):
             return {**self.rows, _FRAME: self.place}
         rows = {**self.rows, _FRAME: self.place}

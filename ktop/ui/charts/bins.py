@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.stats import highest, percentile
+from ktop.stats import distinct, highest, percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def bands(bounds: Array, low: float, high: float, rows: int) -> Bands:
     near[0] = max(int(np.searchsorted(edges, wanted[0] + 1e-9, side="right")) - 1, 0)
     near[-1] = min(int(np.searchsorted(edges, wanted[-1] - 1e-9)), len(edges) - 1)
     first, last = near[:-1].copy(), near[1:].copy()
-    cuts = np.unique(near)
+    cuts = distinct(near)
     if len(cuts) < 2:
         cuts = np.array([min(cuts[0], len(edges) - 2), min(cuts[0], len(edges) - 2) + 1])
     thin = first >= last
