@@ -248,7 +248,7 @@ SEC("?tp_btf/mm_filemap_add_to_page_cache")
 int TASK_PROG(add__tp_btf, struct folio *folio)
 {
 	struct who who = current_who();
-	struct address_space *mapping = folio_mapping(read_only(folio));
+	struct address_space *mapping = folio_mapping(folio);
 	struct inode *inode = mapping->host;
 	struct use *thread = use_of(who.task);
 	u64 pages = folio_pages(folio);
