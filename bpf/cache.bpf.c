@@ -248,9 +248,10 @@ SEC("?tp_btf/mm_filemap_add_to_page_cache")
 int TASK_PROG(add__tp_btf, struct folio *folio)
 {
 	struct who who = current_who();
+	struct task_struct *task = who.task; /* BPF_CORE_READ would look for `who` in the kernel */
 	struct address_space *mapping = folio_mapping(folio);
 	struct inode *inode = mapping->host;
-	struct use *thread = use_of(who.task);
+	struct use *thread = use_of(task);
 	u64 pages = folio_pages(folio);
 	enum file_call call = CALL_EITHER;
 
@@ -262,8 +263,8 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	if (!(read_field(who.task, flags) & PF_KTHREAD))
-		call = file_call(who.task, user_regs(who.task));
+	if (!(read_field(task, flags) & PF_KTHREAD))
+		call = file_call(task, user_regs(task));
 	switch (call) {
 	case CALL_READ: /* or a write that no call of the task's own asked for */
 		thread->added = (u64)folio;
