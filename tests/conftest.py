@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -29,6 +30,15 @@ _DEFAULTS: dict[int, Any] = {
 for _number, _handler in _DEFAULTS.items():
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+# Tests assert no times.  The guests of tests/kernels have no hypothesis.
+with contextlib.suppress(ImportError):
+    from hypothesis import settings
+
+    settings.register_profile(
+        "ktop", settings.get_profile(settings.get_current_profile_name()), deadline=None
+    )
+    settings.load_profile("ktop")
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from textual.app import ComposeResult
 from textual.pilot import Pilot
@@ -270,46 +270,56 @@ def test_cells_of_a_column_add_up():
         assert sum(count for _, _, count in cells) == grid.total(column)
 
 
+SETTINGS = {"merge": 1, "columns": 12, "rows": 6, "since": 0, "bounds": 12}
 STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("tick"), st.integers(1, 3)),
-        st.tuples(st.just("back"), st.integers(1, 5)),
-        st.tuples(st.just("load"), st.sampled_from([0, 3, 40, 5000])),
-        st.tuples(st.just("slot"), st.integers(0, 11)),
-        st.tuples(st.just("merge"), st.sampled_from([1, 2, 5])),
-        st.tuples(st.just("columns"), st.integers(0, 30)),
-        st.tuples(st.just("rows"), st.integers(0, 8)),
-        st.tuples(st.just("bounds"), st.sampled_from([12, 8])),
-        st.tuples(st.just("cpu"), st.integers(0, 3)),
-        st.tuples(st.just("nothing"), st.just(0)),
+    st.tuples(
+        # How many were counted, in which slot, on which CPU; and what else happens then.
+        st.tuples(st.sampled_from([0, 30, 700, 90_000]), st.integers(0, 7), st.integers(0, 2)),
+        st.none()
+        | st.tuples(st.just("back"), st.integers(1, 5))
+        | st.tuples(st.just("merge"), st.sampled_from([1, 2, 5]))
+        | st.tuples(st.just("columns"), st.integers(0, 12))
+        | st.tuples(st.just("rows"), st.integers(0, 8))
+        | st.tuples(st.just("since"), st.integers(0, 12))
+        | st.tuples(st.just("bounds"), st.sampled_from([12, 8])),
     ),
-    max_size=40,
+    min_size=5,
+    max_size=25,
 )
 
 
-@given(STEPS)
-def test_what_is_known_and_what_is_new_make_what_all_anew_would(steps):
-    grid, strip, upto = HeatGrid(), CpuPercentiles(), 0
+def counted(ts: float, slots: int, number: int, slot: int, cpu: int) -> Frame:
+    counts = np.zeros(slots, np.uint64)
+    counts[slot] = number
+    histogram = Histogram(log2_bounds(slots), counts)
+    # Nothing counted is no histogram at all, at times.
+    return Frame("p", ts, 1.0, {}, histograms=(histogram, replace(histogram, cpu=cpu)) if number else ())
+
+
+def played(steps):
+    """Yield the Frames that are looked at and the settings, after each of ``steps``."""
     frames: list[Frame] = []
-    now = {"load": 3, "slot": 3, "merge": 1, "columns": 12, "rows": 6, "bounds": 12, "cpu": 0}
-    for what, value in steps:
+    now = dict(SETTINGS)
+    for tick, (what, value) in [(tick, other or ("nothing", 0)) for tick, other in steps]:
         if what in now:
             now[what] = value
-        if what == "tick":
-            counts = np.zeros(now["bounds"], np.uint64)
-            counts[min(now["slot"], now["bounds"] - 1)] = now["load"]
-            histogram = Histogram(log2_bounds(now["bounds"]), counts)
-            frames += [
-                Frame("p", float(len(frames) + each), 1.0, {}, histograms=(histogram,))
-                for each in range(value)
-            ]
-        if what == "nothing":
-            frames.append(Frame("p", float(len(frames)), 1.0, {}))
-        upto = max(len(frames) - value, 0) if what == "back" else len(frames)
+        frames.append(counted(float(len(frames)), now["bounds"], *tick))
+        upto = -value if what == "back" else None
+        yield frames[now["since"] : upto], now
+
+
+FEW, MANY = (30, 3, 0), (90_000, 3, 0)
+
+
+@example([(FEW, None), (FEW, None), (MANY, None)])  # the colours of the known ones change
+@given(STEPS)
+def test_a_map_of_known_columns_and_new_ones_is_as_all_made_anew(steps):
+    grid = HeatGrid()
+    for frames, now in played(steps):
         anew = HeatGrid()
         anew.axis.low, anew.axis.high = grid.axis.low, grid.axis.high
         for each in (grid, anew):
-            each.fit(frames[:upto], now["columns"], now["rows"], halves=2, merge=now["merge"])
+            each.fit(frames, now["columns"], now["rows"], halves=2, merge=now["merge"])
         assert bool(grid) == bool(anew)
         np.testing.assert_array_equal(grid.columns.ts, anew.columns.ts)
         np.testing.assert_array_equal(grid.percentiles, anew.percentiles)
@@ -317,14 +327,29 @@ def test_what_is_known_and_what_is_new_make_what_all_anew_would(steps):
             np.testing.assert_array_equal(grid.columns.counts, anew.columns.counts)
             assert grid.top == anew.top
             np.testing.assert_array_equal(grid.cells(), anew.cells())
-        if ("bounds", 8) not in steps:
-            every = CpuPercentiles()
-            every._cpus = max(strip._cpus, 1)  # one once seen keeps its line
-            known = strip.update(frames[:upto], now["rows"], now["merge"])
-            all_anew = every.update(frames[:upto], now["rows"], now["merge"])
-            if known.labels:
-                assert known.labels == all_anew.labels
-                np.testing.assert_array_equal(known.values, all_anew.values)
+
+
+def test_zoomed_in_again_a_column_is_one_interval():
+    grid = HeatGrid()
+    frames = [counted(float(tick), 12, 30, 3, 0) for tick in range(10)]
+    for merge, total in ((5, 150), (1, 30), (5, 150)):
+        grid.fit(frames, 1, 6, halves=2, merge=merge)
+        assert grid.total(0) == total
+
+
+@given(STEPS)
+def test_a_strip_of_known_columns_and_new_ones_is_as_all_made_anew(steps):
+    strip, all_cpus = CpuPercentiles(), [counted(-1.0, 12, 3, 3, 2)]
+    strip.update(all_cpus, 1)
+    for frames, now in played(steps):
+        anew = CpuPercentiles()
+        anew.update(all_cpus, 1)  # a CPU once seen keeps its line
+        if now["bounds"] != SETTINGS["bounds"]:
+            break  # they are of one kind in a pane
+        known, wanted = (each.update(frames, now["rows"], now["merge"]) for each in (strip, anew))
+        assert known.labels == wanted.labels
+        assert bool(known.labels) == bool(frames and now["rows"])
+        np.testing.assert_array_equal(known.values, wanted.values)
 
 
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}], ids=["256", "none"])
