@@ -26,6 +26,10 @@ in a float column and None in an object column, never 0.
 """
 
 
+Losses: TypeAlias = Mapping[str, int]
+"""How many events are missing, by why: the kinds of ``ktop.losses`` of which there are any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What compute may know of the host: the same for every sample."""
@@ -53,8 +57,8 @@ class Reading:
     """Of a ring buffer, what follows the fixed part of each record."""
     proc: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Files of /proc that the pane asked for by name, as numbers by key (``meminfo`` in bytes)."""
-    lost: int = 0
-    """Total since start: failed reserves, full maps, missed runs of a program."""
+    losses: Losses = field(default_factory=dict)
+    """Totals since start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,8 @@ class Sample:
     histograms: tuple[Histogram, ...] = ()
     unattributed_ratio: float | None = None
     """Share (0 to 1) of the pane's main quantity that no process could be charged with."""
-    lost: int = 0
-    """Events that only the two Readings together show to be missing; those of ``Reading.lost`` are not."""
+    losses: Losses = field(default_factory=dict)
+    """What only the two Readings together show to be missing; ``Reading.losses`` are not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,14 @@ class Status:
     """Why a variant was not taken, by program name."""
     unavailable: str | None = None
     """Why the pane has no figures, and what to do; None while it has."""
-    lost: int = 0
-    """Events lost in this interval."""
+    losses: Losses = field(default_factory=dict)
+    """Of this interval."""
     unattributed_ratio: float | None = None
+
+    @property
+    def lost(self) -> int:
+        """Events lost in this interval, for whatever reason."""
+        return sum(self.losses.values())
 
 
 @dataclass(frozen=True, slots=True)

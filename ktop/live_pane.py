@@ -12,6 +12,7 @@ import numpy as np
 
 from ktop import procfs
 from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
+from ktop.losses import since
 from ktop.pane import Pane, PerfEvent
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class LivePane:
             raise OSError(0, "not loaded")
         files = {name: procfs.numbers(name) for name in proc}
         # Last: what it takes out of ring buffers is nowhere else any more.
-        maps, tails, lost = self.family.read()
-        return Reading(time.monotonic_ns(), maps, tails, files, lost)
+        maps, tails, losses = self.family.read()
+        return Reading(time.monotonic_ns(), maps, tails, files, losses)
 
     def sample(self, reading: Reading, facts: Facts) -> Frame | None:
         """Return what happened since the last Reading; None at the first."""
@@ -137,7 +138,7 @@ class LivePane:
             rows,
             sample.host,
             sample.histograms,
-            replace(self.status(sample), lost=reading.lost - before.lost + sample.lost),
+            replace(self.status(sample), losses={**since(before.losses, reading.losses), **sample.losses}),
         )
 
     def status(self, sample: Sample | None = None) -> Status:

@@ -76,5 +76,5 @@ def frame_of(pane: Pane, count: int, ts: float = 1.7e9) -> Frame:
     """Return a Frame of ``pane`` with everything a Frame can have."""
     bounds = np.array([0.0, 1.0, 2.0, np.inf])
     histograms = tuple(Histogram(bounds, np.array([1, 2, 3], dtype=np.uint64), cpu) for cpu in (None, 0, 1))
-    status = Status({"switch": "tp_btf/sched_switch"}, {"other": "EPERM, no"}, None, 3, 0.25)
+    status = Status({"switch": "tp_btf/sched_switch"}, {"other": "EPERM, no"}, None, {"ring_full": 3}, 0.25)
     return Frame(pane.name, ts, 1.0, rows_of(pane, count), {}, histograms, status)

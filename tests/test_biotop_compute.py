@@ -61,7 +61,7 @@ def test_nothing_happened():
     sample = compute(reading([issuer(1)]), reading([issuer(1)]), FACTS)
     assert len(sample.rows["pid"]) == 0
     assert sample.unattributed_ratio is None
-    assert sample.lost == 0
+    assert sample.losses == {}
     assert len(derive(dict(sample.rows))["p99_us"]) == 0
 
 
@@ -120,13 +120,13 @@ def test_dropped_entries_are_lost_and_a_late_row_is_not():
     host = totals(issuers_made=1)
     host["slots"][0, 100] = 6
     # One I/O more in the histogram, nothing dropped: it came between the two.
-    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 0
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {}
     host["issuers_made"][0] = 3
-    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 1
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {"dropped": 1}
     host["issuers_made"][0], host["unplaced"][1] = 0, 1
-    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).lost == 1
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {"dropped": 1}
     # Dropped long ago: nothing now.
-    assert compute(reading([issuer(1, 0)], host), reading([issuer(1, 5)], host), FACTS).lost == 0
+    assert compute(reading([issuer(1, 0)], host), reading([issuer(1, 5)], host), FACTS).losses == {}
 
 
 def test_host_counts_are_apart():

@@ -57,9 +57,10 @@ def test_every_line_is_one_object_with_the_promised_fields(pane: Pane) -> None:
     assert [each["cpu"] for each in found if each["kind"] == "histogram"] == [None, 0, 1]
     status = found[-1]
     assert status["kind"] == "status"
-    assert list(status) == [*names, "hooks", "unavailable", "lost", "unattributed_ratio"]
+    assert list(status) == [*names, "hooks", "unavailable", "lost", "lost_by", "unattributed_ratio"]
     assert status["hooks"] == {"switch": "tp_btf/sched_switch"}
     assert (status["unavailable"], status["lost"], status["unattributed_ratio"]) == (None, 3, 0.25)
+    assert status["lost_by"] == {"ring_full": 3}
     assert {each["pane"] for each in found} == {pane.name}
     assert all("\n" not in line and line.isascii() for line in lines(pane, frame))
 
@@ -174,8 +175,9 @@ def test_any_text_is_json_and_harmless(raws: list[bytes]) -> None:
 
 def test_what_a_slow_reader_lost_is_in_the_status() -> None:
     pane = pane_of(Column("pid", "PID", Unit.NUMBER, "Who."))
-    frame = Frame("x", 1.0, 1.0, {}, status=Status(lost=2))
-    assert parsed(pane, frame, also_lost=40)[-1]["lost"] == 42
+    frame = Frame("x", 1.0, 1.0, {}, status=Status(losses={"map_full": 2}))
+    status = parsed(pane, frame, also_lost=40)[-1]
+    assert (status["lost"], status["lost_by"]) == (42, {"map_full": 2, "slow_reader": 40})
 
 
 @every_pane

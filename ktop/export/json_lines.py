@@ -14,7 +14,8 @@ else the end of the interval), ``pane``, ``kind`` and ``interval_s``.  Then:
 ``status``
     ``hooks`` (the variant in use by group), ``unavailable`` (why there are no
     figures, or null), ``lost`` (events lost in this interval, and lines of
-    earlier ones that a slow reader did not take) and ``unattributed_ratio``.
+    earlier ones that a slow reader did not take), ``lost_by`` (the same by why:
+    the kinds of ``ktop.losses``) and ``unattributed_ratio``.
 
 What was not measured is null.
 """
@@ -28,6 +29,7 @@ import numpy as np
 
 from ktop.export.values import column_texts, number, string
 from ktop.frame import Frame, Histogram, Status
+from ktop.losses import SLOW_READER
 from ktop.pane import Column, Pane, Shape, Unit
 from ktop.text import escape
 
@@ -35,7 +37,7 @@ from ktop.text import escape
 def lines(pane: Pane, frame: Frame, *, also_lost: int = 0) -> list[str]:
     """Return the lines of one Frame, without line ends; the status is the last.
 
-    ``also_lost`` is added to the status's ``lost``.
+    ``also_lost`` is added to the status's losses, as a slow reader's.
     """
     out = [_head(frame, "row") + text for text in _host_row(pane, frame)]
     out += _rows(pane, frame)
@@ -101,7 +103,9 @@ def _histogram(histogram: Histogram) -> str:
 def _status(status: Status, also_lost: int) -> str:
     hooks = ",".join(f"{string(group)}:{string(variant)}" for group, variant in status.hooks.items())
     unavailable = "null" if status.unavailable is None else json.dumps(escape(status.unavailable))
+    losses = {**status.losses, SLOW_READER: also_lost} if also_lost else status.losses
+    kinds = ",".join(f"{string(kind)}:{int(count)}" for kind, count in losses.items())
     return (
         f'"hooks":{{{hooks}}},"unavailable":{unavailable},"lost":{int(status.lost) + also_lost},'
-        f'"unattributed_ratio":{number(status.unattributed_ratio, 6)}}}'
+        f'"lost_by":{{{kinds}}},"unattributed_ratio":{number(status.unattributed_ratio, 6)}}}'
     )

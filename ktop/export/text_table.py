@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, length, take
+from ktop.losses import by_kind
 from ktop.order import order
 from ktop.pane import Column, Pane, Shape, Unit
 from ktop.text import cells, escape, fit
@@ -38,7 +39,7 @@ def _title(pane: Pane, frame: Frame) -> str:
     if frame.interval_s == frame.interval_s:
         parts.append(f"{frame.interval_s:.2f} s")
     if frame.status.lost:
-        parts.append(f"lost {count(frame.status.lost)}")
+        parts.append(f"lost {count(frame.status.lost)} ({by_kind(frame.status.losses)})")
     if frame.status.unattributed_ratio:
         parts.append(f"{frame.status.unattributed_ratio:.1%} not attributed")
     parts += [

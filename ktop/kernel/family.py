@@ -16,6 +16,7 @@ from ktop.kernel.hooks import Hooks, destroy
 from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf
 from ktop.kernel.slots import SlotArrays
+from ktop.losses import NOT_RUN, UNTAKEN
 
 
 class Family:
@@ -60,18 +61,23 @@ class Family:
             self.close()
             raise
 
-    def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], int]:
-        """Return (maps, tails, total lost) for a Reading."""
+    def read(self) -> tuple[dict[str, Array], dict[str, list[bytes]], dict[str, int]]:
+        """Return (maps, tails, losses) for a Reading."""
         if self._epoch is not None:
             self._epoch[0] += 1
         maps = {name: reader.read() for name, reader in self._arrays.items()}
         tails: dict[str, list[bytes]] = {}
         for name, ring in self._rings.items():
             maps[name], tails[name] = ring.read()
-        losses = maps.pop("lost", None)
-        lost = 0 if losses is None else int(sum(losses[name].sum() for name in losses.dtype.names or ()))
-        lost += sum(ring.lost for ring in self._rings.values())
-        return maps, tails, lost + self.recursion_misses()
+        return maps, tails, self._losses(maps.pop("lost", None))
+
+    def _losses(self, counted: Array | None) -> dict[str, int]:
+        """Return the losses since the start; ``counted``: what the programs found themselves, by CPU."""
+        losses = {UNTAKEN: sum(ring.lost for ring in self._rings.values()), NOT_RUN: self.recursion_misses()}
+        if counted is not None:
+            totals = counted.view("u8").reshape(len(counted), -1).sum(axis=0).tolist()
+            losses.update(zip(counted.dtype.names or (), totals, strict=False))
+        return {kind: count for kind, count in losses.items() if count}
 
     def drain(self) -> None:
         """Make room between two reads that are far apart; ``read`` returns it all."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ktop.frame import Array, Facts, Histogram, Reading, Sample
+from ktop.frame import Array, Facts, Histogram, Losses, Reading, Sample
+from ktop.losses import DROPPED
 from ktop.pane import Column, Fold, Heatmap, Pane, Unit
 from ktop.records import keyed_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, ratio
@@ -30,7 +31,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
         },
         (Histogram(LATENCY_BOUNDS_US, counts.sum(axis=0)),),
         _unattributed(rows),
-        _missing(previous, current, int(counts.sum()) - int(rows["slots"].sum())),
+        _dropped(previous, current, int(counts.sum()) - int(rows["slots"].sum())),
     )
 
 
@@ -41,7 +42,7 @@ def _unattributed(rows: dict[str, Array]) -> float | None:
     return int(size[rows["pid"] == 0].sum()) / total if total else None
 
 
-def _missing(previous: Reading, current: Reading, missing: int) -> int:
+def _dropped(previous: Reading, current: Reading, missing: int) -> Losses:
     """Return how many I/Os have no row: the map had no room, or its LRU dropped an entry before it was read.
 
     ``missing`` are those that the host's histogram has and the rows have not.
@@ -53,7 +54,7 @@ def _missing(previous: Reading, current: Reading, missing: int) -> int:
         + int(reading.maps["totals"]["unplaced"].sum())
         for reading in (previous, current)
     )
-    return max(0, missing) if now > before else 0
+    return {DROPPED: missing} if now > before and missing > 0 else {}
 
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:

@@ -42,7 +42,7 @@ def pack_extras(frames: Sequence[Frame]) -> bytes:
     statuses = [
         [
             states.of((tuple(status.hooks.items()), tuple(status.refused.items()), status.unavailable)),
-            int(status.lost),
+            {kind: int(count) for kind, count in status.losses.items()},
             None if status.unattributed_ratio is None else float(status.unattributed_ratio),
         ]
         for status in (frame.status for frame in frames)
@@ -112,16 +112,24 @@ def _bounds(raw: bytes) -> Array:
     return bounds
 
 
-def _status(states: list[Any], state: int, lost: int, unattributed: float | None) -> Status:
-    if type(state) is not int or type(lost) is not int or state < 0 or lost < 0:
+def _status(states: list[Any], state: int, losses: Any, unattributed: float | None) -> Status:
+    if type(state) is not int or state < 0:
         raise ValueError("a status is damaged")
     ratio = None if unattributed is None else _number(unattributed)
     hooks, refused, unavailable = states[state]
-    return Status(hooks, refused, unavailable, lost, ratio)
+    return Status(hooks, refused, unavailable, _losses(losses), ratio)
 
 
 def _texts(pairs: Any) -> dict[str, str]:
     return {_text(name): _text(value) for name, value in pairs}
+
+
+def _losses(counts: Any) -> dict[str, int]:
+    if type(counts) is int:  # earlier recordings did not say why
+        counts = {"unknown": counts} if counts else {}
+    if any(type(count) is not int or count < 0 for count in counts.values()):
+        raise ValueError("losses are no counts")
+    return {_text(kind): count for kind, count in counts.items()}
 
 
 def _optional_text(value: Any) -> str | None:

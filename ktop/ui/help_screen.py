@@ -12,7 +12,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from ktop import losses
 from ktop.frame import Status
+from ktop.losses import in_words
 from ktop.pane import Pane, Shape, Unit
 from ktop.text import escape
 from ktop.trend import has_trend
@@ -41,10 +43,11 @@ HEADER_HELP = (
 )
 STATUS_HELP = (
     ("measured", "between the two readings that the figures are of: counts are of that time, not a second"),
-    ("lost", "events that no program saw, or that found no room: so many are missing in the figures"),
+    ("lost", "events that are missing in the figures, so many of them, and why"),
     ("unattributed", "share of what the pane counts that no process can be charged with"),
     ("ktop", "its own share of one CPU, and its memory; after b also that of its BPF programs"),
 )
+LOSSES_HELP = tuple((in_words(kind), meaning) for kind, meaning in losses.KINDS.items())
 UNIT_NAMES = {
     Unit.COUNT: "count",
     Unit.BYTES: "bytes, 1K = 1,024",
@@ -145,6 +148,7 @@ class HelpScreen(Modal[None]):
         out += _group("First lines", HEADER_HELP, width)
         if has_table:
             out += _group("Line below the pane", STATUS_HELP, width)
+            out += _group("Why events are lost", LOSSES_HELP, width)
         return out
 
     def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:

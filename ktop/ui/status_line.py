@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ktop.format import NOT_MEASURED, count, percent, size
 from ktop.frame import Status
+from ktop.losses import by_kind
 from ktop.text import escape
 from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.drawn import Drawn
@@ -37,15 +38,19 @@ class StatusLine(Drawn):
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the line."""
         del height  # it is one
-        right, left = self._cost(), self._trust()
-        room = width - cells(right) - cells(left) - 4
+        right = self._cost()
+        room = width - cells(right) - 4
+        left = self._trust(why_lost=True)
+        if cells(left) > room:
+            left = self._trust(why_lost=False)
+        room -= cells(left)
         # The names of the hooks are the first to go: they are in the help, too.
         hooks = next((text for text in (self._hooks(), self._kinds()) if len(text) <= room), "")
         left += [("  " + hooks, "muted")] if hooks else []
         return [ends(look.parts(left), look.parts(right), width)]
 
-    def _trust(self) -> list[tuple[str, str]]:
-        """Return interval, losses and the share that is not attributed."""
+    def _trust(self, *, why_lost: bool) -> list[tuple[str, str]]:
+        """Return interval, losses (on demand also by why) and the share that is not attributed."""
         interval, lost = self._interval_s, self._status.lost
         known = interval is not None and not math.isnan(interval)
         words = [
@@ -54,6 +59,8 @@ class StatusLine(Drawn):
             ("  lost ", "muted"),
             (count(lost) if known else NOT_MEASURED, "hot bold" if known and lost else ""),
         ]
+        if known and lost and why_lost:
+            words.append((f" ({by_kind(self._status.losses)})", "hot"))
         ratio = self._status.unattributed_ratio
         if ratio is not None and not math.isnan(ratio):
             style = "warn" if ratio >= MANY_UNATTRIBUTED else ""

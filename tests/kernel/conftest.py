@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-from ktop import procfs
+from ktop import losses, procfs
 from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
 from ktop.kernel.family import Family
@@ -104,7 +104,8 @@ class Observed:
 
     def _computed(self, now: Reading) -> Sample:
         sample = self.pane.compute(self.before, now, facts.for_compute())
-        self.lost = now.lost - self.before.lost + sample.lost
+        self.losses = {**losses.since(self.before.losses, now.losses), **sample.losses}
+        self.lost = sum(self.losses.values())
         self.before = now
         rows = self.pane.derive(dict(sample.rows))
         return replace(sample, rows=rows)

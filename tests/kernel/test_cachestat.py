@@ -143,7 +143,7 @@ def run(cachestat, path: Path, work: str, count: int = 1) -> list[Seen]:
     finally:
         for child in children:
             child.communicate("\n")
-    assert now.lost == before.lost
+    assert now.losses == before.losses
     deltas = process_deltas(before, now, COUNTERS)
     rows = cachestat.pane.derive(dict(cachestat.pane.compute(before, now, None).rows))
     found = []

@@ -65,7 +65,7 @@ def figures_during(hardirqs, work: Callable[[], None]):
     then, now, after = interrupts(), hardirqs.reading(), interrupts()
     sample = hardirqs.pane.compute(hardirqs.before, now, Facts())
     rows = hardirqs.pane.derive(dict(sample.rows))
-    assert now.lost == hardirqs.before.lost
+    assert now.losses == hardirqs.before.losses
     least = {label: np.subtract(counts, within[label][0]) for label, (counts, _rest) in then.items()}
     most = {label: np.subtract(counts, around[label][0]) for label, (counts, _rest) in after.items()}
     return rows, least, most

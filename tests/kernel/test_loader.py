@@ -141,7 +141,7 @@ def test_constants_types_and_losses(variants):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         family.hooks.detach()
-        maps, tails, _lost = family.read()
+        maps, tails, lost = family.read()
         hits = maps["hits"]
         assert hits.shape == (libbpf.library().libbpf_num_possible_cpus(),)
         assert hits.dtype["more"].shape == (3,)
@@ -150,9 +150,8 @@ def test_constants_types_and_losses(variants):
         assert maps["keyed"].dtype["key"] == np.dtype("u4")
         assert len(maps["events"]) == len(tails["events"])
         # A full hash map and a ring nobody drained: each failure is counted, none is silent.
-        quiet = family.read()
         family.hooks.attach(["leave"], {})
-        while family.read()[2] == quiet[2] or len(family.read()[0]["keyed"]) < 100:
+        while family.read()[2].get("map_full", 0) <= lost.get("map_full", 0):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert len(family.read()[0]["keyed"]) == 100
@@ -176,7 +175,7 @@ def test_ring_overrun_is_counted(variants):
         maps, _tails, lost = family.read()
         assert len(maps["events"]) + losses["ring_full"].sum() == maps["hits"]["count"].sum()
         assert losses["ring_full"].sum() > 1000
-        assert lost >= losses["ring_full"].sum()
+        assert lost["ring_full"] == losses["ring_full"].sum()
     finally:
         family.close()
 
@@ -221,8 +220,7 @@ def test_what_waits_for_a_read_is_bounded_and_the_rest_counted(variants, monkeyp
         failures = family._arrays["lost"].read()
         assert len(found["events"]) == 100
         surplus = found["hits"]["count"].sum() - 100 - failures["ring_full"].sum()
-        assert surplus == lost - failures["ring_full"].sum() - failures["map_full"].sum()
-        assert surplus > 0
+        assert lost["untaken"] == surplus > 0
     finally:
         family.close()
 

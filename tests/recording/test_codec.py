@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ktop.frame import Array, Frame, Histogram, Status
+from ktop.frame import Array, Frame, Histogram, Losses, Status
 from ktop.recording.codec import CodecError, decode, decode_parts, encode
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -64,7 +64,7 @@ def frames(draw: Any) -> Frame:
         draw(st.dictionaries(texts, texts, max_size=2)),
         draw(st.dictionaries(texts, texts, max_size=2)),
         draw(st.none() | texts),
-        draw(st.integers(0, 2**60)),
+        draw(st.dictionaries(texts, st.integers(0, 2**60), max_size=2)),
         draw(ratio),
     )
     return Frame(
@@ -188,8 +188,23 @@ def part(**changes: Any) -> bytes:
     return zstandard.ZstdCompressor().compress(msgpack.packb([1, [content | changes]]))
 
 
+def extras(losses: object) -> bytes:
+    """Those of one frame of which so much is lost."""
+    packed: bytes = msgpack.packb([[{}], [], [[]], [[[], [], None]], [[0, losses, None]]])
+    return packed
+
+
 def test_the_hand_made_block_is_good() -> None:
     assert decode(part())[0].rows["pid"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "losses"), [({"missed": 3}, {"missed": 3}), ({}, {}), (0, {}), (7, {"unknown": 7})]
+)
+def test_losses_have_kinds_and_those_of_earlier_recordings_none(stored: object, losses: Losses) -> None:
+    status = decode(part(extras=extras(stored)))[0].status
+    assert status.losses == losses
+    assert status.lost == sum(losses.values())
 
 
 @pytest.mark.parametrize(
@@ -224,6 +239,11 @@ def test_the_hand_made_block_is_good() -> None:
         {"extras": msgpack.packb([[{}], [], [[]], [[[], [], None]], [[1, 0, None]]])},
         {"extras": msgpack.packb([[{"a": "b"}], [], [[]], [[[], [], None]], [[0, 0, None]]])},
         {"extras": msgpack.packb([[{}], [], [[]], [[[["a", 1]], [], None]], [[0, 0, None]]])},
+        {"extras": extras(-1)},
+        {"extras": extras([1])},
+        {"extras": extras({"missed": -1})},
+        {"extras": extras({"missed": "1"})},
+        {"extras": extras({1: 1})},
     ],
 )
 def test_a_hostile_part_is_refused(changes: dict[str, Any]) -> None:

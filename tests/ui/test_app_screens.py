@@ -9,6 +9,7 @@ import pytest
 from textual.containers import VerticalScroll
 
 from ktop.filter import parse
+from ktop.losses import KINDS, in_words
 from ktop.ui import keys
 from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
@@ -247,10 +248,11 @@ async def test_the_help_explains_every_word_of_the_lines_around_a_pane():
         known = {"load", "io", "s", "tp_btf", *named.replace(",", "").split()}
         assert {word for word in words if word.isalpha()} <= known
         await k.press("question_mark", "end")
-        await k.until(lambda: "Line below the pane" in k.text)
+        await k.until(lambda: "Why events are lost" in k.text)
+        assert all(in_words(kind) in k.text for kind in KINDS)
         await k.press("escape", "enter", "question_mark", "end")
         await k.until(lambda: "First lines" in k.text)
-        assert "Line below the pane" not in k.text
+        assert "Why events are lost" not in k.text
 
 
 async def test_on_the_process_screen_there_are_no_rows_to_stand_beside():

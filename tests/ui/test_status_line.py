@@ -1,0 +1,52 @@
+"""The line below a pane: what is lost, and why, before what can be read elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from textual.app import App, ComposeResult
+
+from ktop.frame import Status
+from ktop.ui.palette import ThemedApp, palette
+from ktop.ui.status_line import StatusLine
+
+HOOKS = {"wakeup": "tp_btf/sched_wakeup", "switch": "tp_btf/sched_switch"}
+LOSSES = {"not_run": 3, "ring_full": 40}
+
+
+class LineApp(ThemedApp):
+    def compose(self) -> ComposeResult:
+        yield StatusLine()
+
+
+async def drawn(width: int, status: Status, interval_s: float | None = 1.0) -> str:
+    app: App[None] = LineApp()
+    async with app.run_test(size=(width, 2)):
+        line = app.query_one(StatusLine)
+        line.show(status, interval_s, {})
+        (parts,) = line.draw(palette(app), width, 1)
+        text = "".join(text for text, _ in parts)
+        assert len(text) == width
+        return text
+
+
+async def test_nothing_lost_is_said_with_the_hooks():
+    text = await drawn(100, Status(HOOKS))
+    assert "measured 1.00 s  lost 0  tp_btf sched_wakeup sched_switch" in text
+
+
+@pytest.mark.parametrize("losses", [LOSSES, {**LOSSES, "missed": 1}])
+async def test_the_reason_of_a_loss_goes_before_the_hooks(losses):
+    wide, narrow, narrowest = [await drawn(width, Status(HOOKS, losses=losses)) for width in (140, 90, 56)]
+    assert f"lost {sum(losses.values())} (ring full 40, not run 3" in wide
+    assert "sched_switch" in wide
+    assert "(ring full 40" in narrow
+    assert "sched_switch" not in narrow
+    assert f"lost {sum(losses.values())} " in narrowest
+    assert "(" not in narrowest
+
+
+@pytest.mark.parametrize("interval_s", [None, math.nan])
+async def test_where_nothing_was_measured_nothing_is_known_of_losses(interval_s):
+    assert "measured –  lost –  " in await drawn(100, Status(HOOKS, losses=LOSSES), interval_s)
