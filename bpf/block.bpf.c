@@ -36,6 +36,7 @@ CPU_ARRAY(totals, struct totals);
 struct submission {
 	u64 request;
 	u64 start_ns;
+	u64 cgroup;
 	u32 pid;
 	u32 dev;
 	char comm[TASK_COMM_LEN];
@@ -65,6 +66,7 @@ struct issuer {
 	u64 write_bytes;
 	u64 total_ns;
 	u64 errors;
+	u64 cgroup;
 	struct interval_max max;
 	char comm[TASK_COMM_LEN];
 	char disk[DISK_NAME_LEN];
@@ -153,6 +155,7 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 		__builtin_memcpy(desc, "writeback", sizeof("writeback"));
 	submission->pid = 0;
 	submission->start_ns = *(u64 *)desc; /* tells the queues apart */
+	submission->cgroup = cgroup_of(task);
 	comm = submission->comm;
 	/* What stood there before may be longer. */
 	__builtin_memset(comm, 0, TASK_COMM_LEN);
@@ -176,6 +179,7 @@ static __always_inline int set_submitter(struct submission *submission)
 	task = read_field(task, group_leader);
 	submission->pid = read_field(task, pid);
 	submission->start_ns = read_field(task, start_boottime);
+	submission->cgroup = cgroup_of(task);
 	copy_comm(submission->comm, task);
 	return 0;
 }
@@ -266,6 +270,7 @@ static __always_inline int handle_issue(struct request *rq)
 			if (submission) {
 				submission->pid = by_bio->pid;
 				submission->start_ns = by_bio->start_ns;
+				submission->cgroup = by_bio->cgroup;
 				__builtin_memcpy(submission->comm, by_bio->comm, TASK_COMM_LEN);
 			}
 			bpf_map_delete_elem(&_bios, &key);
@@ -386,6 +391,7 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	if (!issuer)
 		issuer = make_issuer(&key, rq, host);
 	if (issuer) {
+		issuer->cgroup = submission->cgroup;
 		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
 		charge(issuer, is_read(op), bytes, whole, ns);
 		if (failed)

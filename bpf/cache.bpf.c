@@ -52,6 +52,7 @@ TASK_STORAGE(uses, struct use);
 
 struct process_record {
 	u64 start_ns;
+	u64 cgroup;
 	u64 accesses;
 	u64 read_in;
 	u64 mapped_in;
@@ -317,6 +318,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	struct counters *counters = &use->counters;
 
 	record->start_ns = task->start_boottime;
+	record->cgroup = cgroup_of(task);
 	record->pid = task->tgid;
 	record->pad = 0;
 	copy_comm(record->comm, task);

@@ -16,6 +16,7 @@ struct event {
 	u64 start_ns; /* of the process, since boot */
 	u64 exec_ns;  /* with the PID, which exec this speaks of */
 	u64 end_ns;   /* REPLACED and EXIT */
+	u64 cgroup;
 	u32 pid;
 	u32 ppid;
 	u32 uid;
@@ -45,6 +46,7 @@ struct {
 /* Of a process, known by its group leader: its last exec, of which the end is to be told. */
 struct mark {
 	u64 exec_ns;
+	u64 cgroup;
 	u32 ppid;
 	u32 uid;
 	u8 truncated;
@@ -82,6 +84,7 @@ static __always_inline void fill_caller(struct event *event, struct task_struct 
 {
 	event->ppid = read_field(read_only(task), real_parent, tgid);
 	event->uid = bpf_get_current_uid_gid();
+	event->cgroup = cgroup_of(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
 
@@ -100,6 +103,7 @@ static __always_inline void send_end(struct task_struct *task, const struct mark
 	fill_event(&event, task, kind);
 	event.exec_ns = mark->exec_ns;
 	event.end_ns = now;
+	event.cgroup = mark->cgroup;
 	event.ppid = mark->ppid;
 	event.uid = mark->uid;
 	event.truncated = mark->truncated;
@@ -155,6 +159,7 @@ int TASK_PROG(exec__tp_btf, struct task_struct *task)
 	if (size <= ARGS_MAX) /* for the verifier */
 		send(record, sizeof(record->event) + size);
 
+	mark.cgroup = record->event.cgroup;
 	mark.ppid = record->event.ppid;
 	mark.uid = record->event.uid;
 	mark.truncated = record->event.truncated;

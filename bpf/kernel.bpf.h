@@ -74,6 +74,18 @@ struct task_io_accounting {
 	u64 syscr;
 };
 
+struct kernfs_node {
+	u64 id; /* 5.5, 67c0496e87d1: was a union */
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -88,6 +100,7 @@ struct task_struct {
 	void *stack;
 	struct mm_struct *mm;
 	struct files_struct *files;
+	struct css_set *cgroups;
 	int exit_state;
 	int exit_code;
 	u64 self_exec_id;     /* 5.7, d1e7fd6462ca: was u32 */
@@ -289,6 +302,15 @@ static __always_inline struct task_struct *current_task(void)
 		 : BPF_CORE_READ(from, __VA_ARGS__))
 #define FIELD_OF1(from, a) ((from)->a)
 #define FIELD_OF2(from, a, b) ((from)->a->b)
+#define FIELD_OF4(from, a, b, c, d) ((from)->a->b->c->d)
+
+/* Of version 2, which gives each an id that no other gets: 1 is the root; 0: without cgroups. */
+static __always_inline u64 cgroup_of(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->cgroups))
+		return 0;
+	return read_field(read_only(task), cgroups, dfl_cgrp, kn, id);
+}
 
 /* A task that is switched from could go on. */
 static __always_inline bool is_runnable(struct task_struct *prev)

@@ -47,6 +47,7 @@ TASK_STORAGE(usages, struct process);
 
 struct process_record {
 	u64 start_ns;
+	u64 cgroup;
 	u64 references;
 	u64 misses;
 	u64 on_ns;
@@ -183,6 +184,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	struct usage *usage = &process->usage;
 
 	record->start_ns = task->start_boottime;
+	record->cgroup = cgroup_of(task);
 	record->pid = task->tgid;
 	copy_comm(record->comm, task);
 	record->references = usage->references;

@@ -11,7 +11,8 @@
 
 struct sample {
 	u64 start_ns; /* of the process, since boot */
-	u64 exec_id;  /* changes with the address space */
+	u64 cgroup;
+	u64 exec_id; /* changes with the address space */
 	u32 pid;
 	s32 kernel_bytes; /* or -errno */
 	s32 user_bytes;	  /* or -errno */
@@ -50,6 +51,7 @@ int sample(struct bpf_perf_event_data *ctx)
 	leader = read_field(task, group_leader);
 	record->sample.pid = read_field(task, tgid);
 	record->sample.start_ns = read_field(leader, start_boottime);
+	record->sample.cgroup = cgroup_of(leader);
 	record->sample.exec_id = read_field(task, self_exec_id);
 	read_comm(record->sample.comm, leader);
 

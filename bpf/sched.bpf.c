@@ -26,6 +26,7 @@ TASK_STORAGE(waits, struct waits);
 
 struct process_record {
 	u64 start_ns;
+	u64 cgroup;
 	u64 wait_ns;
 	u64 max_ns;
 	u32 pid;
@@ -166,6 +167,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 					struct waits *waits, bool ended)
 {
 	record->start_ns = task->start_boottime;
+	record->cgroup = cgroup_of(task);
 	record->pid = task->tgid;
 	copy_comm(record->comm, task);
 	record->wait_ns = waits->total_ns;

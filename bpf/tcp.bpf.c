@@ -25,6 +25,7 @@ struct counters {
 struct connection {
 	u64 cookie; /* slot_identity() */
 	u64 start_ns;
+	u64 cgroup;
 	struct counters now;
 	u32 srtt_us; /* when the application last sent or received */
 	u32 pid;
@@ -130,6 +131,7 @@ static __always_inline void set_owner(struct connection *connection)
 
 	connection->pid = read_field(leader, pid);
 	connection->start_ns = read_field(leader, start_boottime);
+	connection->cgroup = cgroup_of(leader);
 	copy_comm(connection->comm, leader);
 }
 

@@ -59,7 +59,9 @@ def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] 
 
 
 def _is_silent(column: Column, rows: Rows) -> bool:
-    """Return whether the column would tell of failures in words, or by yes, and there are none."""
+    """Return whether the column would tell of what need not be, as failures in words, and there is none."""
+    if column.ordinary:
+        return not (rows and _says_more(rows[column.name], column.ordinary))
     return (
         column.alarm
         and (column.is_text or column.unit is Unit.FLAG)
@@ -71,6 +73,13 @@ def alarming(pane: Pane, rows: Rows) -> set[str]:
     """Return the names of the columns that tell of a failure in any of ``rows``."""
     alarms = (column.name for column in pane.columns if column.alarm and column.name in rows)
     return {name for name in alarms if _tells(rows[name])}
+
+
+def _says_more(texts: Array, ordinary: bytes) -> bool:
+    """Return whether any of ``texts`` is known and another than ``ordinary``."""
+    if texts.dtype.kind == "S":
+        return bool(((texts != ordinary) & (texts != b"")).any())
+    return not {ordinary, None}.issuperset(texts.tolist())
 
 
 def _tells(values: Array) -> bool:
@@ -146,7 +155,7 @@ class RowWriter:
                 " " * slot.gap,
                 rows[slot.column.name],
                 self._writer(slot),
-                quiet(slot.column.unit),
+                quiet(slot.column),
                 SORTED if slot.column.name == sorted_by else PLAIN,
                 slot.column.alarm,
             )

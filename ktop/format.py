@@ -191,11 +191,13 @@ def formatter(column: Column) -> Callable[[Any], str]:
     return written
 
 
-def quiet(unit: Unit) -> Callable[[Any], bool]:
-    """Return a test of whether a cell says nothing happened or nothing was measured: written faintly."""
-    if unit is Unit.BY_CPU:
+def quiet(column: Column) -> Callable[[Any], bool]:
+    """Return a test of whether a cell of ``column`` says nothing, as 0 does: written faintly."""
+    if column.ordinary:
+        return {None, column.ordinary}.__contains__
+    if column.unit is Unit.BY_CPU:
         return _is_absent
-    return _is_nothing if unit in _QUANTITIES else _is_missing
+    return _is_nothing if column.unit in _QUANTITIES else _is_missing
 
 
 def _is_absent(value: object) -> bool:

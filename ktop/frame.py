@@ -8,7 +8,7 @@ ever sees.  All of them are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -30,6 +30,11 @@ Losses: TypeAlias = Mapping[str, int]
 """How many events are missing, by why: the kinds of ``ktop.losses`` of which there are any."""
 
 
+def _unnamed(cgroups: Array) -> Array:
+    """Return that nothing is known of them."""
+    return np.full(len(cgroups), None, dtype=object)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What compute may know of the host: the same for every sample."""
@@ -37,6 +42,8 @@ class Facts:
     page_size: int = 4096
     boot_ns: int = 0
     """CLOCK_REALTIME minus CLOCK_BOOTTIME in ns: turns the kernel's boot-time stamps into dates."""
+    cgroups: Callable[[Array], Array] = _unnamed
+    """Makes of ids of cgroups what people call them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class Column:
     """In cells; 0: what the unit needs."""
     from_width: int = 0
     """Shown in terminals of at least so many columns."""
+    ordinary: bytes = b""
+    """Text that tells nothing: left out of the table while no row has another."""
     alarm: bool = False
     """Whether anything but 0 (or nothing) tells of a failure, and has the colour of one."""
     on_demand: str = ""
@@ -89,6 +91,20 @@ class Column:
     def is_text(self) -> bool:
         """Whether a cell is text: left-aligned, sorted from A."""
         return self.unit in {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS}
+
+
+CGROUP = Column(
+    "cgroup",
+    "CGROUP",
+    Unit.TEXT,
+    "Whose the process is: of its cgroup (version 2) the first 12 digits of a container's id, as its tools "
+    "print it, else the last part of the path, such as a systemd unit; / is the root, where kernel threads "
+    "are, (gone) one that was removed before its name was read.",
+    Fold.LAST,
+    from_width=110,
+    ordinary=b"/",
+)
+"""The same in every pane of processes."""
 
 
 class Shape(Enum):

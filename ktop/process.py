@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ktop.cgroup import container
+
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 """In what steps /proc tells the start of a process."""
-_CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
-"""The 64 hex digits with which docker, containerd, cri-o and podman name a container's cgroup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,6 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     ppid = int(rest[1])
     start_ns = int(rest[19]) * TICK_NS
     path = _cgroup_path(cgroup)
-    found = _CONTAINER.search(path.decode("latin-1"))
     return Process(
         pid=pid,
         comm=comm,
@@ -86,7 +84,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         ppid=ppid,
         parent=_comm(root / str(ppid)),
         cgroup=path,
-        container=found.group(1)[:12] if found else "",
+        container=container(path).decode("ascii"),
         threads=int(rest[17]),
         rss_bytes=_kib(status.get(b"VmRSS", b"")),
         swap_bytes=_kib(status.get(b"VmSwap", b"")),

@@ -23,9 +23,9 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
 
     ``records`` is the iterator over living processes, ``exits`` the ring buffer
     with the last record of those that ended; both have the fields ``pid``,
-    ``start_ns`` and ``comm``.  ``counters`` only grow and are differenced
-    (one- or two-dimensional), ``maxima`` are already the interval's.  Returns
-    ``pid``, ``start_ns``, ``comm`` and these, a row a process.
+    ``start_ns``, ``comm`` and ``cgroup`` (its id).  ``counters`` only grow and
+    are differenced (one- or two-dimensional), ``maxima`` are already the
+    interval's.  Returns those four fields and these, a row a process.
     """
     before = previous.maps[records]
     now = current.maps[records]
@@ -39,7 +39,7 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     active = np.zeros(len(now), dtype=bool)
     for column in rows.values():
         active |= column.reshape(len(now), -1).any(axis=1) if len(now) else active
-    out = {name: now[name][active] for name in ("pid", "start_ns", "comm")}
+    out = {name: now[name][active] for name in ("pid", "start_ns", "comm", "cgroup")}
     out.update({name: column[active] for name, column in rows.items()})
     out.update({name: now[name][active] for name in maxima})
     return out

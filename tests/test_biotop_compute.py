@@ -19,6 +19,7 @@ COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "e
 VALUE = np.dtype(
     [
         *((name, "u8") for name in COUNTERS),
+        ("cgroup", "u8"),
         ("max", MAX),
         ("comm", "S16"),
         ("disk", "S32"),

@@ -13,7 +13,12 @@ from ktop.pane import fold
 from ktop.panes.cachestat import COUNTERS, PANE, compute, derive
 
 RECORD = np.dtype(
-    [("start_ns", "u8"), *((name, "u8") for name in COUNTERS), ("pid", "u4"), ("comm", "S16"), ("pad", "u4")]
+    [
+        *((name, "u8") for name in ("start_ns", "cgroup", *COUNTERS)),
+        ("pid", "u4"),
+        ("comm", "S16"),
+        ("pad", "u4"),
+    ]
 )
 HOST = np.dtype([*((name, "u8") for name in COUNTERS), ("pad", "u8")])
 MEMINFO = {"Cached": 3000, "Buffers": 500, "Dirty": 70}

@@ -91,3 +91,27 @@ def test_a_long_command_line_pushes_nothing_out_of_plain_text():
         assert lines[1].split()[-1] == "ARGUMENTS"
         assert lines[1].split()[-2] in {"LASTED", "ERROR"}
         assert len(lines[1]) < 110
+
+
+def on_disk(cgroups: list[bytes | None]) -> Rows:
+    count = len(cgroups)
+    rows = {column.name: np.zeros(count) for column in BIOTOP.columns}
+    known = None not in cgroups
+    return {
+        **rows,
+        "comm": np.full(count, b"fio"),
+        "disk": np.full(count, b"vda"),
+        "cgroup": np.array(cgroups, dtype="S" if known else object),
+    }
+
+
+@pytest.mark.parametrize("cgroups", [[b"/", b"/"], [None, None], [b"/", None], [b"", b"/"]])
+def test_no_column_of_cgroups_where_there_is_but_the_root(cgroups):
+    assert "cgroup" not in shown(BIOTOP, on_disk(cgroups), 200, "total_us")
+
+
+@pytest.mark.parametrize("cgroups", [[b"/", b"backup.service"], [None, b"backup.service"], [b"(gone)"]])
+def test_whose_a_process_is_is_shown_where_there_is_room(cgroups):
+    assert "cgroup" not in shown(BIOTOP, on_disk(cgroups), 80, "total_us")
+    for width in (120, 200):
+        assert "cgroup" in shown(BIOTOP, on_disk(cgroups), width, "total_us")

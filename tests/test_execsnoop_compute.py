@@ -12,6 +12,7 @@ DTYPE = np.dtype(
     [
         ("start_ns", "u8"), ("exec_ns", "u8"), ("end_ns", "u8"), ("pid", "u4"), ("ppid", "u4"), ("uid", "u4"),
         ("code", "i4"), ("kind", "u1"), ("truncated", "u1"), ("unread", "u1"), ("comm", "S16"),
+        ("cgroup", "u8"),
     ]
 )  # fmt: skip
 FACTS = Facts(boot_ns=1_000_000_000_000_000_000)
@@ -19,7 +20,7 @@ FACTS = Facts(boot_ns=1_000_000_000_000_000_000)
 
 def event(kind, pid, exec_ns, **rest):
     rest = {"end_ns": 0, "code": 0, "unread": 0} | rest
-    return (5, exec_ns, rest["end_ns"], pid, 1, 1000, rest["code"], kind, 0, rest["unread"], b"comm")
+    return (5, exec_ns, rest["end_ns"], pid, 1, 1000, rest["code"], kind, 0, rest["unread"], b"comm", 9)
 
 
 def sample(*events_and_tails):

@@ -105,16 +105,16 @@ def test_cells_take_any_number(unit, value):
     text = fmt.cell(column(unit), value)
     assert text.strip()
     assert text.isprintable()
-    fmt.quiet(unit)(value)
+    fmt.quiet(column(unit))(value)
 
 
 @pytest.mark.parametrize("unit", [unit for unit in Unit if fmt.UNIT_WIDTH[unit]])
 def test_what_was_not_measured_is_a_dash(unit):
     assert fmt.cell(column(unit), None).strip() == "–"
-    assert fmt.quiet(unit)(None)
+    assert fmt.quiet(column(unit))(None)
     if unit is not Unit.BY_CPU:
         assert fmt.cell(column(unit), math.nan).strip() == "–"
-        assert fmt.quiet(unit)(math.nan)
+        assert fmt.quiet(column(unit))(math.nan)
 
 
 def test_digits_stand_below_digits():
@@ -126,10 +126,13 @@ def test_digits_stand_below_digits():
 
 
 def test_a_zero_is_quiet_and_a_number_that_is_no_quantity_is_not():
-    assert fmt.quiet(Unit.COUNT)(0)
-    assert not fmt.quiet(Unit.COUNT)(1)
-    assert not fmt.quiet(Unit.NUMBER)(0)
-    assert not fmt.quiet(Unit.TEXT)(b"0")
+    assert fmt.quiet(column(Unit.COUNT))(0)
+    assert not fmt.quiet(column(Unit.COUNT))(1)
+    assert not fmt.quiet(column(Unit.NUMBER))(0)
+    assert not fmt.quiet(column(Unit.TEXT))(b"0")
+    ordinary = Column("name", "TITLE", Unit.TEXT, "Help.", ordinary=b"/")
+    assert fmt.quiet(ordinary)(b"/")
+    assert not fmt.quiet(ordinary)(b"a.service")
 
 
 @given(st.binary(min_size=16, max_size=16))

@@ -9,7 +9,7 @@ from ktop.frame import Facts, Reading
 from ktop.panes.llcstat import PANE, compute, derive
 
 USAGE = [(name, "u8") for name in ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")]
-PROCESS = np.dtype([("start_ns", "u8"), *USAGE, ("pid", "u4"), ("comm", "S16")])
+PROCESS = np.dtype([("start_ns", "u8"), *USAGE, ("pid", "u4"), ("comm", "S16"), ("cgroup", "u8")])
 CPU = np.dtype([("all", USAGE), ("unattributed", "u8")])
 FACTS = Facts()
 
@@ -17,7 +17,8 @@ FACTS = Facts()
 def reading(*processes, cpus=(), exits=()):
     """Return a Reading of processes (pid, five counters) and CPUs (five counters, unattributed)."""
     records = [
-        np.array([(5, *counters, pid, b"c") for pid, *counters in of], PROCESS) for of in (processes, exits)
+        np.array([(5, *counters, pid, b"c", 9) for pid, *counters in of], PROCESS)
+        for of in (processes, exits)
     ]
     by_cpu = np.array([(tuple(counters), rest) for *counters, rest in cpus or [(0,) * 6]], CPU)
     return Reading(0, {"processes": records[0], "exits": records[1], "cpus": by_cpu})

@@ -12,7 +12,7 @@ from ktop.panes.profile import PANE, compute
 DTYPE = np.dtype(
     [
         ("start_ns", "u8"), ("exec_id", "u8"), ("pid", "u4"), ("kernel_bytes", "i4"), ("user_bytes", "i4"),
-        ("comm", "S16"),
+        ("comm", "S16"), ("cgroup", "u8"),
     ]
 )  # fmt: skip
 FACTS = Facts()
@@ -22,7 +22,7 @@ def sample(pid, kernel, user, comm=b"comm", start_ns=5):
     """Return (record, tail); stacks innermost first as the kernel writes them, or -errno."""
     sizes = [stack if isinstance(stack, int) else 8 * len(stack) for stack in (kernel, user)]
     addresses = [address for stack in (kernel, user) if not isinstance(stack, int) for address in stack]
-    return (start_ns, 1, pid, *sizes, comm), struct.pack(f"{len(addresses)}Q", *addresses)
+    return (start_ns, 1, pid, *sizes, comm, 9), struct.pack(f"{len(addresses)}Q", *addresses)
 
 
 def rows(*samples):

@@ -17,12 +17,15 @@ RECORD = np.dtype(
         ("pid", "u4"),
         ("comm", "S16"),
         ("slots", "u4", (2,)),
+        ("cgroup", "u8"),
     ]
 )
 
 
 def reading(living, ended=()):
-    return Reading(0, {"processes": np.array(living, RECORD), "exits": np.array(list(ended), RECORD)})
+    """Return a Reading of records without the cgroup, which is 9."""
+    found = {"processes": living, "exits": ended}
+    return Reading(0, {name: np.array([(*record, 9) for record in of], RECORD) for name, of in found.items()})
 
 
 def test_living_processes_are_differenced():
@@ -31,6 +34,7 @@ def test_living_processes_are_differenced():
     rows = process_deltas(before, after, ("waits", "slots"), ("max",))
     assert rows["pid"].tolist() == [7]
     assert rows["comm"].tolist() == [b"a2"]
+    assert rows["cgroup"].tolist() == [9]
     assert rows["waits"].tolist() == [3]
     assert rows["slots"].tolist() == [[1, 2]]
     assert rows["max"].tolist() == [99]

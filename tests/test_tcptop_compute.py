@@ -19,6 +19,7 @@ RECORD = np.dtype(
     [
         ("cookie", "u8"),
         ("start_ns", "u8"),
+        ("cgroup", "u8"),
         *FIGURES,
         *ADDRESSES,
         ("lport", "u2"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ktop.frame import Facts
 from ktop.kernel import libbpf
+from ktop.kernel.cgroups import Cgroups
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 _STATS_RUN_TIME = 0
@@ -38,7 +39,7 @@ class Check:
 
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
-    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns())
+    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns(), Cgroups().labels)
 
 
 def renewed(facts: Facts) -> Facts:

@@ -6,22 +6,27 @@ import numpy as np
 
 from ktop.frame import Array, Facts, Histogram, Losses, Reading, Sample
 from ktop.losses import DROPPED
-from ktop.pane import Column, Fold, Heatmap, Pane, Unit
+from ktop.pane import CGROUP, Column, Fold, Heatmap, Pane, Unit
 from ktop.records import keyed_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, ratio
 
 COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
 
 
-def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return the I/O completed between two Readings: host log-linear, processes log2."""
     old, new = previous.maps["totals"], current.maps["totals"]
     keys, rows = keyed_deltas(
-        previous.maps["issuers"], current.maps["issuers"], COUNTERS, maxima=("max",), last=("comm", "disk")
+        previous.maps["issuers"],
+        current.maps["issuers"],
+        COUNTERS,
+        maxima=("max",),
+        last=("comm", "disk", "cgroup"),
     )
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["longest_us"] = rows.pop("max") / 1000
+    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     counts = new["slots"] - old["slots"]
     return Sample(
         rows,
@@ -142,6 +147,7 @@ PANE = Pane(
             "Device time added up; a disk works on many requests at once, so it can exceed the interval.",
             from_width=90,
         ),
+        CGROUP,
         Column(
             "start_ns",
             "START",

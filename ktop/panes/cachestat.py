@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
-from ktop.pane import Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
 from ktop.records import process_deltas
 from ktop.stats import ratio
 
@@ -17,10 +17,11 @@ _WIDER_THAN_ANY = 1 << 16
 """Figures that only the host has: null in JSON, no column of dashes in the table."""
 
 
-def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return what each process and the host asked of the cache between two Readings, in pages."""
     grew = process_deltas(previous, current, COUNTERS)
     rows = {name: grew[name] for name in ("pid", "start_ns", "comm")} | _figures(grew)
+    rows["cgroup"] = facts.cgroups(grew["cgroup"])
     host = {
         name: current.maps["host"][name].sum(dtype=np.int64) - previous.maps["host"][name].sum(dtype=np.int64)
         for name in COUNTERS
@@ -151,6 +152,7 @@ PANE = Pane(
             "Those that a system call touched (write or send of mapped memory, MAP_POPULATE) are its own.",
             from_width=100,
         ),
+        CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),

@@ -7,7 +7,7 @@ import errno
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import Column, Fold, Pane, Shape, Unit
+from ktop.pane import CGROUP, Column, Fold, Pane, Shape, Unit
 from ktop.stats import match
 
 EXEC, FAILED, REPLACED, EXIT = range(4)
@@ -46,6 +46,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
             "exit_code": np.where(finished & (ended["kind"] == EXIT), exit_code(ended["code"]), np.nan),
             "duration_s": np.where(finished, lasted / 1e9, np.nan),
             "error": _errors(begun),
+            "cgroup": facts.cgroups(begun["cgroup"]),
             "start_ns": begun["start_ns"],
             "exec_ns": begun["exec_ns"],
         }
@@ -140,6 +141,7 @@ PANE = Pane(
             alarm=True,
             on_demand="failed",
         ),
+        CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import Column, Fold, Lines, Pane, PerfEvent, Unit
+from ktop.pane import CGROUP, Column, Fold, Lines, Pane, PerfEvent, Unit
 from ktop.records import process_deltas
 from ktop.stats import ratio
 
@@ -14,9 +14,10 @@ _SOFTWARE, _CPU_CLOCK = 1, 0
 _COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")
 
 
-def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return the references and misses between two Readings."""
     rows = _scaled(process_deltas(previous, current, _COUNTERS))
+    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     before, now = previous.maps["cpus"], current.maps["cpus"]
     grew = {name: now["all"][name] - before["all"][name] for name in _COUNTERS}
     counted = int(grew["references"].sum())
@@ -83,6 +84,7 @@ PANE = Pane(
             "references were counted, 0.",
             Fold.DERIVED,
         ),
+        CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import Column, Fold, Pane, PerfEvent, Shape, Unit
+from ktop.pane import CGROUP, Column, Fold, Pane, PerfEvent, Shape, Unit
 
 HERTZ = 49
 """Out of step with everything that runs 50 or 100 times a second."""
@@ -14,7 +14,7 @@ _HARDWARE, _CYCLES = 0, 0  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
 _SOFTWARE, _CPU_CLOCK = 1, 0
 
 
-def compute(_previous: Reading, current: Reading, _facts: Facts) -> Sample:
+def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return the samples since the last Reading by process and stack.
 
     ``user_stack`` and ``kernel_stack`` hold tuples of addresses, outermost
@@ -50,6 +50,7 @@ def compute(_previous: Reading, current: Reading, _facts: Facts) -> Sample:
             "samples": np.array(number, dtype=np.int64),
             "user_stack": user,
             "kernel_stack": kernel,
+            "cgroup": facts.cgroups(rows["cgroup"]),
             "start_ns": rows["start_ns"],
             "exec_id": rows["exec_id"],
         }
@@ -95,6 +96,7 @@ PANE = Pane(
             "Functions in the kernel, the innermost last; empty while the process ran in user space.",
             Fold.LAST,
         ),
+        CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),

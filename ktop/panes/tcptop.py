@@ -6,14 +6,14 @@ import numpy as np
 
 from ktop.format import V4_MAPPED
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
 _V4_MAPPED = np.frombuffer(V4_MAPPED, "u4")
 
 
-def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return what each connection did between two Readings, those that did anything."""
     before, closed = previous.maps["connections"], current.maps["closed"]
     # One that was closed while they were read is here twice, and the last record has it all.
@@ -35,6 +35,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows = {name: column(name)[active] for name in ("pid", "start_ns", "comm", "cookie", "lport", "rport")}
     rows["laddr"], rows["raddr"] = _address(column("laddr")[active]), _address(column("raddr")[active])
     rows["family"] = _family(rows["raddr"])
+    rows["cgroup"] = facts.cgroups(column("cgroup")[active])
     srtt_us = column("srtt_us")[active]
     rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
     host = {name: float(growth.sum()) for name, growth in grew.items()}
@@ -129,6 +130,7 @@ PANE = Pane(
             alarm=True,
         ),
         Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
+        CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
         ),

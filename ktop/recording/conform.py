@@ -64,9 +64,7 @@ def _checked(column: Column, values: Array | None, count: int) -> Array:
 
 def _not_measured(column: Column, count: int) -> Array:
     match column.unit:
-        case Unit.TEXT:
-            return np.zeros(count, dtype="S1")
-        case Unit.ARGS | Unit.STACK:
+        case Unit.TEXT | Unit.ARGS | Unit.STACK:
             return np.full(count, None, dtype=object)
         case Unit.ADDRESS:
             return np.zeros(count, dtype="V16")

@@ -31,7 +31,7 @@ KEY_CELLS = 14
 MARGIN = 2
 FILTER_HELP = (
     ("text", 'rows with that text in any column; "two words" in quotes'),
-    ("pid:12,34", "a column that is exactly so; also comm:nginx, disk:sda"),
+    ("pid:12,34", "a column that is exactly so; also comm:nginx, disk:sda, cgroup:nginx.service"),
     ("comm:post*", "* and ? stand for anything"),
     ("p99_us>=10ms", "numbers compared, also with < <= > =, as 10us, 2M, 50% (or 0.5)"),
     ("!comm:cron", "rows that are not so; all terms must hold"),

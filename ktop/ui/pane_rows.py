@@ -11,7 +11,7 @@ import numpy as np
 
 from ktop.format import NOT_MEASURED, count
 from ktop.frame import Array, Frame, Rows, length
-from ktop.pane import START, Fold, Pane, Unit, fold
+from ktop.pane import CGROUP, START, Fold, Pane, Unit, fold
 
 
 def number(row: Mapping[str, Any] | None, column: str) -> int | None:
@@ -47,7 +47,7 @@ def per_process(pane: Pane) -> Pane:
     """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
     # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
     identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
-    keep = {*identity, "comm"}
+    keep = {*identity, "comm", CGROUP.name}
     parts = {name for name in pane.key if name not in keep}
     columns = tuple(
         column

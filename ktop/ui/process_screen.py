@@ -17,7 +17,8 @@ from ktop.format import duration
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
-from ktop.pane import Pane, Shape
+from ktop.order import row_at
+from ktop.pane import CGROUP, Pane, Shape
 from ktop.process import read
 from ktop.source import HOST, Source
 from ktop.text import escape, visible
@@ -31,7 +32,7 @@ from ktop.ui.main_screen import MainScreen
 from ktop.ui.sections import ROWS, Section, last_of, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
-from ktop.ui.who import Found, Who, find
+from ktop.ui.who import Found, Seen, Who, find
 
 TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
@@ -308,7 +309,7 @@ class ProcessScreen(TimeKeys, LaidOut):
             return
         if self._who.start_ns is None:
             self._who.start_ns = next(filter(None, (history.start_ns for _, history in known)), None)
-        self._who.take(found, *_newest(known), seen=any(len(history) for _, history in known))
+        self._who.take(found, _newest(known), at_all=any(len(history) for _, history in known))
         for widget, (content, _) in zip(self._sections, known, strict=True):
             widget.show(content)
         silent = nothing([content for content, _ in known], self.size.width - MARGIN)
@@ -337,12 +338,13 @@ class ProcessScreen(TimeKeys, LaidOut):
         )
 
 
-def _newest(known: list[tuple[Section, ProcessHistory]]) -> tuple[float, bytes]:
-    """Return the newest name that a pane has for the process, and of when it is."""
-    newest: tuple[float, bytes] = (0.0, b"?")
+def _newest(known: list[tuple[Section, ProcessHistory]]) -> Seen:
+    """Return what the newest row that a pane has of the process says of it."""
+    newest = Seen()
     for _, history in known:
         if "comm" in history.rows and length(history.rows):
+            row = row_at(history.rows, -1)
             ts = float(history.ts[history.place[-1]])
-            if ts >= newest[0]:
-                newest = (ts, bytes(history.rows["comm"][-1]))
+            if ts >= newest.ts:
+                newest = Seen(ts, b"?" if row["comm"] is None else row["comm"], row.get(CGROUP.name))
     return newest

@@ -15,7 +15,7 @@ from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.order import row_at
-from ktop.pane import START, Column, Pane, Shape, Unit
+from ktop.pane import CGROUP, START, Column, Pane, Shape, Unit
 from ktop.process import TICK_NS
 from ktop.text import ELLIPSIS, cells, escape, fit
 
@@ -106,9 +106,11 @@ def _is_figure(column: Column) -> bool:
 
 
 def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:
-    """Return the columns that a section ``width`` cells wide has."""
+    """Return the columns that a section ``width`` cells wide has: not whose the process is, which is said."""
     return [
-        column for column in candidates(pane, rows, width, (pane.sort,)) if column.unit not in _NEVER_A_CELL
+        column
+        for column in candidates(pane, rows, width, (pane.sort,))
+        if column.unit not in _NEVER_A_CELL and column.name != CGROUP.name
     ]
 
 

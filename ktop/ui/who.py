@@ -40,6 +40,15 @@ class Found(NamedTuple):
     """Who started that, while it runs."""
 
 
+class Seen(NamedTuple):
+    """What the panes have of a process in its newest row."""
+
+    ts: float = 0.0
+    """Of when that is (Unix time); 0: none has a row."""
+    comm: bytes = b"?"
+    cgroup: bytes | None = None
+
+
 def find(process: Process | None, begun: dict[str, Any] | None, *, recorded: bool) -> Found:
     """Return ``process`` and ``begun``, and who started it: of now, unless all this was ``recorded``."""
     starter = read(int(begun["ppid"])) if begun is not None and not recorded else None
@@ -58,7 +67,7 @@ class Who:
         """As it was last read."""
         self.ended: float | None = None
         """When it was found to have ended (Unix time)."""
-        self.comm = b"?"
+        self._seen = Seen()
         self._recorded = recorded
         self._read_at = 0.0
         """When ``process`` was read (Unix time)."""
@@ -71,12 +80,17 @@ class Who:
         self._sampled = 0.0
         """When a pane last saw it, as far as has been looked at; 0: none did."""
 
-    def take(self, found: Found, sampled: float, comm: bytes, *, seen: bool) -> None:
-        """Take what was ``found``, and the name that panes have; ``seen``: whether any has it at all."""
+    def take(self, found: Found, seen: Seen, *, at_all: bool) -> None:
+        """Take what was ``found``, and what panes have ``seen``; ``at_all``: whether any has the process."""
         _, self._begun, self._starter = found
-        self._follow(found.process, seen=seen)
-        self._sampled = max(sampled, self._sampled)
-        self.comm = self.process.comm if self.process is not None else comm
+        self._follow(found.process, seen=at_all)
+        self._seen = seen
+        self._sampled = max(seen.ts, self._sampled)
+
+    @property
+    def comm(self) -> bytes:
+        """Return its name: as it was last read, else as the panes have it."""
+        return self.process.comm if self.process is not None else self._seen.comm
 
     def _follow(self, process: Process | None, *, seen: bool) -> None:
         """Keep who it is; the process has ended when it is gone or its PID is another's.
@@ -121,7 +135,8 @@ class Who:
         """
         process = self.process
         if process is None:
-            return [Content.styled(self._why_unknown(), "$muted"), *_lines(self._as_begun(), width)]
+            facts = [*self._as_begun(), *self._as_seen()]
+            return [Content.styled(self._why_unknown(), "$muted"), *_lines(facts, width)]
         age = now - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
@@ -159,6 +174,10 @@ class Who:
         name = visible(self._starter.comm) if self._starter is not None else ""
         command = args(begun["argv"]) if begun["argv"] else NOT_MEASURED
         return [("command", command), ("parent", f"{int(begun['ppid'])} {name}".rstrip())]
+
+    def _as_seen(self) -> list[tuple[str, str]]:
+        """Return whose it is, as far as the panes know."""
+        return [("cgroup", escape(self._seen.cgroup))] if self._seen.cgroup else []
 
     def _state(self, process: Process, *, live: bool) -> Content:
         """Return what changes all the time, with the moment that it is of: not the one looked at."""

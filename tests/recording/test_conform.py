@@ -17,7 +17,7 @@ def test_an_older_recording_lacks_columns() -> None:
     rows = {name: column for name, column in old.rows.items() if name not in {"comm", "half"}}
     new = conform(PANE, replace(old, rows=rows | {"gone": np.zeros(3)}))
     assert set(new.rows) == {column.name for column in COLUMNS}
-    assert new.rows["comm"].tolist() == [b""] * 3
+    assert new.rows["comm"].tolist() == [None] * 3
     assert new.rows["half"].tolist() == [5.0] * 3
 
 

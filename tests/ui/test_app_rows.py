@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
+from ktop import registry
 from ktop.frame import Frame
 from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
@@ -335,6 +336,12 @@ async def test_totals_say_of_how_many_rows_they_are():
         assert k.table.trend.width == 0
         await k.press("question_mark")
         await k.until(lambda: "Disks that it used." in k.text)
+
+
+@pytest.mark.parametrize("name", ["biotop", "tcptop"])
+def test_totals_say_whose_the_process_is(name):
+    names = [column.name for column in per_process(registry.get(name)).columns]
+    assert {"pid", "comm", "cgroup"} <= set(names)
 
 
 def test_totals_are_of_processes_and_not_of_pids():

@@ -238,6 +238,16 @@ async def test_what_ended_says_when_and_that_its_figures_are_of_before():
         assert "now       threads" not in k.text
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_of_whom_nothing_can_be_read_the_panes_still_know_whose_it_was(recorded):
+    known = who.Who(None, recorded=recorded)
+    known.take(who.Found(None, None, None), who.Seen(5.0, b"fio", b"backup\x1b.service"), at_all=True)
+    assert known.comm == b"fio"
+    assert known.lines(9.0, 80, live=True)[1].plain == r"cgroup    backup\x1b.service"
+    known.take(who.Found(None, None, None), who.Seen(6.0, b"fio"), at_all=True)
+    assert len(known.lines(9.0, 80, live=True)) == 1
+
+
 async def test_who_ended_unseen_was_last_in_a_sample():
     async with running(Reused(), ticks=5, panes=WITH_START) as k:
         assert k.view.pid is not None

@@ -1,0 +1,93 @@
+"""Names of cgroups (version 2) by the ids that the programs tell."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ktop.cgroup import label
+from ktop.frame import Array
+
+GONE = b"(gone)"
+"""Of a cgroup that was removed before anybody asked for its name."""
+_FILEID_KERNFS = 0xFE  # 5.5, 33c5ac917519
+_MOST_KNOWN = 4096
+
+
+class _Handle(ctypes.Structure):
+    """``struct file_handle`` of a kernfs node: its id is all there is to it."""
+
+    _fields_ = (("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("id", ctypes.c_uint64))
+
+
+class Cgroups:
+    """Asks the kernel once for each: an id is never given to another."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._known: dict[int, bytes | None] = {0: None}
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def labels(self, ids: Array) -> Array:
+        """Return what people call the cgroups with these ids: S, or object where one is not known.
+
+        That is None, as what was not measured: 0 is no id, this user may not ask
+        (CAP_DAC_READ_SEARCH), or cgroups of version 2 are not mounted.
+        """
+        numbers = ids.tolist()
+        unknown = {number for number in numbers if number not in self._known}
+        if len(self._known) + len(unknown) > _MOST_KNOWN:
+            self._known = {0: None}
+            unknown = set(numbers) - {0}
+        if unknown:
+            self._ask(unknown)
+        names = [self._known[number] for number in numbers]
+        if None in names:
+            return np.fromiter(names, dtype=object, count=len(names))
+        return np.array(names, dtype="S") if names else np.zeros(0, dtype="S1")
+
+    def _ask(self, ids: set[int]) -> None:
+        """Have an answer for each of ``ids``."""
+        mount = _mount()
+        try:
+            directory = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if mount else -1
+        except OSError:
+            directory = -1
+        if directory < 0:
+            self._known.update(dict.fromkeys(ids))
+            return
+        try:
+            self._known.update({number: self._name(directory, mount, number) for number in ids})
+        finally:
+            os.close(directory)
+
+    def _name(self, directory: int, mount: bytes, number: int) -> bytes | None:
+        handle = _Handle(ctypes.sizeof(ctypes.c_uint64), _FILEID_KERNFS, number)
+        fd = self._libc.open_by_handle_at(directory, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
+        if fd < 0:
+            return GONE if ctypes.get_errno() == errno.ESTALE else None
+        try:
+            path = os.fsencode(Path(f"/proc/self/fd/{fd}").readlink())
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return label(path.removeprefix(mount))
+
+
+def _mount() -> bytes:
+    """Return where cgroups of version 2 are mounted; empty where they are not."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
+    except OSError:
+        return b""
+    for line in lines:
+        before, _, after = line.partition(b" - ")
+        if after.startswith(b"cgroup2 "):
+            # Blanks in a path are octal (proc_pid_mountinfo(5)); nobody puts others where these are.
+            return before.split(b" ")[4].replace(b"\\040", b" ")
+    return b""

@@ -1,0 +1,205 @@
+"""Whose a process is: every pane against /proc/PID/cgroup, and the names against the directories."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ktop.cgroup import label
+from ktop.kernel import cgroups, perf
+from ktop.kernel.cgroups import GONE, Cgroups
+from ktop.pane import PerfEvent
+from ktop.panes.llcstat import PANE as LLCSTAT
+from ktop.panes.profile import PANE as PROFILE
+
+BUSY = """
+import mmap, os, socket, subprocess, sys, time
+print(1, flush=True)
+input()
+fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+os.readv(fd, [mmap.mmap(-1, 4096)])
+with open(sys.argv[1], "rb") as file:
+    file.read()
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as one:
+    other, _ = server.accept()
+    one.sendall(b"x")
+    other.recv(1)
+subprocess.run(["/bin/true"])
+until = time.process_time() + 0.3
+while time.process_time() < until:
+    pass
+time.sleep(0.001)
+print(2, flush=True)
+input()
+"""
+"""Does something that each pane counts."""
+
+FAULTS = {
+    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
+    "misses": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
+    "flush": LLCSTAT.perf_events["flush"],
+}
+EVENTS = {"llcstat": FAULTS, "profile": PROFILE.perf_events}
+PANES = ("runqlat", "biotop", "tcptop", "cachestat", "llcstat", "execsnoop", "profile")
+
+
+@pytest.fixture
+def hierarchy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where cgroups of version 2 are mounted; for the test alone where the host has them nowhere."""
+    if there := cgroups._mount():
+        yield Path(os.fsdecode(there))
+        return
+    subprocess.run(["mount", "-t", "cgroup2", "none", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.fixture
+def make_cgroup(hierarchy: Path) -> Iterator[Callable[[str], Path]]:
+    """Return a function that makes a cgroup; all are removed at the end, when their processes have gone."""
+    base = hierarchy / f"ktop-test-{os.getpid()}.slice"
+    made = [base]
+    base.mkdir()
+
+    def make(name: str) -> Path:
+        path = base / name
+        path.mkdir()
+        made.append(path)
+        return path
+
+    try:
+        yield make
+    finally:
+        for path in reversed(made):
+            remove(path)
+
+
+def remove(cgroup: Path) -> None:
+    """Remove it, if it is still there; a process that was reaped can be in it for a moment."""
+    deadline = time.monotonic() + 10
+    while cgroup.exists():
+        try:
+            cgroup.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def busy() -> Iterator[subprocess.Popen[str]]:
+    """A process that waits to be told to do what BUSY does, and then to end."""
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as file:  # on a disk, which /tmp need not be
+        file.write(os.urandom(1 << 16))
+        file.flush()
+        os.fsync(file.fileno())
+        command = [sys.executable, "-c", BUSY, file.name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    process.stdout.readline()
+
+
+def enter(cgroup: Path, process: subprocess.Popen[str]) -> bytes:
+    """Put ``process`` there; return what /proc then calls it."""
+    (cgroup / "cgroup.procs").write_text(str(process.pid), encoding="ascii")
+    lines = Path(f"/proc/{process.pid}/cgroup").read_bytes().split(b"\n")
+    return label(next(line[3:] for line in lines if line.startswith(b"0::")))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("pane", PANES)
+def test_rows_say_whose_the_process_is(observe, make_cgroup, busy, pane, ended):
+    observed = observe(pane, perf_events=EVENTS.get(pane))
+    name = enter(make_cgroup("backup.service"), busy)
+    assert name == b"backup.service"
+    observed.begin()
+    go_on(busy)
+    if ended:
+        busy.communicate("\n")
+    rows = observed.sample().rows
+    mine = (rows["ppid"] if pane == "execsnoop" else rows["pid"]) == busy.pid
+    if pane == "biotop" and os.major(Path("/var/tmp").stat().st_dev) == 0:
+        pytest.skip("/var/tmp is on no disk")
+    assert set(rows["cgroup"][mine].tolist()) == {name}
+
+
+def test_who_moves_is_anothers(observe, make_cgroup, busy):
+    runqlat = observe("runqlat")
+    enter(make_cgroup("one.service"), busy)
+    runqlat.rows()
+    enter(make_cgroup("two.service"), busy)
+    go_on(busy)
+    assert set(runqlat.rows(pid=busy.pid)["cgroup"].tolist()) == {b"two.service"}
+
+
+def labels(known: Cgroups, *ids: int) -> list[bytes | None]:
+    found: list[bytes | None] = known.labels(np.array(ids, dtype=np.uint64)).tolist()
+    return found
+
+
+def number(cgroup: Path) -> int:
+    return cgroup.stat().st_ino
+
+
+def test_names(hierarchy, make_cgroup):
+    unit, container = make_cgroup("a b.service"), make_cgroup(f"docker-{'0123456789abcdef' * 4}.scope")
+    known = Cgroups()
+    assert labels(known) == []
+    ids = (number(unit), number(container), number(hierarchy), number(unit))
+    assert labels(known, *ids) == [b"a b.service", b"0123456789ab", b"/", b"a b.service"]
+    assert labels(known, number(unit), 0) == [b"a b.service", None]
+
+
+def test_a_cgroup_that_is_gone(make_cgroup):
+    known, asked, unasked = Cgroups(), make_cgroup("asked"), make_cgroup("unasked")
+    ids = number(asked), number(unasked)
+    assert labels(known, ids[0]) == [b"asked"]
+    asked.rmdir()
+    unasked.rmdir()
+    assert labels(known, *ids) == [b"asked", GONE]
+
+
+def test_what_is_known_is_bounded(monkeypatch, make_cgroup):
+    monkeypatch.setattr(cgroups, "_MOST_KNOWN", 3)
+    ids = [number(make_cgroup(name)) for name in "abcde"]
+    known = Cgroups()
+    assert labels(known, *ids[:2]) == [b"a", b"b"]
+    assert labels(known, *ids[1:4]) == [b"b", b"c", b"d"]
+    assert len(known._known) == 1 + 3
+    assert labels(known, *ids) == [b"a", b"b", b"c", b"d", b"e"]
+
+
+def test_where_nobody_may_ask_nothing_is_known(monkeypatch, make_cgroup):
+    unit = number(make_cgroup("x.service"))
+    os.seteuid(65534)  # takes CAP_DAC_READ_SEARCH with it
+    try:
+        assert labels(Cgroups(), unit) == [None]
+    finally:
+        os.seteuid(0)
+    monkeypatch.setattr(cgroups, "_mount", lambda: b"")
+    assert labels(Cgroups(), unit) == [None]
+    monkeypatch.setattr(cgroups, "_mount", lambda: b"/nowhere/to be/found")
+    assert labels(Cgroups(), unit) == [None]
