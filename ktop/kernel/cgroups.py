@@ -11,6 +11,7 @@ import numpy as np
 
 from ktop.cgroup import label
 from ktop.frame import Array
+from ktop.stats import distinct
 
 GONE = b"(gone)"
 """Of a cgroup that was removed before anybody asked for its name."""
@@ -38,7 +39,8 @@ class Cgroups:
         That is None, as what was not measured: 0 is no id, this user may not ask
         (CAP_DAC_READ_SEARCH), or cgroups of version 2 are not mounted.
         """
-        numbers = ids.tolist()
+        different = distinct(ids)
+        numbers = different.tolist()
         unknown = {number for number in numbers if number not in self._known}
         if len(self._known) + len(unknown) > _MOST_KNOWN:
             self._known = {0: None}
@@ -46,26 +48,26 @@ class Cgroups:
         if unknown:
             self._ask(unknown)
         names = [self._known[number] for number in numbers]
-        if None in names:
-            return np.fromiter(names, dtype=object, count=len(names))
-        return np.array(names, dtype="S") if names else np.zeros(0, dtype="S1")
+        labels = np.array(names, dtype=object if None in names else "S")
+        found: Array = labels[np.searchsorted(different, ids)]
+        return found
 
     def _ask(self, ids: set[int]) -> None:
         """Have an answer for each of ``ids``."""
-        mount = _mount()
+        place = mount()
         try:
-            directory = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if mount else -1
+            directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if place else -1
         except OSError:
             directory = -1
         if directory < 0:
             self._known.update(dict.fromkeys(ids))
             return
         try:
-            self._known.update({number: self._name(directory, mount, number) for number in ids})
+            self._known.update({number: self._name(directory, place, number) for number in ids})
         finally:
             os.close(directory)
 
-    def _name(self, directory: int, mount: bytes, number: int) -> bytes | None:
+    def _name(self, directory: int, place: bytes, number: int) -> bytes | None:
         handle = _Handle(ctypes.sizeof(ctypes.c_uint64), _FILEID_KERNFS, number)
         fd = self._libc.open_by_handle_at(directory, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
         if fd < 0:
@@ -76,10 +78,20 @@ class Cgroups:
             return None
         finally:
             os.close(fd)
-        return label(path.removeprefix(mount))
+        return label(path.removeprefix(place))
 
 
-def _mount() -> bytes:
+def may_ask() -> bool:
+    """Return whether this user is told the names of cgroups."""
+    place = mount()
+    try:
+        root = np.array([Path(os.fsdecode(place)).stat().st_ino], dtype=np.uint64)
+    except OSError:
+        return False
+    return Cgroups().labels(root).item(0) is not None
+
+
+def mount() -> bytes:
     """Return where cgroups of version 2 are mounted; empty where they are not."""
     try:
         lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")

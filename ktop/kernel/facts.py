@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ktop.frame import Facts
-from ktop.kernel import libbpf
-from ktop.kernel.cgroups import Cgroups
+from ktop.kernel import cgroups, libbpf
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 _STATS_RUN_TIME = 0
@@ -39,7 +38,7 @@ class Check:
 
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
-    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns(), Cgroups().labels)
+    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns(), cgroups.Cgroups().labels)
 
 
 def renewed(facts: Facts) -> Facts:
@@ -129,7 +128,7 @@ def checks_needed() -> list[Check]:
 
 def gather() -> list[Check]:
     """Return everything `ktop doctor` reports of the host: what is needed, then what is of use."""
-    of_use = (processes, _lockdown, _memlock, _tracefs, _pmu, _statistics, _bcc, _pressure)
+    of_use = (processes, _cgroups, _lockdown, _memlock, _tracefs, _pmu, _statistics, _bcc, _pressure)
     return [*checks_needed(), *(check() for check in of_use)]
 
 
@@ -157,6 +156,23 @@ def processes() -> Check:
         "and then of their whole life",
         "run ktop in the host's (docker run --pid=host; hostPID: true)",
     )
+
+
+def _cgroups() -> Check:
+    """Return whether rows can say whose a process is."""
+    place = cgroups.mount()
+    if not place:
+        return Check(
+            "cgroups",
+            False,
+            "version 2 is not mounted: rows do not say whose a process is",
+            "boot with systemd.unified_cgroup_hierarchy=1",
+        )
+    name = os.fsdecode(place)
+    if not cgroups.may_ask():
+        detail = "their names may not be asked for (CAP_DAC_READ_SEARCH): rows do not say whose a process is"
+        return Check("cgroups", False, detail, "run it as root, with sudo")
+    return Check("cgroups", True, f"version 2, at {name}")
 
 
 def _lockdown() -> Check:

@@ -7,7 +7,8 @@ the workload nor the kernel's own, so that no stranger's process is in the packa
 (header, heatmaps, interrupts, the cache's totals) stay as measured, with everything else that ran.
 Host name and the local part of the kernel's version are replaced.
 
-It needs root, a C compiler, bindfs, iproute2, 2 CPUs and half a gigabyte of memory, and takes two minutes.
+It needs root, cgroups of version 2, a C compiler, bindfs, iproute2, 2 CPUs and half a gigabyte of memory,
+and takes two minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ktop.cli import batch
 from ktop.frame import Frame, take
 from ktop.recording.file import Writer, blocks, compact, describe
 from ktop.sampler import Sampler
-from tests.demo.stage import DATA, NEAR, POSTGRES, REMOTE, WWW, Troupe, programs, slow_disk, thin_line
+from tests.demo.stage import DATA, NEAR, POSTGRES, REMOTE, WWW, Troupe, programs, slow_disk, thin_line, units
 
 SECONDS = 90
 HOST_NAME = "demo-host"
@@ -132,9 +133,9 @@ def perform(paths: tuple[Path, Path]) -> Kin:
 
     Apart, for ktop's own cost is in the recording, and is to be that without bcc.
     """
-    disks, troupe, kin = Troupe(), Troupe(), Kin()
-    scenes = list(SCENES)
-    with programs(), thin_line(), contextlib.ExitStack() as undo:
+    kin, scenes = Kin(), list(SCENES)
+    with programs(), thin_line(), units() as slices, contextlib.ExitStack() as undo:
+        disks, troupe = Troupe(slices), Troupe(slices)
         undo.callback(disks.end)
         undo.enter_context(slow_disk(disks))
         undo.callback(troupe.end)

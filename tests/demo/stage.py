@@ -6,8 +6,11 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from ktop.kernel.cgroups import mount
 
 ROOT = Path("/srv/demo")
 """A neutral place: paths of it are in the recording, as arguments of programs."""
@@ -28,6 +31,21 @@ ROLES = (
     "hog",
     "cron",
 )
+UNITS = {
+    "postgres": "postgresql@acme.service",
+    "walsender": "postgresql@acme.service",
+    "report": "report@acme.service",
+    "api-server": "api@acme.service",
+    "session-cache": "cache@acme.service",
+    "frontend": "web@acme.service",
+    "chatty-client": "worker@acme.service",
+    "replica": "standby@acme.service",
+    "cron": "cron.service",
+    "backup": "backup@globex.service",
+    "hog": "thumbnails@globex.service",
+}
+"""Whose each role is: those of one tenant suffer from those of another."""
+SLICE = "ktop-demo.slice"
 MIB = 1 << 20
 FILES = {"table": 64, "wal.1": 8, "wal.2": 8, "archive": 192, "journal.csv": 80}
 """In MiB."""
@@ -48,7 +66,9 @@ def run(*command: str) -> None:
 class Troupe:
     """Processes, started one by one and ended by their PIDs."""
 
-    def __init__(self) -> None:
+    def __init__(self, units: Path) -> None:
+        """``units``: where their cgroups are."""
+        self._slice = units
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     @property
@@ -83,6 +103,8 @@ class Troupe:
         finally:
             os.sched_setaffinity(0, before)
         self._running.append((role, process))
+        if role in UNITS:
+            (self._slice / UNITS[role] / "cgroup.procs").write_text(str(process.pid), encoding="ascii")
         if nice:
             os.setpriority(os.PRIO_PROCESS, process.pid, nice)
 
@@ -93,6 +115,25 @@ class Troupe:
                 process.kill()
                 process.wait()
         self._running = [(each, process) for each, process in self._running if process.returncode is None]
+
+
+@contextlib.contextmanager
+def units() -> Iterator[Path]:
+    """Make a cgroup for each of UNITS, in one that is returned; all go at the end."""
+    parent = Path(os.fsdecode(mount())) / SLICE
+    made = [parent, *(parent / name for name in dict.fromkeys(UNITS.values()))]
+    with contextlib.ExitStack() as undo:
+        for path in made:
+            path.mkdir()
+            undo.callback(_remove, path)
+        yield parent
+
+
+def _remove(cgroup: Path) -> None:
+    """Remove ``cgroup`` when the last of its processes has gone, those that others started too."""
+    while "populated 1" in (cgroup / "cgroup.events").read_text(encoding="ascii"):
+        time.sleep(0.01)
+    cgroup.rmdir()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ktop import procfs
+from ktop.frame import Facts
 from ktop.records import process_deltas
 
 PAGE = mmap.PAGESIZE
@@ -145,7 +146,7 @@ def run(cachestat, path: Path, work: str, count: int = 1) -> list[Seen]:
             child.communicate("\n")
     assert now.losses == before.losses
     deltas = process_deltas(before, now, COUNTERS)
-    rows = cachestat.pane.derive(dict(cachestat.pane.compute(before, now, None).rows))
+    rows = cachestat.pane.derive(dict(cachestat.pane.compute(before, now, Facts()).rows))
     found = []
     for child, kernels in zip(children, read_bytes, strict=True):
         row = {
