@@ -67,6 +67,14 @@ class FilterBar(Horizontal):
         box.select_all()
         self._say()
 
+    async def narrow(self, term: str) -> None:
+        """Have ``term`` apply as well."""
+        terms = self._view.filter.text if self._view.filter else ""
+        self.add_class("-shown")
+        box = await self._input()
+        box.value = f"{terms} {term}".strip()
+        self._apply(box.value)
+
     def clear(self) -> None:
         """Show all rows again."""
         for box in self.query(Input):

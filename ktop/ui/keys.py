@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from textual.binding import Binding, BindingType
 
-from ktop.pane import Heatmap, Pane, Shape
+from ktop.pane import CGROUP, Heatmap, Pane, Shape
 
 
 def key(  # noqa: PLR0913 - one for each field a Binding is given here
@@ -95,6 +95,13 @@ VIEW: list[BindingType] = [
         "Rows as totals per process, or each by itself",
         "view.per_process",
         show=True,
+    ),
+    key(
+        "C",
+        "per_cgroup",
+        "cgroups",
+        "Rows as totals per container or unit (Enter: only its processes), or each by itself",
+        "view.per_cgroup",
     ),
     key(
         "x",
@@ -199,6 +206,7 @@ def idle(pane: Pane) -> frozenset[str]:
             ),
             ("view.follow", pane.has_processes),
             ("view.per_process", has_totals(pane)),
+            ("view.per_cgroup", has_cgroups(pane)),
             ("view.on_demand", bool(pane.on_demand)),
             ("view.chart", isinstance(pane.chart, Heatmap)),
         )
@@ -218,6 +226,11 @@ def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
         replace(each, tooltip=_OF_A_RECORDING.get(each.id or "", each.tooltip) if recorded else each.tooltip)
         for each in declared(bindings)
     ]
+
+
+def has_cgroups(pane: Pane) -> bool:
+    """Return whether the rows of ``pane`` are of processes, and can be added up by whose those are."""
+    return pane.shape is Shape.TABLE and any(column.name == CGROUP.name for column in pane.columns)
 
 
 def has_totals(pane: Pane) -> bool:

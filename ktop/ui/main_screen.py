@@ -216,6 +216,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         if self.pane_view is not None:
             self.pane_view.toggle_per_process()
 
+    def action_per_cgroup(self) -> None:
+        """Show totals per cgroup, or each row by itself."""
+        if self.pane_view is not None:
+            self.pane_view.toggle_per_cgroup()
+
     def action_on_demand(self) -> None:
         """Have collected what the pane collects only on demand, or no longer."""
         pane = self.panes[self._current]
@@ -249,6 +254,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Look at the pane again."""
         self.source.look_at((self.panes[self._current].name,))
         self.redraw()
+
+    async def on_pane_view_narrowed(self, event: PaneView.Narrowed) -> None:
+        """Leave in all panes only the rows that were chosen."""
+        await (await self._filter_bar()).narrow(event.term)
 
     def on_pane_view_drawn(self, event: PaneView.Drawn) -> None:
         """Keep the tabs true, and the filter's count."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,11 @@ import numpy as np
 
 from ktop.format import NOT_MEASURED, count
 from ktop.frame import Array, Frame, Rows, length
-from ktop.pane import CGROUP, START, Fold, Pane, Unit, fold
+from ktop.pane import CGROUP, START, Column, Fold, Pane, Unit, fold
+from ktop.text import escape
+
+PROCESSES = Column("processes", "PROCESSES", Unit.COUNT, "Processes that have a row in this interval.")
+"""What totals per cgroup are of."""
 
 
 def number(row: Mapping[str, Any] | None, column: str) -> int | None:
@@ -63,11 +68,31 @@ def per_process(pane: Pane) -> Pane:
     return replace(pane, key=identity, columns=columns)
 
 
-def totals(pane: Pane, rows: Rows) -> Rows:
-    """Return one row for each process; ``pane``: what ``per_process`` made of theirs."""
-    if pane.counted is not None:
-        rows = {**rows, pane.counted.name: np.ones(length(rows), dtype=np.int64)}
-    return fold(pane, rows, pane.key)
+def per_cgroup(pane: Pane) -> Pane:
+    """Return ``pane`` with one row for each container or unit: without what tells of one process."""
+    figures = [
+        column
+        for column in per_process(pane).columns
+        if column.fold is not Fold.LAST and column.name != pane.process_key
+    ]
+    columns = (replace(CGROUP, from_width=0, ordinary=b""), PROCESSES, *figures)
+    return replace(pane, key=(CGROUP.name,), columns=columns, counted=PROCESSES)
+
+
+def totals(pane: Pane, shown: Pane, rows: Rows) -> Rows:
+    """Return what ``rows`` of ``pane`` add up to in ``shown``: what one of the two above made of it."""
+    if shown.key == (CGROUP.name,):
+        processes = per_process(pane)
+        rows = totals(pane, processes, rows)  # so that each counts once
+    if shown.counted is not None:
+        rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
+    return fold(shown, rows, shown.key)
+
+
+def filter_for(cgroup: bytes) -> str:
+    """Return the term of the filter that leaves the rows of ``cgroup``."""
+    text = re.sub(r'[][*?,"]', "?", escape(cgroup))  # which mean something in a filter
+    return f'{CGROUP.name}:"{text}"' if re.search(r"\s", text) else f"{CGROUP.name}:{text}"
 
 
 def joined(tables: Sequence[Rows]) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
@@ -13,16 +13,26 @@ from textual.message import Message
 from textual.widgets import Static
 
 from ktop.frame import Frame, Rows, Status, length, take
-from ktop.pane import START, Pane, RowHistogram, Shape, fold
+from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape, fold
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.charts.chart_area import ChartArea
 from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
-from ktop.ui.keys import has_totals
+from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
-from ktop.ui.pane_rows import joined, not_measured, number, on_demand, per_process, totals, why_empty
+from ktop.ui.pane_rows import (
+    filter_for,
+    joined,
+    not_measured,
+    number,
+    on_demand,
+    per_cgroup,
+    per_process,
+    totals,
+    why_empty,
+)
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
 from ktop.ui.view import View
@@ -45,6 +55,14 @@ class PaneView(Vertical, Ground):
             super().__init__()
             self.pid, self.start_ns = pid, start_ns
 
+    class Narrowed(Message):
+        """Only the rows that a total is of are asked for."""
+
+        def __init__(self, term: str) -> None:
+            """Keep the term of the filter that leaves them."""
+            super().__init__()
+            self.term = term
+
     class Drawn(Message):
         """Rows were drawn."""
 
@@ -66,7 +84,8 @@ class PaneView(Vertical, Ground):
         self._table: Any = None
         self._status = StatusLine(recorded=recorded)
         self._shown_pane = pane
-        self._per_process = False
+        self._totals = ""
+        """What rows are totals of, in words; empty: each is by itself."""
         self._rows_shown: Rows = {}
         self._older = 0
         self._waiting_for: int | None = None
@@ -160,8 +179,8 @@ class PaneView(Vertical, Ground):
 
     def _draw_question(self, frame: Frame | None) -> None:
         notes = []
-        if self._per_process:
-            notes.append("per process")
+        if self._totals:
+            notes.append(self._totals)
         if self.pane.shape is Shape.STACKS:
             notes.append(f"last {self._stacks_s:.3g} s")
         if self._view.follow is not None and self.pane.has_processes:
@@ -197,7 +216,7 @@ class PaneView(Vertical, Ground):
             if self.pane.shape is Shape.TABLE:
                 history = self._bridge.history
                 frames = history.at_hand(self.pane.name, self._view.until) if total else ()
-                self._table.trend.show(frames, self._bridge.now, totals=self._per_process)
+                self._table.trend.show(frames, self._bridge.now, totals=bool(self._totals))
         self._table.show(rows)
         self._rows_shown = rows
         self._follow()
@@ -212,7 +231,7 @@ class PaneView(Vertical, Ground):
             if pid is not None and self.pid != pid:
                 self._table.go_to(pid)
             return
-        if not self.pane.has_processes:
+        if not self._shown_pane.has_processes:
             return
         if pid is not None and (not self._table.follow or self.pid != pid):
             process = {self.pane.process_key: pid}
@@ -237,8 +256,8 @@ class PaneView(Vertical, Ground):
             self._stacks_s = sum(each.interval_s for each in frames)
             tables = [each.rows for each in frames if len(each)]
             return fold(self.pane, joined(tables), self.pane.key) if tables else {}
-        if self._per_process and len(frame):
-            return totals(self._shown_pane, frame.rows)
+        if self._totals and len(frame):
+            return totals(self.pane, self._shown_pane, frame.rows)
         return frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
@@ -264,7 +283,7 @@ class PaneView(Vertical, Ground):
 
     @property
     def shown_pane(self) -> Pane:
-        """What the table shows: the pane, or its totals per process."""
+        """What the table shows: the pane, or totals of it."""
         return self._shown_pane
 
     @property
@@ -313,10 +332,17 @@ class PaneView(Vertical, Ground):
 
     def toggle_per_process(self) -> None:
         """Show one row for each process, or the pane's own rows, in the same order, on the same process."""
-        if not has_totals(self.pane):
-            return
-        self._per_process = not self._per_process
-        self._shown_pane = per_process(self.pane) if self._per_process else self.pane
+        if has_totals(self.pane):
+            self._toggle("per process", per_process)
+
+    def toggle_per_cgroup(self) -> None:
+        """Show one row for each cgroup, or the pane's own rows, in the same order, on the same cgroup."""
+        if has_cgroups(self.pane):
+            self._toggle("per cgroup", per_cgroup)
+
+    def _toggle(self, words: str, make: Callable[[Pane], Pane]) -> None:
+        self._totals = "" if self._totals == words else words
+        self._shown_pane = make(self.pane) if self._totals else self.pane
         self._waiting_for = None
         old, self._table = self._table, FrameTable(self._shown_pane)
         if any(column.name == old.sort_column for column in self._shown_pane.columns):
@@ -325,19 +351,26 @@ class PaneView(Vertical, Ground):
         self.focus_table()
         old.remove()
         row = old.cursor_row() or {}
-        process = {name: row[name] for name in (self.pane.process_key, START) if name in row}
-        self.call_after_refresh(self._table_changed, process)
+        known = {column.name for column in self._shown_pane.columns}
+        same = [name for name in (self.pane.process_key, START) if name in row and name in known]
+        same = same or [name for name in (CGROUP.name,) if name in row]
+        self.call_after_refresh(self._table_changed, {name: row[name] for name in same})
 
-    def _table_changed(self, process: Mapping[str, Any]) -> None:
+    def _table_changed(self, row: Mapping[str, Any]) -> None:
         self.draw()
-        if process and self._view.follow is None:
-            self._table.go_to(**process)
+        if row and self._view.follow is None:
+            self._table.go_to(**row)
 
     # -- messages ------------------------------------------------------------
 
     def on_frame_table_selected(self, event: FrameTable.Selected) -> None:
-        """Open the process of the row."""
+        """Open the process of the row; of a cgroup's totals show the processes."""
         event.stop()
+        cgroup = (event.row or {}).get(CGROUP.name)
+        if not self._shown_pane.has_processes and cgroup:
+            self.toggle_per_cgroup()
+            self.post_message(self.Narrowed(filter_for(cgroup)))
+            return
         pid = number(event.row, self.pane.process_key)
         if pid is not None:
             self.post_message(self.Opened(pid, number(event.row, START)))

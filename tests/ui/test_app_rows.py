@@ -324,7 +324,7 @@ async def test_a_filter_says_nothing_any_more_once_its_widgets_are_gone():
 async def test_totals_say_of_how_many_rows_they_are():
     counted = Column("disks", "DISKS", Unit.COUNT, "Disks that it used.")
     panes = [replace(pane, counted=counted) if pane.name == "biotop" else pane for pane in PANES]
-    async with running(pane="biotop", panes=panes, size=(200, 50)) as k:
+    async with running(pane="biotop", panes=panes, size=(200, 70)) as k:
         rows = k.table.row_count
         assert "DISKS" not in k.text
         await k.press("p")

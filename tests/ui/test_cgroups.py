@@ -1,0 +1,147 @@
+"""Totals per container or unit, and the way from them to the processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ktop import registry
+from ktop.filter import parse
+from ktop.frame import Frame, take
+from ktop.pane import CGROUP, START, Fold, Shape
+from ktop.ui.keys import has_cgroups
+from ktop.ui.pane_rows import filter_for, per_cgroup, totals
+from tests.rows import rows_of
+from tests.ui.driven import running
+from tests.ui.synthetic import PANES, Synthetic
+
+NAMES = np.array([b"backup@globex.service", b"web, 1 [a].scope", b"/"])
+OWNED = [
+    replace(pane, columns=(*pane.columns, CGROUP)) if pane.name in {"runqlat", "biotop"} else pane
+    for pane in PANES
+]
+TABLES = [pane for pane in registry.panes() if has_cgroups(pane)]
+
+
+class Owned(Synthetic):
+    """Whose a process is follows from its PID."""
+
+    def frames(self, tick: int) -> list[Frame]:
+        return [
+            replace(frame, rows={**frame.rows, "cgroup": NAMES[frame.rows["pid"] % len(NAMES)]})
+            if frame.pane in {"runqlat", "biotop"}
+            else frame
+            for frame in super().frames(tick)
+        ]
+
+
+def test_every_table_of_processes_can_be_added_up():
+    wanted = {pane.name for pane in registry.panes() if pane.has_processes and pane.shape is Shape.TABLE}
+    assert {pane.name for pane in TABLES} == wanted != set()
+
+
+@pytest.mark.parametrize("pane", TABLES, ids=lambda pane: pane.name)
+def test_nothing_is_counted_twice_or_left_out(pane):
+    rows = rows_of(pane, 40)
+    # As many rows of one process as a pane can have.
+    rows = take(rows, np.repeat(np.arange(20), 2)) if pane.name in {"biotop", "tcptop"} else rows
+    rows["cgroup"] = NAMES[rows["pid"] % len(NAMES)]
+    shown = per_cgroup(pane)
+    found = totals(pane, shown, rows)
+    assert set(found["cgroup"].tolist()) == set(rows["cgroup"].tolist())
+    assert len(found["cgroup"]) == len(set(found["cgroup"].tolist()))
+    identities = set(zip(rows["pid"].tolist(), rows[START].tolist(), strict=True))
+    assert found["processes"].sum() == len(identities)
+    identity = {*pane.key, pane.process_key}
+    added = [column for column in pane.columns if column.fold is Fold.SUM and column.name not in identity]
+    assert added
+    for column in added:
+        assert found[column.name].sum(dtype=float) == pytest.approx(rows[column.name].sum(dtype=float))
+    assert {column.name for column in shown.columns} <= set(found)
+
+
+async def test_rows_per_cgroup_and_back():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        rows = dict(k.view._rows_shown)
+        await k.press("C")
+        await k.until(lambda: "PROCESSES" in k.text and k.table.row_count == len(NAMES))
+        assert "per cgroup" in k.text
+        assert k.view.pid is None
+        shown = k.view._rows_shown
+        read = dict(zip(shown["cgroup"].tolist(), shown["read_bytes"].tolist(), strict=True))
+        assert read == {
+            name: rows["read_bytes"][rows["cgroup"] == name].sum() for name in set(NAMES.tolist())
+        }
+        await k.press("F")
+        await k.tick()
+        await k.press("C")
+        await k.until(lambda: "PROCESSES" not in k.text and k.table.row_count == len(rows["pid"]))
+        assert "per cgroup" not in k.text
+
+
+async def test_the_cursor_stays_on_the_cgroup():
+    async with running(Owned(), panes=OWNED, size=(160, 40)) as k:
+        await k.press("down", "down")
+        name = (k.table.cursor_row() or {})["cgroup"]
+        await k.press("C")
+        await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
+        await k.until(lambda: (k.table.cursor_row() or {})["cgroup"] == name)
+
+
+async def test_enter_leaves_the_processes_in_all_panes():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        await k.press("C")
+        await k.until(lambda: k.table.row_count == len(NAMES))
+        k.table.go_to(cgroup=NAMES[1])
+        await k.press("enter")
+        await k.until(lambda: k.view._view.filter and "PROCESSES" not in k.text and k.table.row_count)
+        await k.until(lambda: set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]})
+        assert '/ cgroup:"web? 1 ?a?.scope"' in k.text
+        await k.press("1")
+        await k.until(lambda: k.view.pane.name == "runqlat" and k.table.row_count)
+        assert set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]}
+        await k.press("escape")
+        await k.until(lambda: len(set(k.view._rows_shown["cgroup"].tolist())) == len(NAMES))
+
+
+async def test_enter_adds_to_a_filter():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        await k.press("slash", *"read>1", "enter", "C")
+        await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
+        k.table.go_to(cgroup=NAMES[0])
+        await k.press("enter")
+        await k.until(lambda: "/ read>1 cgroup:backup@globex.service" in k.text)
+
+
+async def test_from_totals_to_totals():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        for key, word in (("p", "per process"), ("C", "per cgroup"), ("p", "per process")):
+            await k.press(key)
+            await k.until(lambda: word in k.text and k.table.row_count)  # noqa: B023 - at once
+        await k.press("p")
+        await k.until(lambda: "per process" not in k.text and "per cgroup" not in k.text)
+
+
+@pytest.mark.parametrize("pane", ["hardirqs", "profile", "cachestat"])
+async def test_the_key_does_nothing_where_rows_do_not_say_whose_they_are(pane):
+    async with running(Owned(), panes=OWNED, pane=pane) as k:
+        before = k.view.shown_pane
+        await k.press("C")
+        assert k.view.shown_pane is before
+        await k.press("question_mark")
+        assert "totals per container" not in k.text
+
+
+@given(st.binary(min_size=1, max_size=40).map(lambda name: name.rstrip(b"\0")).filter(bool))
+def test_a_filter_for_any_name(name: bytes):
+    """Whatever a container's runtime calls it, it is found, and no other."""
+    pane = TABLES[0]
+    rows = rows_of(pane, 2)
+    rows["cgroup"] = np.array([name, b"another.service"])
+    found = parse(filter_for(name), [pane]).mask(pane, rows)
+    assert found[0]
+    assert not found[1] or name == b"another.service"
