@@ -25,7 +25,7 @@ def test_pictures_need_nothing_from_elsewhere():
         ET.fromstring(text)
         assert re.findall(r"https?://[^\"]*", text) == ["http://www.w3.org/2000/svg"]
         assert "font-face" not in text
-        assert len(text) < 150_000
+        assert len(text) < 200_000
 
 
 async def test_the_same_recording_gives_the_same_picture():

@@ -62,6 +62,7 @@ SHOTS = (
     Shot("runqlat", 200, 50),
     Shot("biotop", 120, 40, ("down", "enter"), "process"),
     Shot("biotop", 200, 50, ("down", "enter"), "process"),
+    Shot("runqlat", 120, 40, ("C",), "cgroups"),
     Shot("runqlat", 120, 40, ("question_mark",), "help"),
 )
 
