@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ktop.cgroup import container, label
+from ktop.cgroup import LONGEST, container, label
 
 ID = b"3f29e6ac" * 8
 SHORT = b"3f29e6ac3f29"
@@ -17,6 +19,7 @@ SHORT = b"3f29e6ac3f29"
         b"/system.slice/docker-" + ID + b".scope",
         b"/system.slice/docker-" + ID + b".scope/system.slice/nginx.service",
         b"/machine.slice/libpod-" + ID + b".scope/container",
+        b"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + ID + b".scope/container",
         b"/kubepods.slice/kubepods-pod7b1c_2f.slice/cri-containerd-" + ID + b".scope",
         b"/kubepods/burstable/pod7b1c-2f/" + ID,
         b"/kubepods.slice/kubepods-pod7.slice/crio-" + ID + b".scope",
@@ -33,13 +36,42 @@ def test_a_container_has_its_id(path: bytes) -> None:
         (b"/", b"/"),
         (b"", b"/"),
         (b"/system.slice/postgresql@15-main.service", b"postgresql@15-main.service"),
+        (b"/system.slice/containerd.service/payload/7", b"containerd.service"),
         (b"/user.slice/user-1000.slice/session-3.scope", b"session-3.scope"),
+        (b"/user.slice/user-1000.slice/user@1000.service", b"user@1000.service"),
+        (b"/user.slice/user-1000.slice/user@1000.service/init.scope", b"user@1000/init.scope"),
+        (
+            b"/user.slice/user-7.slice/user@7.service/app.slice/app-x.slice/x.service/sub",
+            b"user@7/x.service",
+        ),
         (b"/init.scope", b"init.scope"),
-        (b"/a/" + ID[:63], ID[:63]),
-        (b"/a/x" + ID, b"x" + ID),
+        (b"/lxc.payload.web/system.slice/nginx.service", b"web"),
+        (b"/lxc/db/init.scope", b"db"),
+        (b"/machine.slice/machine-qemu\\x2d1\\x2ddb.scope/libvirt/vcpu0", b"machine-qemu\\x2d1\\x2ddb.scope"),
+        (b"/tenants/acme/web", b"tenants/acme/web"),
+        (b"/machine.slice", b"machine.slice"),
+        (b"/a/" + ID[:40], b"a/" + ID[:40]),
         (b"/\xff\x1b[2J", b"\xff\x1b[2J"),
+        (b"/two\nlines.service/x", b"two\nlines.service"),
+        (b"/" + b"x" * 100 + b"end", "…".encode() + b"x" * 58 + b"end"),
     ],
 )
-def test_everything_else_its_own_name(path: bytes, name: bytes) -> None:
+def test_everything_else_what_it_is_of(path: bytes, name: bytes) -> None:
     assert container(path) == b""
     assert label(path) == name
+
+
+def test_units_of_one_name_are_told_apart() -> None:
+    users = [b"/user.slice/user-%d.slice/user@%d.service/app.slice/x.service" % (uid, uid) for uid in (1, 2)]
+    machines = [b"/lxc.payload.%s/system.slice/x.service" % name for name in (b"a", b"b")]
+    paths = [*users, *machines, b"/system.slice/x.service"]
+    assert len({label(path) for path in paths}) == len(paths)
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"x.service", b"user@1.service", b"lxc", b"a", ID, b"\xff", b"..."]) | st.binary()
+    )
+)
+def test_there_is_always_a_name_that_is_not_too_long(parts: list[bytes]) -> None:
+    assert 0 < len(label(b"/" + b"/".join(parts))) <= LONGEST

@@ -174,22 +174,22 @@ def test_names(hierarchy, make_cgroup):
 
 
 def test_a_cgroup_that_is_gone(make_cgroup):
-    known, asked, unasked = Cgroups(), make_cgroup("asked"), make_cgroup("unasked")
+    known, asked, unasked = Cgroups(), make_cgroup("asked.scope"), make_cgroup("unasked.scope")
     ids = number(asked), number(unasked)
-    assert labels(known, ids[0]) == [b"asked"]
+    assert labels(known, ids[0]) == [b"asked.scope"]
     asked.rmdir()
     unasked.rmdir()
-    assert labels(known, *ids) == [b"asked", GONE]
+    assert labels(known, *ids) == [b"asked.scope", GONE]
 
 
 def test_what_is_known_is_bounded(monkeypatch, make_cgroup):
     monkeypatch.setattr(cgroups, "_MOST_KNOWN", 3)
-    ids = [number(make_cgroup(name)) for name in "abcde"]
+    ids = [number(make_cgroup(f"{name}.scope")) for name in "abcde"]
     known = Cgroups()
-    assert labels(known, *ids[:2]) == [b"a", b"b"]
-    assert labels(known, *ids[1:4]) == [b"b", b"c", b"d"]
+    assert labels(known, *ids[:2]) == [b"a.scope", b"b.scope"]
+    assert labels(known, *ids[1:4]) == [b"b.scope", b"c.scope", b"d.scope"]
     assert len(known._known) == 1 + 3
-    assert labels(known, *ids) == [b"a", b"b", b"c", b"d", b"e"]
+    assert labels(known, *ids) == [b"a.scope", b"b.scope", b"c.scope", b"d.scope", b"e.scope"]
 
 
 def test_where_nobody_may_ask_nothing_is_known(monkeypatch, make_cgroup):
