@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -102,6 +103,26 @@ def test_zoomed_a_column_is_the_percentile_of_all_its_intervals():
         assert BOUNDS[140] <= high <= BOUNDS[141]
         assert rest == low
     assert len(bins.columns(frames, 80, 5)) == strip.update(frames, 1, 5).values.shape[1]
+
+
+@pytest.mark.parametrize("merge", [1, 5])
+def test_a_strip_asks_for_histograms_of_what_it_does_not_know(merge):
+    frames = chart_frames.latency(60, cpus=2)
+    poor = [replace(frame, histograms=frame.histograms[:1]) for frame in frames]
+    rich = {frame.ts: frame for frame in frames}
+    asked: list[int] = []
+
+    def whole(wanted: Sequence[Frame]) -> list[Frame]:
+        asked.append(len(wanted))
+        return [rich[frame.ts] for frame in wanted]
+
+    strip = CpuPercentiles()
+    for first, last, most in ((20, 50, 30), (20, 50, 0), (20, 51, merge), (19, 50, 2 * merge), (19, 50, 0)):
+        asked.clear()
+        found = strip.update(poor[first:last], 2, merge, whole)
+        anew = CpuPercentiles().update(frames[first:last], 2, merge)
+        np.testing.assert_array_equal(found.values, anew.values)
+        assert sum(asked) <= most
 
 
 def test_bars_have_a_fixed_scale():

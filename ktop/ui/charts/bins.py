@@ -43,11 +43,10 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
     of that time, not from the newest Frame: otherwise all of them would change
     with each Frame that comes.  A Frame without a histogram is an empty column.
     """
-    if not frames or limit < 1:
+    frames = newest(frames, limit, merge)
+    if not frames:
         return NOTHING
     whose = numbers(frames, merge)
-    first = int(np.searchsorted(whose, whose[-1] - limit + 1))
-    frames, whose = frames[first:], whose[first:] - whose[first]
     bounds = next(
         (h.bounds for frame in reversed(frames) for h in frame.histograms if h.cpu is None), NOTHING.bounds
     )
@@ -60,6 +59,14 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
             if histogram.cpu is None and len(histogram.counts) == counts.shape[1]:
                 counts[column] += histogram.counts
     return Columns(bounds, counts, ts, largest)
+
+
+def newest(frames: Sequence[Frame], limit: int, merge: int = 1) -> Sequence[Frame]:
+    """Return the Frames of the newest ``limit`` columns, each of them whole; see ``columns``."""
+    if not frames or limit < 1:
+        return ()
+    whose = numbers(frames, merge)
+    return frames[int(np.searchsorted(whose, whose[-1] - limit + 1)) :]
 
 
 def follow(before: Columns, frames: Sequence[Frame], limit: int) -> tuple[Columns, slice]:

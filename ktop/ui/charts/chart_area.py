@@ -100,11 +100,10 @@ class ChartArea(Container, Ground):
             frames = self._trail.frames(self._view)
             self._main.show(frames, now)
             if self._strip is not None:
-                recent = self._trail.by_cpu(self._view, frames)
-                self._count_cpus(recent)
+                self._count_cpus(self._trail.by_cpu(frames[-1:]))
                 self._strip.cell_width = self._main.cell_width
                 self._strip.merge = self._main.merge
-                self._strip.show(recent)
+                self._strip.show(frames, self._trail.by_cpu)
 
     def age(self, now: float) -> None:
         """Count ages from ``now``; all else stays as it was drawn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from rich.segment import Segment
@@ -29,6 +29,10 @@ FLOOR, CEILING = 10.0, 100_000.0
 """Microseconds at foot and top of the bars (log scale): fixed, so that a height always means the same."""
 WARN, HOT = 1_000.0, 10_000.0
 """Microseconds from which a wait is felt by people's programs, and by people."""
+
+
+Whole: TypeAlias = Callable[[Sequence[Frame]], Sequence[Frame]]
+"""Returns the same Frames with their histograms by CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,14 @@ class CpuPercentiles:
         self._values: Array = np.zeros((0, 0))
         """float64, shape (labels, columns)."""
 
-    def update(self, frames: Sequence[Frame], lines: int, merge: int = 1) -> CpuHistory:
+    def update(
+        self, frames: Sequence[Frame], lines: int, merge: int = 1, whole: Whole = lambda frames: frames
+    ) -> CpuHistory:
         """Return the percentile by CPU over the time of ``frames``, in at most ``lines`` groups.
 
         ``merge`` intervals make one column, those that ``bins.columns`` has as one.
+        ``whole`` gives their histograms by CPU to those of them that have none any
+        more; it is asked for what is not known yet.
 
         CPUs that are too many are grouped with their neighbours, whose counts are
         added up; one once seen keeps its line.  A CPU on which nothing was counted
@@ -87,18 +95,27 @@ class CpuPercentiles:
         starts = np.flatnonzero(np.diff(bins.numbers(frames, merge), prepend=-1))
         columns = [frames[first:end] for first, end in pairwise([*starts.tolist(), len(frames)])]
         times = np.array([[column[end].ts for column in columns] for end in (0, -1)])
-        kept = bins.known(self._times, times)
-        new = columns[kept.stop - kept.start :]
+        # What is looked at can begin later than before, or earlier: a step back in time.
+        earlier = int(np.searchsorted(times[0], self._times[0, 0])) if self._times.size else 0
+        kept = bins.known(self._times, times[:, earlier:])
+        new = _whole([*columns[:earlier], *columns[earlier + kept.stop - kept.start :]], whole)
         seen = [h.cpu for column in new for frame in column for h in frame.histograms if h.cpu is not None]
         most = max(self._cpus, *(cpu + 1 for cpu in seen), 0)
         each = max(-(-most // lines), 1)
         labels = tuple(_labels(most, each))
         if (most, lines) != (self._cpus, self._lines):
             self._cpus, self._lines, self._values = most, lines, np.zeros((len(labels), 0))
-            kept, new = slice(0, 0), columns
+            kept, new = slice(0, 0), new if len(new) == len(columns) else _whole(columns, whole)
         fresh = _percentiles(new, most, each, self._q)
-        self._times, self._values = times, np.concatenate([self._values[:, kept], fresh], axis=1)
+        parts = fresh[:, :earlier], self._values[:, kept], fresh[:, earlier:]
+        self._times, self._values = times, np.concatenate(parts, axis=1)
         return CpuHistory(labels, self._values)
+
+
+def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequence[Frame]]:
+    """Return ``columns`` with what ``whole`` knows of their Frames."""
+    found = iter(whole([frame for column in columns for frame in column]))
+    return [[next(found) for _ in column] for column in columns]
 
 
 def _labels(cpus: int, each: int) -> list[str]:
@@ -129,12 +146,13 @@ class CpuStrip(Drawn):
         self.merge = 1
         """Intervals in a column."""
         self._frames: Sequence[Frame] = ()
+        self._whole: Whole = lambda frames: frames
         self._cells: MovingCells | None = None
         self._cells_for: tuple[Any, ...] = ()
 
-    def show(self, frames: Sequence[Frame]) -> None:
-        """Show the histograms by CPU of ``frames``, oldest first."""
-        self._frames = frames
+    def show(self, frames: Sequence[Frame], whole: Whole = lambda frames: frames) -> None:
+        """Show the histograms by CPU of ``frames``, oldest first; ``whole`` as in CpuPercentiles."""
+        self._frames, self._whole = frames, whole
         self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts | Strip]:
@@ -143,11 +161,12 @@ class CpuStrip(Drawn):
             [[(self.title, look.style("strong"))]] if self.title and height > 1 else []
         )
         rows = height - len(head)
-        frames = self._frames
+        # Two columns of CPUs have one cell for an interval, and half the width.
+        frames = bins.newest(self._frames, width // min(self.cell_width, 2), self.merge)
         if not frames:
             return head
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
-        history = self._history.update(frames, rows * most, self.merge)
+        history = self._history.update(frames, rows * most, self.merge, self._whole)
         if not history.labels:
             return [*head, [("no CPU has anything to show", look.style("muted"))]]
         across = -(-len(history.labels) // rows)

@@ -16,8 +16,8 @@ from ktop.ui.view import View
 MOST_FRAMES = 2400
 """Ten minutes at four a second: more than ten to a column of the widest chart."""
 CPU_FRAMES = 64
-"""Histograms by CPU are kept for so many Frames only: the strip shows the last seconds, and on a
-host with hundreds of CPUs they are most of the memory."""
+"""Histograms by CPU are kept for so many Frames only: the strip remembers what it made of older ones,
+and on a host with hundreds of CPUs they are most of the memory."""
 
 
 class Trail:
@@ -51,12 +51,14 @@ class Trail:
         self._past = [known[ts] for ts in wanted if ts in known]
         return self._past
 
-    def by_cpu(self, view: View, frames: Sequence[Frame]) -> Sequence[Frame]:
-        """Return the last CPU_FRAMES of ``frames``, those up to the moment looked at, with all histograms."""
-        chosen = frames[-CPU_FRAMES:]
-        if view.live or not chosen:
-            return chosen
-        return self._history.frames(self._pane, since=chosen[0].ts, until=chosen[-1].ts)
+    def by_cpu(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """Return ``frames``, of those that ``self.frames`` gave, with all their histograms."""
+        have = list(self._kept)[-CPU_FRAMES:] if not self._past else ()
+        if not frames or (have and frames[0].ts >= have[0].ts):
+            return frames
+        found = self._history.frames(self._pane, since=frames[0].ts, until=frames[-1].ts)
+        known = {frame.ts: frame for frame in found}
+        return [known.get(frame.ts, frame) for frame in frames]
 
     def _update(self) -> None:
         """Add what came since the last call, and drop what the history forgets."""
