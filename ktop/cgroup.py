@@ -1,18 +1,22 @@
-"""Cgroups as people call them: by the container, the machine or the unit that each is of."""
+"""Cgroups as people call them: by the container, the machine or the unit that each is of.
+
+Whoever has a cgroup delegated makes what he likes below it, of any name: so the outermost machine and
+unit count, and what a user made says whose it is.
+"""
 
 from __future__ import annotations
 
 import re
+from zlib import crc32
 
 _CONTAINER = re.compile(rb"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
 """The 64 hex digits with which docker, containerd, cri-o and podman name a container's cgroup."""
-_MACHINE = re.compile(rb"/lxc(?:\.payload\.|/)([^/]+)|/(machine-[^/]+\.scope)(?:/|$)")
+_MACHINE = re.compile(rb"/lxc(?:\.payload\.|/)([^/]+)|/machine\.slice/(machine-[^/]+\.scope)(?:/|$)")
 """A whole system in a cgroup, with units of its own inside: of LXC, or registered with systemd-machined."""
-_MANAGER = re.compile(rb"/(user@\d+)\.service/")
-"""The service manager of a user: two users can have units of one name."""
-_UNIT = re.compile(rb".*/([^/]+\.(?:service|scope|socket|mount|swap))(?:/|$)", re.DOTALL)
-"""The innermost one: what it makes below itself is its own affair."""
-LONGEST = 64
+_USERS = re.compile(rb"/user\.slice/user-(\d+)\.slice/user@\1\.service(?=/.)")
+"""Where a user's service manager, and with it the user, has the say."""
+_UNIT = re.compile(rb"/([^/]+\.(?:service|scope|socket|mount|swap))(?:/|$)")
+LONGEST = 40
 """Bytes.  Names can have 255, and every row would take as many."""
 
 
@@ -23,21 +27,28 @@ def container(path: bytes) -> bytes:
 
 
 def label(path: bytes) -> bytes:
-    """Return what the cgroup at ``path`` is called; two of one host are not called the same.
+    """Return what the cgroup at ``path`` is called; what is not of the same owner is not called the same.
 
-    A container's id, a machine's name, a unit's (of a user with whose it is), else the path.
-    Of what is too long the end is kept.
+    A container's id, a machine's name, a unit's, else the path; ``user@UID/`` before what is a user's.
+    Of what is too long the beginning, and a number that tells it from others.
     """
-    name = container(path) or _system(path) or path.strip(b"/") or b"/"
-    return name if len(name) <= LONGEST else "…".encode() + name[len(name) - LONGEST + 3 :]
+    users = _USERS.match(path)
+    if users:
+        name = b"user@%s/%s" % (users.group(1), _owner(path[users.end() :]))
+    else:
+        machine = _MACHINE.match(path)
+        name = (machine.group(1) or machine.group(2)) if machine else _owner(path)
+    return name if len(name) <= LONGEST else _short(name)
 
 
-def _system(path: bytes) -> bytes:
-    """Return the machine or the unit that the cgroup is of; empty where it is of neither."""
-    if machine := _MACHINE.search(path):
-        return machine.group(1) or machine.group(2)
-    unit = _UNIT.match(path)
-    if unit is None:
-        return b""
-    manager = _MANAGER.search(path)
-    return b"%s/%s" % (manager.group(1), unit.group(1)) if manager else unit.group(1)
+def _owner(path: bytes) -> bytes:
+    """Return the container or, outside of any, the unit; the path where there is neither."""
+    unit = _UNIT.search(path)
+    # Some services have their containers below themselves.
+    return container(path) or (unit.group(1) if unit else path.strip(b"/") or b"/")
+
+
+def _short(name: bytes) -> bytes:
+    # Not within a character.
+    begin = re.sub(rb"[\x80-\xff]+$", b"", name[: LONGEST - 11])
+    return b"%s%s%08x" % (begin, "…".encode(), crc32(name))

@@ -231,7 +231,7 @@ def _number_width(values: Array) -> int:
 
 def _text_width(values: Array) -> int:
     if values.dtype.kind == "S":
-        return int(np.char.str_len(values).max())
+        return min(_MAX_TEXT, int(np.char.str_len(values).max()))
     return min(_MAX_TEXT, _args_width(values))
 
 

@@ -165,6 +165,15 @@ class Filter:
         """Return the terms, as typed, that ``pane`` has no column for: they hide nothing there."""
         return tuple(term.text for term in self.terms if not term.applies(pane))
 
+    def for_totals(self, pane: Pane) -> tuple[Filter, Filter]:
+        """Return what of it applies to rows before they are added up to those of ``pane``, and what after.
+
+        Text and what totals do not have is of the rows.
+        """
+        after = tuple(term for term in self.terms if term.column and term.applies(pane))
+        before = tuple(term for term in self.terms if term not in after)
+        return Filter(self.text, before), Filter(self.text, after)
+
     def mask(self, pane: Pane, rows: Rows) -> Array:
         """Return bool, shape (rows,): which of ``rows`` satisfy every term that applies to ``pane``."""
         shown = np.ones(length(rows), dtype=bool)

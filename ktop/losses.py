@@ -21,11 +21,11 @@ KINDS: Mapping[str, str] = {
     UNTAKEN: "more came between two readings than ktop keeps; a shorter interval helps",
     NOT_RUN: "the kernel did not run a program, as it ran already on that CPU",
     DROPPED: "an entry of a full map made room for another before it was read",
+    "unknown": "a recording of an earlier version does not say why",
 }
 """What each means, and what helps where anything does.
 
-``slow_reader`` is of `ktop run` alone, and not of any Frame: lines that were not taken in time;
-``unknown`` of earlier recordings, which did not say why.
+``slow_reader`` is of `ktop run` alone, and not of any Frame: lines that were not taken in time.
 """
 
 

@@ -10,6 +10,7 @@ from ktop.cgroup import LONGEST, container, label
 
 ID = b"3f29e6ac" * 8
 SHORT = b"3f29e6ac3f29"
+USER = b"/user.slice/user-1000.slice/user@1000.service"
 
 
 @pytest.mark.parametrize(
@@ -18,8 +19,8 @@ SHORT = b"3f29e6ac3f29"
         b"/docker/" + ID,
         b"/system.slice/docker-" + ID + b".scope",
         b"/system.slice/docker-" + ID + b".scope/system.slice/nginx.service",
+        b"/system.slice/docker-" + ID + b".scope/docker/" + ID[::-1],
         b"/machine.slice/libpod-" + ID + b".scope/container",
-        b"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + ID + b".scope/container",
         b"/kubepods.slice/kubepods-pod7b1c_2f.slice/cri-containerd-" + ID + b".scope",
         b"/kubepods/burstable/pod7b1c-2f/" + ID,
         b"/kubepods.slice/kubepods-pod7.slice/crio-" + ID + b".scope",
@@ -38,26 +39,23 @@ def test_a_container_has_its_id(path: bytes) -> None:
         (b"/system.slice/postgresql@15-main.service", b"postgresql@15-main.service"),
         (b"/system.slice/containerd.service/payload/7", b"containerd.service"),
         (b"/user.slice/user-1000.slice/session-3.scope", b"session-3.scope"),
-        (b"/user.slice/user-1000.slice/user@1000.service", b"user@1000.service"),
-        (b"/user.slice/user-1000.slice/user@1000.service/init.scope", b"user@1000/init.scope"),
-        (
-            b"/user.slice/user-7.slice/user@7.service/app.slice/app-x.slice/x.service/sub",
-            b"user@7/x.service",
-        ),
+        (USER, b"user@1000.service"),
+        (USER + b"/init.scope", b"user@1000/init.scope"),
+        (USER + b"/app.slice/app-x.slice/x.service/sub", b"user@1000/x.service"),
+        (USER + b"/user.slice/libpod-" + ID + b".scope/container", b"user@1000/3f29e6ac3f29"),
         (b"/init.scope", b"init.scope"),
         (b"/lxc.payload.web/system.slice/nginx.service", b"web"),
+        (b"/lxc.payload.web/system.slice/docker-" + ID + b".scope", b"web"),
         (b"/lxc/db/init.scope", b"db"),
-        (b"/machine.slice/machine-qemu\\x2d1\\x2ddb.scope/libvirt/vcpu0", b"machine-qemu\\x2d1\\x2ddb.scope"),
+        (b"/machine.slice/machine-qemu\\x2d1.scope/libvirt/vcpu0", b"machine-qemu\\x2d1.scope"),
         (b"/tenants/acme/web", b"tenants/acme/web"),
         (b"/machine.slice", b"machine.slice"),
-        (b"/a/" + ID[:40], b"a/" + ID[:40]),
+        (b"/a/" + ID[:30], b"a/" + ID[:30]),
         (b"/\xff\x1b[2J", b"\xff\x1b[2J"),
         (b"/two\nlines.service/x", b"two\nlines.service"),
-        (b"/" + b"x" * 100 + b"end", "…".encode() + b"x" * 58 + b"end"),
     ],
 )
 def test_everything_else_what_it_is_of(path: bytes, name: bytes) -> None:
-    assert container(path) == b""
     assert label(path) == name
 
 
@@ -66,6 +64,38 @@ def test_units_of_one_name_are_told_apart() -> None:
     machines = [b"/lxc.payload.%s/system.slice/x.service" % name for name in (b"a", b"b")]
     paths = [*users, *machines, b"/system.slice/x.service"]
     assert len({label(path) for path in paths}) == len(paths)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        b"/lxc/nginx.service",
+        b"/lxc/web",
+        b"/lxc.payload.web",
+        b"/lxc/(gone)",
+        b"/machine.slice/machine-qemu.scope",
+        b"/user.slice/user-7.slice/user@7.service/x.service",
+        b"/" + ID,
+        b"/app.slice/nginx.service",
+        b"/" + b"x" * 200,
+        b"/a/b",
+    ],
+)
+def test_what_a_user_makes_says_whose_it_is(below: bytes) -> None:
+    assert label(USER + below).startswith(b"user@1000/")
+
+
+def test_a_unit_cannot_call_itself_another() -> None:
+    assert label(b"/system.slice/mine.service/nginx.service") == b"mine.service"
+    assert label(b"/system.slice/mine.service/lxc/web") == b"mine.service"
+
+
+def test_a_long_name_is_cut_and_told_from_others() -> None:
+    first, second = (label(b"/tenants/%s/" % name + b"w" * 100) for name in (b"acme", b"globex"))
+    assert first != second
+    assert first.startswith(b"tenants/acme/www")
+    assert len(first) == len(second) == LONGEST
+    label(b"/" + "é".encode() * 100).decode()  # not cut within a character
 
 
 @given(

@@ -109,8 +109,9 @@ class EventLog:
         out = {name: column[seen] for name, column in rows.items()}
         open_then = ended[seen] > at
         for name in self.completes:
-            out[name] = out[name].copy()
-            out[name][open_then] = np.nan if out[name].dtype.kind == "f" else None
+            measured = out[name].dtype.kind == "f"
+            out[name] = out[name].copy() if measured else out[name].astype(object)
+            out[name][open_then] = np.nan if measured else None
         return out
 
     def dropped_before(self, at: float | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -16,6 +17,7 @@ from ktop.stats import distinct
 GONE = b"(gone)"
 """Of a cgroup that was removed before anybody asked for its name."""
 _FILEID_KERNFS = 0xFE  # 5.5, 33c5ac917519
+_FOR_GOOD = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS})
 _MOST_KNOWN = 4096
 
 
@@ -47,35 +49,41 @@ class Cgroups:
             unknown = set(numbers) - {0}
         if unknown:
             self._ask(unknown)
-        names = [self._known[number] for number in numbers]
+        names = [self._known.get(number) for number in numbers]
         labels = np.array(names, dtype=object if None in names else "S")
         found: Array = labels[np.searchsorted(different, ids)]
         return found
 
     def _ask(self, ids: set[int]) -> None:
-        """Have an answer for each of ``ids``."""
+        """Keep what the kernel answers for each of ``ids``; what fails for now is asked again."""
         place = mount()
-        try:
-            directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if place else -1
-        except OSError:
-            directory = -1
-        if directory < 0:
+        if not place:
             self._known.update(dict.fromkeys(ids))
             return
         try:
-            self._known.update({number: self._name(directory, place, number) for number in ids})
+            directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            for number in ids:
+                with contextlib.suppress(OSError):
+                    self._known[number] = self._name(directory, place, number)
         finally:
             os.close(directory)
 
     def _name(self, directory: int, place: bytes, number: int) -> bytes | None:
+        """Return the name, None where this user may not know it; OSError for what may pass."""
         handle = _Handle(ctypes.sizeof(ctypes.c_uint64), _FILEID_KERNFS, number)
         fd = self._libc.open_by_handle_at(directory, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
         if fd < 0:
-            return GONE if ctypes.get_errno() == errno.ESTALE else None
+            error = ctypes.get_errno()
+            if error == errno.ESTALE:
+                return GONE
+            if error in _FOR_GOOD:
+                return None
+            raise OSError(error, os.strerror(error))
         try:
             path = os.fsencode(Path(f"/proc/self/fd/{fd}").readlink())
-        except OSError:
-            return None
         finally:
             os.close(fd)
         return label(path.removeprefix(place))

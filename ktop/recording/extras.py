@@ -18,6 +18,8 @@ from ktop.recording.unpack import unpack
 Extras: TypeAlias = tuple[dict[str, float], tuple[Histogram, ...], Status]
 
 _MAX_SLOTS = 1 << 16
+_MOST_PAIRS, _LONGEST = 512, 4096
+"""Hooks, losses and figures of a Frame, and characters of what is said of them: far fewer are real."""
 _known_bounds: dict[bytes, Array] = {}
 """Bounds seen before: Frames from one recording share theirs, as sampled ones do."""
 
@@ -121,13 +123,15 @@ def _status(states: list[Any], state: int, losses: Any, unattributed: float | No
 
 
 def _texts(pairs: Any) -> dict[str, str]:
+    if len(pairs) > _MOST_PAIRS:
+        raise ValueError("there are not so many hooks")
     return {_text(name): _text(value) for name, value in pairs}
 
 
 def _losses(counts: Any) -> dict[str, int]:
     if type(counts) is int:  # earlier recordings did not say why
         counts = {"unknown": counts} if counts else {}
-    if any(type(count) is not int or count < 0 for count in counts.values()):
+    if len(counts) > _MOST_PAIRS or any(type(count) is not int or count < 0 for count in counts.values()):
         raise ValueError("losses are no counts")
     return {_text(kind): count for kind, count in counts.items()}
 
@@ -137,7 +141,7 @@ def _optional_text(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    if type(value) is not str:
+    if type(value) is not str or len(value) > _LONGEST:
         raise ValueError("a text is none")
     return value
 

@@ -69,10 +69,11 @@ class FilterBar(Horizontal):
 
     async def narrow(self, term: str) -> None:
         """Have ``term`` apply as well."""
-        terms = self._view.filter.text if self._view.filter else ""
+        chosen = self._view.filter
         self.add_class("-shown")
         box = await self._input()
-        box.value = f"{terms} {term}".strip()
+        if chosen is None or term not in {each.text for each in chosen.terms}:
+            box.value = f"{chosen.text if chosen else ''} {term}".strip()
         self._apply(box.value)
 
     def clear(self) -> None:

@@ -162,8 +162,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Return the line of the filter, made when it is first needed."""
         if self._bar is None:
             from ktop.ui.filter_bar import FilterBar
+            from ktop.ui.pane_rows import per_cgroup, per_process
 
-            self._bar = FilterBar(self.view, self.panes)
+            added_up = [per_process(pane) for pane in self.panes if keys.has_totals(pane)]
+            added_up += [per_cgroup(pane) for pane in self.panes if keys.has_cgroups(pane)]
+            self._bar = FilterBar(self.view, [*self.panes, *added_up])
             await self.mount(self._bar, before=self._keys)
         return self._bar
 

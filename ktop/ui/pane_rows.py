@@ -13,9 +13,15 @@ import numpy as np
 from ktop.format import NOT_MEASURED, count
 from ktop.frame import Array, Frame, Rows, length
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Unit, fold
+from ktop.stats import group
 from ktop.text import escape
 
-PROCESSES = Column("processes", "PROCESSES", Unit.COUNT, "Processes that have a row in this interval.")
+PROCESSES = Column(
+    "processes",
+    "PROCESSES",
+    Unit.COUNT,
+    "Processes that have a row in this interval; what no process can be charged with is none.",
+)
 """What totals per cgroup are of."""
 
 
@@ -76,15 +82,22 @@ def per_cgroup(pane: Pane) -> Pane:
         if column.fold is not Fold.LAST and column.name != pane.process_key
     ]
     columns = (replace(CGROUP, from_width=0, ordinary=b""), PROCESSES, *figures)
-    return replace(pane, key=(CGROUP.name,), columns=columns, counted=PROCESSES)
+    return replace(pane, key=(CGROUP.name,), columns=columns)
 
 
-def totals(pane: Pane, shown: Pane, rows: Rows) -> Rows:
-    """Return what ``rows`` of ``pane`` add up to in ``shown``: what one of the two above made of it."""
-    if shown.key == (CGROUP.name,):
-        processes = per_process(pane)
-        rows = totals(pane, processes, rows)  # so that each counts once
-    if shown.counted is not None:
+def with_processes(pane: Pane, rows: Rows) -> Rows:
+    """Return ``rows`` of ``pane`` with PROCESSES: each is counted once in a cgroup, and PID 0 never."""
+    names = [name for name in (CGROUP.name, pane.process_key, START) if name in rows]
+    order, starts = group([rows[name] for name in names])
+    first = order[starts]
+    counted = np.zeros(length(rows), dtype=np.int64)
+    counted[first[rows[pane.process_key][first] != 0]] = 1
+    return {**rows, PROCESSES.name: counted}
+
+
+def totals(shown: Pane, rows: Rows) -> Rows:
+    """Return what ``rows`` add up to in ``shown``, which one of the two above made of their pane."""
+    if shown.counted is not None and shown.counted.name not in rows:
         rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
     return fold(shown, rows, shown.key)
 

@@ -32,12 +32,14 @@ from ktop.ui.pane_rows import (
     per_process,
     totals,
     why_empty,
+    with_processes,
 )
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
 from ktop.ui.view import View
 
 if TYPE_CHECKING:
+    from ktop.filter import Filter
     from ktop.ui.stack_tree import StackTree
 
 STACK_SECONDS = 30.0
@@ -183,7 +185,7 @@ class PaneView(Vertical, Ground):
             notes.append(self._totals)
         if self.pane.shape is Shape.STACKS:
             notes.append(f"last {self._stacks_s:.3g} s")
-        if self._view.follow is not None and self.pane.has_processes:
+        if self._view.follow is not None and self._shown_pane.has_processes:
             waiting = self.pid != self._view.follow
             notes.append(f"following {self._view.follow}{', which has no row now' if waiting else ''}")
         notes += self._on_demand
@@ -206,23 +208,36 @@ class PaneView(Vertical, Ground):
         rows = self._rows(frame)
         self._on_demand = on_demand(self.pane, frame, rows) if frame is not None else []
         total = length(rows)
-        shown = self._view.filter.mask(self._shown_pane, rows) if total and self._view.filter else None
-        if shown is not None:
-            rows = take(rows, shown)
+        some = False
+        if total and self._view.filter and frame is not None:
+            rows, some = self._filtered(rows, frame, self._view.filter)
         if self.pane.shape is not Shape.STACKS:
             if frame is not None and frame.status.unavailable and not total:
                 rows = not_measured(self._shown_pane)
             self._table.empty_text = why_empty(frame, total, waiting=self._view.live or not self._bridge.now)
             if self.pane.shape is Shape.TABLE:
                 history = self._bridge.history
-                frames = history.at_hand(self.pane.name, self._view.until) if total else ()
+                frames = history.at_hand(self.pane.name, self._view.until) if total and not some else ()
                 self._table.trend.show(frames, self._bridge.now, totals=bool(self._totals))
         self._table.show(rows)
         self._rows_shown = rows
         self._follow()
         self._draw_row_chart()
-        ignored = self._view.filter.ignored(self._shown_pane) if self._view.filter else ()
-        self.post_message(self.Drawn(total if shown is None else int(shown.sum()), total, ignored))
+        self.post_message(self.Drawn(length(rows) if total else 0, total, self._ignored()))
+
+    def _filtered(self, rows: Rows, frame: Frame, chosen: Filter) -> tuple[Rows, bool]:
+        """Return those of ``rows`` that are ``chosen``, and whether they are totals of some rows only."""
+        before, after = chosen.for_totals(self._shown_pane) if self._totals else (None, chosen)
+        if before:
+            rows = self._added_up(take(frame.rows, before.mask(self.pane, frame.rows)))
+        return take(rows, after.mask(self._shown_pane, rows)), bool(before)
+
+    def _ignored(self) -> tuple[str, ...]:
+        """Return the terms of the filter that mean nothing here."""
+        if not self._view.filter:
+            return ()
+        unknown = self._view.filter.ignored(self._shown_pane)
+        return tuple(term for term in self._view.filter.ignored(self.pane) if term in unknown)
 
     def _follow(self) -> None:
         """Put the cursor on the process that is followed, and have the table keep it there."""
@@ -256,9 +271,12 @@ class PaneView(Vertical, Ground):
             self._stacks_s = sum(each.interval_s for each in frames)
             tables = [each.rows for each in frames if len(each)]
             return fold(self.pane, joined(tables), self.pane.key) if tables else {}
-        if self._totals and len(frame):
-            return totals(self.pane, self._shown_pane, frame.rows)
-        return frame.rows
+        return self._added_up(frame.rows) if self._totals and len(frame) else frame.rows
+
+    def _added_up(self, rows: Rows) -> Rows:
+        if self._shown_pane.key == (CGROUP.name,):
+            rows = with_processes(self.pane, rows)
+        return totals(self._shown_pane, rows)
 
     def _draw_status(self, frame: Frame | None) -> None:
         host = self._bridge.history.latest(HOST, self._view.until)

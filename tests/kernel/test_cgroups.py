@@ -182,6 +182,18 @@ def test_a_cgroup_that_is_gone(make_cgroup):
     assert labels(known, *ids) == [b"asked.scope", GONE]
 
 
+def test_what_fails_for_now_is_asked_again(monkeypatch, make_cgroup):
+    unit = number(make_cgroup("x.service"))
+    known = Cgroups()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(errno.EMFILE, "")))
+        assert labels(known, unit) == [None]
+    with monkeypatch.context() as patched:
+        patched.setattr(known, "_name", lambda *_: (_ for _ in ()).throw(OSError(errno.ENFILE, "")))
+        assert labels(known, unit) == [None]
+    assert labels(known, unit) == [b"x.service"]
+
+
 def test_what_is_known_is_bounded(monkeypatch, make_cgroup):
     monkeypatch.setattr(cgroups, "_MOST_KNOWN", 3)
     ids = [number(make_cgroup(f"{name}.scope")) for name in "abcde"]

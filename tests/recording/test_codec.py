@@ -244,6 +244,8 @@ def test_losses_have_kinds_and_those_of_earlier_recordings_none(stored: object, 
         {"extras": extras({"missed": -1})},
         {"extras": extras({"missed": "1"})},
         {"extras": extras({1: 1})},
+        {"extras": extras({"x" * 5000: 1})},
+        {"extras": extras({str(kind): 1 for kind in range(1000)})},
     ],
 )
 def test_a_hostile_part_is_refused(changes: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from ktop.filter import parse
 from ktop.frame import Frame, take
 from ktop.pane import CGROUP, START, Fold, Shape
 from ktop.ui.keys import has_cgroups
-from ktop.ui.pane_rows import filter_for, per_cgroup, totals
+from ktop.ui.pane_rows import filter_for, per_cgroup, totals, with_processes
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
@@ -51,10 +51,10 @@ def test_nothing_is_counted_twice_or_left_out(pane):
     rows = take(rows, np.repeat(np.arange(20), 2)) if pane.name in {"biotop", "tcptop"} else rows
     rows["cgroup"] = NAMES[rows["pid"] % len(NAMES)]
     shown = per_cgroup(pane)
-    found = totals(pane, shown, rows)
+    found = totals(shown, with_processes(pane, rows))
     assert set(found["cgroup"].tolist()) == set(rows["cgroup"].tolist())
     assert len(found["cgroup"]) == len(set(found["cgroup"].tolist()))
-    identities = set(zip(rows["pid"].tolist(), rows[START].tolist(), strict=True))
+    identities = {each for each in zip(rows["pid"].tolist(), rows[START].tolist(), strict=True) if each[0]}
     assert found["processes"].sum() == len(identities)
     identity = {*pane.key, pane.process_key}
     added = [column for column in pane.columns if column.fold is Fold.SUM and column.name not in identity]
@@ -62,6 +62,21 @@ def test_nothing_is_counted_twice_or_left_out(pane):
     for column in added:
         assert found[column.name].sum(dtype=float) == pytest.approx(rows[column.name].sum(dtype=float))
     assert {column.name for column in shown.columns} <= set(found)
+
+
+def test_a_process_that_moved_counts_in_both_and_nobody_in_none():
+    """Its connections or disks say where it was when it used them."""
+    pane = registry.get("tcptop")
+    rows = {**rows_of(pane, 4), "pid": np.array([7, 7, 7, 0]), START: np.array([1, 1, 1, 0])}
+    rows["cgroup"] = np.array([b"ssh.service", b"session-3.scope", b"session-3.scope", None], dtype=object)
+    rows["tx_bytes"] = np.array([1000, 7, 8, 1])
+    found = totals(per_cgroup(pane), with_processes(pane, rows))
+    columns = (found[name].tolist() for name in ("cgroup", "processes", "connections", "tx_bytes"))
+    assert set(zip(*columns, strict=True)) == {
+        (b"ssh.service", 1, 1, 1000),
+        (b"session-3.scope", 1, 2, 15),
+        (None, 0, 1, 1),
+    }
 
 
 async def test_rows_per_cgroup_and_back():
@@ -115,6 +130,53 @@ async def test_enter_adds_to_a_filter():
         k.table.go_to(cgroup=NAMES[0])
         await k.press("enter")
         await k.until(lambda: "/ read>1 cgroup:backup@globex.service" in k.text)
+
+
+async def test_a_filter_of_processes_chooses_the_rows_that_are_added_up():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        rows = k.view._rows_shown
+        mine = rows["comm"] == b"postgres"
+        await k.press("slash", *"postgres", "enter", "C")
+        await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
+        shown = k.view._rows_shown
+        assert set(shown["cgroup"].tolist()) == set(rows["cgroup"][mine].tolist())
+        assert shown["read_bytes"].sum() == rows["read_bytes"][mine].sum()
+        assert f"{len(shown['cgroup'])} of {len(NAMES)}" in k.text
+        assert k.table.trend.width == 0, "it would be of all rows"
+        k.main._bar.clear()
+        await k.press("slash", *"comm:postgres read>1e18", "enter")
+        await k.until(lambda: f"0 of {len(NAMES)}" in k.text)
+        assert "no column here" not in k.text
+
+
+async def test_totals_are_filtered_by_what_they_have():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        await k.press("C", "slash", *"processes>0 cgroup:backup*", "enter")
+        await k.until(lambda: f"1 of {len(NAMES)}" in k.text)
+        await k.press("C")
+        await k.until(lambda: "no column here for processes>0" in k.text)
+
+
+async def test_who_is_followed_is_not_missed_among_cgroups():
+    async with running(Owned(), panes=OWNED, size=(160, 40)) as k:
+        await k.press("F")
+        await k.until(lambda: "following" in k.text)
+        await k.press("C")
+        await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
+        assert "following" not in k.text
+        await k.press("C")
+        await k.until(lambda: "following" in k.text)
+
+
+async def test_the_same_cgroup_is_asked_for_once():
+    async with running(Owned(), panes=OWNED, size=(160, 40)) as k:
+        for _ in range(2):
+            await k.press("C")
+            await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
+            k.table.go_to(cgroup=NAMES[0])
+            await k.press("enter")
+            await k.until(lambda: "PROCESSES" not in k.text and k.view._view.filter)
+        assert k.view._view.filter.text == "cgroup:backup@globex.service"
 
 
 async def test_from_totals_to_totals():
