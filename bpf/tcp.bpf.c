@@ -33,7 +33,7 @@ struct connection {
 	u32 raddr[4];
 	u16 lport; /* 0: addresses are still to be taken */
 	u16 rport;
-	u32 claimed; /* by the process that first sent or received */
+	u32 claimed; /* by who first sent or received; the epoch when last used, from 1 */
 	char comm[TASK_COMM_LEN];
 };
 SLOTS(connections, struct connection);
@@ -135,6 +135,15 @@ static __always_inline void set_owner(struct connection *connection)
 	copy_comm(connection->comm, leader);
 }
 
+/* It can have moved to another cgroup: sshd, say, does when its user has logged in. */
+static __always_inline void follow_owner(struct connection *connection)
+{
+	struct task_struct *leader = read_field(current_task(), group_leader);
+
+	if (read_field(leader, pid) == connection->pid)
+		connection->cgroup = cgroup_of(leader);
+}
+
 /* For the process that sends or receives on it. */
 static __always_inline struct connection *connection_in_use(struct sock *sk)
 {
@@ -143,9 +152,12 @@ static __always_inline struct connection *connection_in_use(struct sock *sk)
 
 	if (!connection)
 		return NULL;
-	if (!connection->claimed) {
-		set_owner(connection);
-		connection->claimed = 1;
+	if (connection->claimed != epoch + 1) {
+		if (!connection->claimed)
+			set_owner(connection);
+		else
+			follow_owner(connection);
+		connection->claimed = epoch + 1;
 	}
 	if (tcp)
 		connection->srtt_us = read_field(tcp, srtt_us) >> 3;

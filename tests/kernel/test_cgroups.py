@@ -155,6 +155,34 @@ def test_who_moves_is_anothers(observe, make_cgroup, busy):
     assert set(runqlat.rows(pid=busy.pid)["cgroup"].tolist()) == {b"two.service"}
 
 
+TALK = """
+import socket
+here, there = socket.socket(), socket.create_server(("127.0.0.1", 0))
+here.connect(there.getsockname())
+peer, _ = there.accept()
+print(1, flush=True)
+while input():
+    here.sendall(b"x")
+    peer.recv(1)
+    print(2, flush=True)
+"""
+
+
+def test_a_connection_goes_with_who_moves(observe, make_cgroup):
+    tcptop = observe("tcptop")
+    command = [sys.executable, "-c", TALK]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        for name in ("ssh.service", "session-3.scope"):
+            enter(make_cgroup(name), process)
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            rows = tcptop.rows(pid=process.pid)
+            assert rows["cgroup"].tolist() == [name.encode()] * 2
+        process.kill()
+
+
 def labels(known: Cgroups, *ids: int) -> list[bytes | None]:
     found: list[bytes | None] = known.labels(np.array(ids, dtype=np.uint64)).tolist()
     return found
