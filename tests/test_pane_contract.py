@@ -24,7 +24,7 @@ from ktop.kernel import libbpf
 from ktop.kernel.btf import STRUCT
 from ktop.kernel.loader import OBJECTS
 from ktop.kernel.prepare import object_btf
-from ktop.pane import Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
+from ktop.pane import CGROUP, Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import conform
 from ktop.stats import LATENCY_BOUNDS_US
@@ -119,6 +119,11 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
         assert [column.unit for column in pane.columns].count(Unit.TIME) == 1
     with pytest.raises(KeyError):
         pane.column("no such column")
+
+
+@every_pane
+def test_rows_of_processes_say_whose_each_is(pane: Pane) -> None:
+    assert pane.has_processes == (CGROUP in pane.columns)
 
 
 @every_pane
