@@ -18,7 +18,7 @@ from ktop.pane import Pane, Unit
 from ktop.source import HOST, Identity, Publish
 from ktop.ui.app import KtopApp
 
-ROWS = 10_000
+ROWS, UNITS = 10_000, 40
 
 
 def name(number: int) -> str:
@@ -35,6 +35,10 @@ def table(pane: Pane, tick: int) -> Rows:
             rows["pid"] = np.arange(1, ROWS + 1, dtype=np.int32)
         elif column.name == "comm":
             rows["comm"] = np.array([name(number).encode() for number in range(ROWS)], dtype="S16")
+        elif column.unit is Unit.TEXT:
+            rows[column.name] = np.array(
+                [b"unit-%02d.service" % (n % UNITS) for n in range(ROWS)], dtype="S16"
+            )
         elif column.name == pane.sort:
             rows[column.name] = np.arange(ROWS, 0, -1, dtype=np.float64) * 1e3 + tick % 1000
         elif column.unit is Unit.HISTOGRAM and column.bounds is not None:
