@@ -58,7 +58,8 @@ def hierarchy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]
     if there := cgroups.mount():
         yield Path(os.fsdecode(there))
         return
-    subprocess.run(["mount", "-t", "cgroup2", "none", tmp_path], check=True)
+    if subprocess.run(["mount", "-t", "cgroup2", "none", tmp_path], check=False).returncode:
+        pytest.skip("cgroups of version 2 cannot be mounted here")
     try:
         yield tmp_path
     finally:
@@ -70,7 +71,10 @@ def make_cgroup(hierarchy: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function that makes a cgroup; all are removed at the end, when their processes have gone."""
     base = hierarchy / f"ktop-test-{os.getpid()}.slice"
     made = [base]
-    base.mkdir()
+    try:
+        base.mkdir()
+    except OSError as error:  # as in a container that only sees its own
+        pytest.skip(f"no cgroup can be made here: {error}")
 
     def make(name: str) -> Path:
         path = base / name
