@@ -376,12 +376,17 @@ async def test_totals_can_be_sorted_by_each_column_that_is_offered():
         assert "DISK" not in k.text
 
 
-async def test_totals_do_not_hide_by_columns_that_they_lack_and_say_so():
+async def test_totals_are_of_the_rows_that_a_filter_of_a_column_they_lack_leaves():
     async with running(pane="biotop") as k:
         await k.press("slash", *"disk:sda", "enter")
-        assert "no column here" not in k.text
+        rows = dict(k.view._rows_shown)
+        assert set(rows["disk"].tolist()) == {b"sda"}
         await k.press("p")
-        await k.until(lambda: "no column here for disk:sda" in k.text)
+        await k.until(lambda: "per process" in k.text and k.table.row_count)
+        assert "no column here" not in k.text
+        assert k.view._rows_shown["read_bytes"].sum() == rows["read_bytes"].sum() > 0
+        k.main._bar.clear()
+        await k.until(lambda: k.view._rows_shown["read_bytes"].sum() > rows["read_bytes"].sum())
 
 
 async def test_the_order_goes_round_past_what_has_none():
