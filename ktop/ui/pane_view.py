@@ -371,7 +371,8 @@ class PaneView(Vertical, Ground):
         row = old.cursor_row() or {}
         known = {column.name for column in self._shown_pane.columns}
         same = [name for name in (self.pane.process_key, START) if name in row and name in known]
-        same = same or [name for name in (CGROUP.name,) if name in row]
+        if not same and CGROUP.name in row:
+            same = [CGROUP.name]
         self.call_after_refresh(self._table_changed, {name: row[name] for name in same})
 
     def _table_changed(self, row: Mapping[str, Any]) -> None:

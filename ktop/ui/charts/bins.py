@@ -118,7 +118,7 @@ def numbers(frames: Sequence[Frame], merge: int) -> Array:
     if merge == 1 or not frames:
         return np.arange(len(frames))
     span = merge * frames[-1].interval_s
-    bucket = np.array([np.floor(frame.ts / span + 1e-6) for frame in frames])
+    bucket = np.floor(np.array([frame.ts for frame in frames]) / span + 1e-6)
     return np.concatenate([[0], np.cumsum(np.diff(bucket) != 0)])
 
 

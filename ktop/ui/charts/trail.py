@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,8 +54,10 @@ class Trail:
 
     def by_cpu(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Return ``frames``, of those that ``self.frames`` gave, with all their histograms."""
-        have = list(self._kept)[-CPU_FRAMES:] if not self._past else ()
-        if not frames or (have and frames[0].ts >= have[0].ts):
+        whole_since = math.inf
+        if self._kept and not self._past:
+            whole_since = self._kept[-min(CPU_FRAMES, len(self._kept))].ts
+        if not frames or frames[0].ts >= whole_since:
             return frames
         found = self._history.frames(self._pane, since=frames[0].ts, until=frames[-1].ts)
         known = {frame.ts: frame for frame in found}
