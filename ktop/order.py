@@ -24,8 +24,8 @@ def order(pane: Pane, rows: Rows, name: str, *, reverse: bool = False) -> Array:
 
     Numbers go from the largest, text from A (upper and lower case alike);
     ``reverse`` turns that round.  What was not measured is last in both.  Equal
-    rows stand in the order of the whole numbers in the pane's key, else as they
-    came: the kernel's own order changes from one reading to the next.
+    rows stand in the order of the whole numbers in the pane's key, of its text
+    where it has none: the kernel's own order changes from one reading to the next.
     """
     count = length(rows)
     if name not in rows or count == 0:
@@ -34,7 +34,10 @@ def order(pane: Pane, rows: Rows, name: str, *, reverse: bool = False) -> Array:
     rank, missing = _rank(column, rows[name])
     if column.is_text == reverse:
         rank = _reversed(rank)
-    keys = [rows[key] for key in pane.key if key != name and key in rows and rows[key].dtype.kind in "iu"]
+    others = [key for key in pane.key if key != name and key in rows]
+    keys = [rows[key] for key in others if rows[key].dtype.kind in "iu"]
+    if not keys:
+        keys = [_rank(pane.column(key), rows[key])[0] for key in others if pane.column(key).is_text]
     if missing is None:
         return np.lexsort((*keys[::-1], rank)) if keys else np.argsort(rank, kind="stable")
     return np.lexsort((*keys[::-1], rank, missing))

@@ -42,11 +42,20 @@ class Process:
     cpu_ns: int
     """CPU time of all its threads so far, rounded down to TICK_NS."""
     read_ns: int
-    """When it was read, by the monotonic clock."""
+    """When it was read, since boot."""
 
     def began_at(self, start_ns: int) -> bool:
         """Return whether it is the process of its PID that started at ``start_ns`` (ns since boot)."""
         return start_ns // TICK_NS * TICK_NS == self.start_ns
+
+    @property
+    def age_ns(self) -> int:
+        """How long it ran."""
+        return self.read_ns - self.start_ns
+
+    def cpus(self) -> float:
+        """Return how many CPUs it kept busy, on average, since it started."""
+        return self.cpu_ns / max(self.age_ns, 1)
 
     def cpus_since(self, before: Process) -> float:
         """Return how many CPUs it kept busy, on average, since it was read ``before``."""
@@ -61,7 +70,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     """
     base = root / str(pid)
     try:
-        read_ns = time.monotonic_ns()
+        read_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         stat = (base / "stat").read_bytes()
         status = _fields((base / "status").read_bytes())
         argv = (base / "cmdline").read_bytes()

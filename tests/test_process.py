@@ -61,3 +61,5 @@ def test_the_cpus_that_a_process_kept_busy(proc: Path) -> None:
     after = replace(before, cpu_ns=before.cpu_ns + 300_000_000, read_ns=before.read_ns + 200_000_000)
     assert after.cpus_since(before) == pytest.approx(1.5)
     assert before.cpus_since(before) == 0
+    aged = replace(before, read_ns=before.start_ns + 840_000_000)
+    assert aged.cpus() == pytest.approx(0.5 * TICK_NS / 1e7)

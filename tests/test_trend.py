@@ -55,6 +55,21 @@ def test_another_process_of_the_same_pid_is_another_row():
     assert values.tolist() == [[20]]
 
 
+def test_rows_are_told_apart_by_all_of_their_key():
+    pane = replace(CACHESTAT, key=("pid", "comm", "cgroup"))
+    rows = {
+        "pid": np.array([7, 7, 7, 8, 8]),
+        "comm": np.array([b"a", b"ab", b"a", b"a", b"a"]),
+        "cgroup": np.array([b"x", b"x", None, None, b"x"], dtype=object),
+        "accesses": np.array([1, 2, 4, 8, 16]),
+    }
+    few = {**take(rows, np.array([0, 3])), "comm": np.array([b"a", b"a"])}  # as wide as the longest there
+    shown = [Frame("p", 1.0, 1.0, few), Frame("p", 2.0, 1.0, rows)]
+    values = trend(pane, take(rows, np.array([4, 2, 1, 0])), shown, "accesses")
+    assert values.tolist() == [[0, 16], [0, 4], [0, 2], [1, 1]]
+    assert trend(pane, take(rows, slice(3, 4)), shown, "accesses").tolist() == [[8, 8]]
+
+
 def test_totals_have_a_trend_of_what_can_be_told_from_their_parts():
     rows = {"pid": np.array([7, 7]), "waits": np.array([10, 20]), "max_us": np.array([3.0, 2.0])}
     shown = [Frame("runqlat", 1.0, 1.0, rows)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -29,12 +30,13 @@ class KeyLine(Drawn):
         super().__init__()
         self._shown = [binding for binding in declared(bindings) if binding.show]
         self._left_out: frozenset[str] = frozenset()
+        self._words: Mapping[str, str] = {}
         self._spans: list[tuple[int, int, Binding]] = []
 
-    def leave_out(self, idents: Collection[str]) -> None:
-        """Show all but the bindings with these ids: they do nothing here."""
-        if self._left_out != frozenset(idents):
-            self._left_out = frozenset(idents)
+    def suit(self, without: Collection[str], words: Mapping[str, str]) -> None:
+        """Show all but the bindings with the ids of ``without``; ``words``: what others are called, by id."""
+        if (self._left_out, self._words) != (frozenset(without), words):
+            self._left_out, self._words = frozenset(without), words
             self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
@@ -56,7 +58,11 @@ class KeyLine(Drawn):
 
     def _fitting(self, width: int) -> list[Binding]:
         """Return what there is room for: keys of the pane go before the application's, from the right."""
-        shown = [binding for binding in self._shown if binding.id not in self._left_out]
+        shown = [
+            replace(binding, description=self._words.get(binding.id or "", binding.description))
+            for binding in self._shown
+            if binding.id not in self._left_out
+        ]
         while len(shown) > 1 and _width(shown, 1) > width:
             others = [binding for binding in shown if binding.id not in LAST_TO_GO]
             shown.remove((others or shown)[-1])

@@ -214,6 +214,11 @@ def idle(pane: Pane) -> frozenset[str]:
     )
 
 
+def renamed(shown: Pane) -> dict[str, str]:
+    """Return what bindings are called, by id, where they do something else in ``shown``, totals of a pane."""
+    return {"table.select": "its processes"} if shown.key == (CGROUP.name,) else {}
+
+
 def working(bindings: Iterable[BindingType], pane: Pane | None) -> list[Binding]:
     """Return those of ``bindings`` that do something in ``pane``; all of them while there is none."""
     without = idle(pane) if pane is not None else frozenset()

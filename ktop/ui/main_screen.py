@@ -109,7 +109,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             new.display = True
             new.wake()
         self.source.look_at((self.panes[index].name,))
-        self._keys.leave_out(keys.idle(self.panes[index]))
+        self.show_keys()
         self.show_tabs()
 
     def show_tabs(self) -> None:
@@ -119,6 +119,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             index for index, frame in enumerate(latest) if frame is not None and frame.status.unavailable
         )
         self._tabs.show(self._current, dim)
+
+    def show_keys(self) -> None:
+        """Name what works in the pane in sight, as it is shown."""
+        pane, view = self.panes[self._current], self._views.get(self._current)
+        self._keys.suit(keys.idle(pane), keys.renamed(view.shown_pane if view is not None else pane))
 
     def on_pane_tabs_clicked(self, event: PaneTabs.Clicked) -> None:
         """Show the pane whose tab was clicked."""
@@ -263,7 +268,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         await (await self._filter_bar()).narrow(event.term)
 
     def on_pane_view_drawn(self, event: PaneView.Drawn) -> None:
-        """Keep the tabs true, and the filter's count."""
+        """Keep tabs and keys true, and the filter's count."""
         self.show_tabs()
+        self.show_keys()
         if self._bar is not None:
             self._bar.count(event.shown, event.total, event.ignored)

@@ -192,10 +192,17 @@ class Who:
             ("  memory ", "$muted"),
             memory + swapped,
             ("  cpu ", "$muted"),
-            NOT_MEASURED if self._cpus is None else f"{percent(self._cpus)} of one",
+            self._busy(process),
             ("  state ", "$muted"),
             _STATES.get(process.state, process.state),
         )
+
+    def _busy(self, process: Process) -> str:
+        """Return what it uses of the CPUs; until it was read twice, on average."""
+        if self._cpus is not None:
+            return f"{percent(self._cpus)} of one"
+        whole = process.age_ns >= CPU_NS
+        return f"{percent(process.cpus())} of one so far" if whole else NOT_MEASURED
 
 
 def _lines(facts: Sequence[tuple[str, str]], width: int) -> list[Content]:

@@ -85,6 +85,7 @@ async def test_rows_per_cgroup_and_back():
         await k.press("C")
         await k.until(lambda: "PROCESSES" in k.text and k.table.row_count == len(NAMES))
         assert "per cgroup" in k.text
+        assert "Enter its processes" in k.text
         assert k.view.pid is None
         shown = k.view._rows_shown
         read = dict(zip(shown["cgroup"].tolist(), shown["read_bytes"].tolist(), strict=True))
@@ -96,6 +97,7 @@ async def test_rows_per_cgroup_and_back():
         await k.press("C")
         await k.until(lambda: "PROCESSES" not in k.text and k.table.row_count == len(rows["pid"]))
         assert "per cgroup" not in k.text
+        assert "Enter process" in k.text
 
 
 async def test_the_cursor_stays_on_the_cgroup():

@@ -289,6 +289,14 @@ async def test_it_says_what_the_process_uses_of_the_cpus(monkeypatch):
         await spinner.wait()
 
 
+async def test_what_is_opened_while_paused_has_its_average():
+    """It is read once then."""
+    async with running(size=(120, 40)) as k:
+        await k.press("space")
+        k.main.open_process(1)
+        await k.until(lambda: re.search(r"last seen .*cpu +[\d.]+% of one so far  state sleeping", k.text))
+
+
 async def test_what_ended_unseen_has_the_command_and_the_parent_of_its_exec():
     async with running(Synthetic(recorded=True), ticks=5) as k:
         events, _ = k.main.bridge.events("execsnoop")

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ktop.order import order
+from ktop.pane import CGROUP
+from ktop.ui.pane_rows import per_cgroup
 from tests.ui.table_driven import PANE, drive, make
 
 
@@ -93,3 +95,12 @@ def test_large_numbers_are_ordered_exactly(values):
     rows = {**make(range(len(values))), "waits": np.array(values, dtype=np.uint64)}
     got = order(PANE, rows, "waits").tolist()
     assert got == sorted(range(len(values)), key=lambda i: (-values[i], i))
+
+
+@given(st.permutations([b"b.service", b"a.service", None, b"/"]))
+def test_equal_rows_without_numbers_stand_in_the_order_of_their_text(names):
+    """Of totals per cgroup: else those of one figure would change places at every sample."""
+    rows = {"cgroup": np.array(names, dtype=object), "waits": np.full(4, 7)}
+    pane = per_cgroup(replace(PANE, columns=(*PANE.columns, CGROUP)))
+    got = rows["cgroup"][order(pane, rows, "waits")].tolist()
+    assert got == [None, b"/", b"a.service", b"b.service"]
