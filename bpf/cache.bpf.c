@@ -6,6 +6,7 @@
 #include "process.bpf.h"
 #include "syscall.bpf.h"
 
+#define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 0170000
 #define S_IFREG 0100000
@@ -138,6 +139,13 @@ static __always_inline enum look look_of(struct read *read, struct task_struct *
 	return look;
 }
 
+/* Whether the registers are of a call of its own.  Those of io_uring's workers, which from 5.12 on
+ * are threads of the process, are what their maker was in. */
+static __always_inline bool is_in_call(struct task_struct *task)
+{
+	return !(read_field(task, flags) & (PF_KTHREAD | PF_IO_WORKER));
+}
+
 /* Where the read began: the kernel tells nothing of pages that it serves while the next
  * one is still being read in, so the first that it tells can be one further on. */
 static __always_inline u64 first_index(struct task_struct *task, struct address_space *mapping,
@@ -145,7 +153,7 @@ static __always_inline u64 first_index(struct task_struct *task, struct address_
 {
 	u64 size, pages;
 
-	if (read_field(task, flags) & PF_KTHREAD) /* whose registers are nobody's */
+	if (!is_in_call(task))
 		return index;
 	size = read_size(task, user_regs(task));
 	if ((last - index + 1) * page_size >= size)
@@ -264,7 +272,7 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	if (!(read_field(task, flags) & PF_KTHREAD))
+	if (is_in_call(task))
 		call = file_call(task, user_regs(task));
 	switch (call) {
 	case CALL_READ: /* or a write that no call of the task's own asked for */

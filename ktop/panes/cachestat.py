@@ -90,8 +90,8 @@ PANE = Pane(
             "pid",
             "PID",
             Unit.NUMBER,
-            "Process (thread group) that read or wrote; its threads are added up. Kernel threads, io_uring's "
-            "workers among them, are those that did it themselves.",
+            "Process (thread group) that read or wrote; its threads are added up. Kernel threads (before "
+            "Linux 5.12 io_uring's workers too) are those that did it themselves.",
         ),
         Column(
             "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST

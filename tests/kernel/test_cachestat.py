@@ -16,6 +16,7 @@ import pytest
 
 from ktop import procfs
 from ktop.frame import Facts
+from ktop.kernel import facts
 from ktop.records import process_deltas
 
 PAGE = mmap.PAGESIZE
@@ -45,6 +46,26 @@ def aio(write, fd, offset, context=ctypes.c_ulong(), buffer=ctypes.create_string
     event = (ctypes.c_long * 4)()
     assert call(wait, context.value, 1, 1, ctypes.addressof(event), None) == 1
     assert event[2] == page
+def uring(size):
+    # Its workers are begun while this is in user space, as databases that poll are.
+    call = ctypes.CDLL(None).syscall
+    call.argtypes = [ctypes.c_long] * 7
+    many = pages * page // size
+    about = ctypes.create_string_buffer(120)
+    ring = call(425, many, ctypes.addressof(about), 0, 0, 0, 0)
+    submitted, completed = struct.unpack_from("10I", about, 40), struct.unpack_from("10I", about, 80)
+    sq = mmap.mmap(ring, submitted[6] + 4 * many)
+    entries = mmap.mmap(ring, 64 * many, offset=0x10000000)
+    cq = mmap.mmap(ring, completed[5], offset=0x8000000)
+    buffer = ctypes.create_string_buffer(pages * page)
+    for number in range(many):
+        read, at_once_by_a_worker, where = 22, 16, number * size
+        about = read, at_once_by_a_worker, 0, fd, where, ctypes.addressof(buffer) + where, size
+        struct.pack_into("BBHiQQI28x", entries, 64 * number, *about)
+        struct.pack_into("I", sq, submitted[6] + 4 * number, number)
+    struct.pack_into("I", sq, submitted[1], many)
+    assert call(426, ring, many, 0, 0, 0, 0) == many
+    while struct.unpack_from("I", cq, completed[1])[0] < many: pass
 def work():
     {work}
 random.seed(1)
@@ -323,6 +344,13 @@ def test_advice_is_surplus(cachestat, path):
     while cached(path) < advised.read_in and time.monotonic() < deadline:
         time.sleep(0.01)  # they are on their way
     assert cached(path) == advised.read_in
+
+
+@pytest.mark.skipif(facts.kernel_version() < (5, 12), reason="io_uring's workers are kernel threads")
+def test_what_workers_of_io_uring_read(cachestat, path):
+    """It is the process's; which call these threads seem to be in is chance."""
+    (seen,) = run(cachestat, path, "uring(1 << 16)")
+    assert (seen.accesses, seen.misses, seen.mapped_in) == (PAGES, PAGES, 0)
 
 
 def test_two_readers(cachestat, path):
