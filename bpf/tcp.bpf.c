@@ -230,19 +230,52 @@ int BPF_PROG(receive__fexit, struct sock *sk, void *message, u64 size, int flags
 	return handle_receive(sk, ret, flags);
 }
 
+/* Leaves a last record. */
+static __always_inline void end_connection(struct place *place)
+{
+	struct connection *connection = find_slot(connections, place->slot);
+
+	if (!connection)
+		return;
+	if (bpf_ringbuf_output(&closed, connection, sizeof(*connection), BPF_RB_NO_WAKEUP))
+		count_lost(ring_full);
+	give_back_slot(connections, place->slot, connection);
+	place->slot = NO_SLOT;
+}
+
+/* A socket can be used again for another connection: connect(2) to AF_UNSPEC ends the first. */
+static __noinline int begin_anew(struct place *place)
+{
+	struct connection *connection;
+
+	if (!place)
+		return 0;
+	end_connection(place);
+	place->slot = take_slot(connections);
+	connection = find_slot(connections, place->slot);
+	if (connection)
+		connection->cookie = slot_identity(place->slot);
+	else
+		count_lost(map_full);
+	return 0;
+}
+
 /* connect(2) is in its caller's context: so a connection that never comes about has an owner. */
 SEC("?tp_btf/inet_sock_set_state")
 int TASK_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
 {
 	struct connection *connection;
+	struct place *place;
 
 	if (new != TCP_SYN_SENT || !is_tcp(sk))
 		return 0;
+	place = find_socket_value(places, sk);
+	if (place)
+		begin_anew(place);
 	connection = connection_of(sk);
 	if (connection) {
 		set_owner(connection);
-		connection->claimed = 0;
-		connection->lport = 0; /* a socket can be used again for another */
+		connection->lport = 0; /* it has none yet */
 	}
 	return 0;
 }
@@ -280,17 +313,10 @@ SEC("?tp_btf/tcp_destroy_sock")
 int TASK_PROG(destroy__tp_btf, struct sock *sk)
 {
 	struct place *place = find_socket_value(places, sk);
-	struct connection *connection;
 
 	if (!place)
 		return 0;
-	connection = find_slot(connections, place->slot);
-	if (connection) {
-		if (bpf_ringbuf_output(&closed, connection, sizeof(*connection), BPF_RB_NO_WAKEUP))
-			count_lost(ring_full);
-		give_back_slot(connections, place->slot, connection);
-		place->slot = NO_SLOT;
-	}
+	end_connection(place);
 	drop_socket_substitute(places, sk);
 	return 0;
 }

@@ -503,3 +503,20 @@ def test_a_socket_that_connects_anew_has_its_new_addresses(observe):
                 assert (mine["tx_bytes"], mine["rx_bytes"]) == (5, 7)
             # connect(2) to AF_UNSPEC dissolves the association.
             assert LIBC.connect(client.fileno(), bytes(16), 16) == 0
+
+
+def test_a_socket_that_connects_anew_is_another_connection(observe):
+    """Each has its own figures, also when both were in one interval."""
+    tcptop = observe("tcptop")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        ports = []
+        for size in (5, 7):
+            client.connect(listener.getsockname())
+            ports.append(client.getsockname()[1])
+            with listener.accept()[0] as server:
+                exchange(client, server, size, 3)
+            assert LIBC.connect(client.fileno(), bytes(16), 16) == 0
+        rows = tcptop.sample().rows
+    sent = {int(port): int(size) for port, size in zip(rows["lport"], rows["tx_bytes"], strict=True)}
+    assert [sent[port] for port in ports] == [5, 7]
+    assert len(set(rows["cookie"].tolist())) == len(rows["cookie"])
