@@ -47,17 +47,18 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
     taken = choice.programs()
     for program in libbpf.each(lib.bpf_object__next_program, handle):
         lib.bpf_program__set_autoload(program, lib.bpf_program__name(program).decode() in taken)
-    cpus = lib.libbpf_num_possible_cpus()
+    possible, present = lib.libbpf_num_possible_cpus(), os.cpu_count() or 1
     kept = storages(handle)
     for bpf_map in libbpf.each(lib.bpf_object__next_map, handle):
         name, internal = lib.bpf_map__name(bpf_map).decode(), lib.bpf_map__is_internal(bpf_map)
         by_cpu = lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE and not internal
         if by_cpu or lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_PERF_EVENT_ARRAY:
-            lib.bpf_map__set_max_entries(bpf_map, cpus)
+            lib.bpf_map__set_max_entries(bpf_map, possible)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_RINGBUF:
-            lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), cpus))
+            # Guests can have hundreds of CPUs that are possible, and two: rings are never swapped out.
+            lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), present))
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_LRU_HASH:
-            entries = lru_entries(lib.bpf_map__max_entries(bpf_map), os.cpu_count() or 1)
+            entries = lru_entries(lib.bpf_map__max_entries(bpf_map), present)
             lib.bpf_map__set_max_entries(bpf_map, entries)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
             lib.bpf_map__set_max_entries(bpf_map, MOST_ARRAYS)
