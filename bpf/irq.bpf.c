@@ -33,8 +33,9 @@ struct line {
  * into the thousands on large hosts, but each CPU serves few of them. */
 struct interrupts {
 	u64 entered; /* since when a handler runs, 0: none does */
+	u64 outer;   /* since when one runs that called it, or that it interrupted */
 	u64 reason;  /* arm64: what the other processor wants, a string; 0 in other interrupts */
-	u64 pad[14];
+	u64 pad[13];
 	struct line lines[LINES + VECTORS];
 };
 CPU_ARRAY(interrupts, struct interrupts);
@@ -63,7 +64,7 @@ static __always_inline void remember_name(u32 irq, struct irqaction *action, u64
 	struct name name = {.is_ipi = reason != 0};
 
 	bpf_probe_read_kernel_str(name.text, sizeof(name.text),
-				  reason ? (void *)reason : action->name);
+				  reason ? (void *)reason : BPF_CORE_READ(action, name));
 	if (bpf_map_update_elem(&names, &key, &name, BPF_ANY))
 		count_lost(map_full);
 }
@@ -108,21 +109,29 @@ static __always_inline int handle_entry(void)
 #if defined(__TARGET_ARCH_arm64)
 		cpu->reason = 0;
 #endif
+		cpu->outer = cpu->entered;
 		cpu->entered = bpf_ktime_get_ns();
 	}
 	return 0;
 }
 
 #define NEVER (~0ULL)
+#define LONGEST (1ULL << 33) /* the kernel calls 10 s without a timer a lockup */
 
-/* Handlers run with interrupts off, so one start a CPU is enough; NEVER without one (entered before
- * the programs were attached), when there is nothing to count. */
+/* Handlers run with interrupts off; but that of a controller calls others (vmd, pinctrl-amd), and
+ * arm64's pseudo-NMIs come in between.  Their time is not the outer one's.  NEVER without a start
+ * (entered before the programs were attached), when there is nothing to count, and with one whose
+ * end no program saw. */
 static __always_inline u64 time_inside(struct interrupts *cpu)
 {
-	u64 entered = cpu->entered;
+	u64 entered = cpu->entered, outer = cpu->outer, ns;
 
-	cpu->entered = 0;
-	return entered ? bpf_ktime_get_ns() - entered : NEVER;
+	if (!entered)
+		return NEVER;
+	ns = bpf_ktime_get_ns() - entered;
+	cpu->entered = outer ? outer + ns : 0;
+	cpu->outer = 0;
+	return ns < LONGEST ? ns : NEVER;
 }
 
 static __always_inline void add_handled(struct line *line, u64 ns)
@@ -136,26 +145,8 @@ static __always_inline void add_handled(struct line *line, u64 ns)
 	update_max(&line->max, ns);
 }
 
-#if defined(__TARGET_ARCH_arm64)
-/* 5.10, 56afcd3dbd19: within the handler of an interrupt, whose action is called "IPI" whatever
- * it is for.  Before the exit is attached, so that no line is named without it. */
-SEC("?tp_btf/ipi_entry")
-int BPF_PROG(reason__tp_btf, const char *reason)
-{
-	struct interrupts *cpu = this_cpu(interrupts);
-
-	if (cpu)
-		cpu->reason = (u64)reason;
-	return 0;
-}
-#endif
-
-SEC("?tp_btf/irq_handler_entry")
-int entry__tp_btf(void *ctx)
-{
-	return handle_entry();
-}
-
+/* Programs are attached in the order of this file: an entry whose exit nobody sees would be taken
+ * for one that others nest in, and an exit before the reason would name a line without it. */
 SEC("?tp_btf/irq_handler_exit")
 int BPF_PROG(exit__tp_btf, int irq, struct irqaction *action, int ret)
 {
@@ -179,6 +170,26 @@ int BPF_PROG(exit__tp_btf, int irq, struct irqaction *action, int ret)
 	return 0;
 }
 
+#if defined(__TARGET_ARCH_arm64)
+/* 5.10, 56afcd3dbd19: within the handler of an interrupt, whose action is called "IPI" whatever
+ * it is for. */
+SEC("?tp_btf/ipi_entry")
+int BPF_PROG(reason__tp_btf, const char *reason)
+{
+	struct interrupts *cpu = this_cpu(interrupts);
+
+	if (cpu)
+		cpu->reason = (u64)reason;
+	return 0;
+}
+#endif
+
+SEC("?tp_btf/irq_handler_entry")
+int entry__tp_btf(void *ctx)
+{
+	return handle_entry();
+}
+
 #if defined(__TARGET_ARCH_x86)
 static __always_inline int handle_vector_exit(enum vector vector)
 {
@@ -194,15 +205,15 @@ static __always_inline int handle_vector_exit(enum vector vector)
 }
 
 #define SYSTEM_VECTOR(name, vector)                                                                \
-	SEC("?tp_btf/" #name "_entry")                                                             \
-	int name##_entry__tp_btf(void *ctx)                                                        \
-	{                                                                                          \
-		return handle_entry();                                                             \
-	}                                                                                          \
 	SEC("?tp_btf/" #name "_exit")                                                              \
 	int name##_exit__tp_btf(void *ctx)                                                         \
 	{                                                                                          \
 		return handle_vector_exit(vector);                                                 \
+	}                                                                                          \
+	SEC("?tp_btf/" #name "_entry")                                                             \
+	int name##_entry__tp_btf(void *ctx)                                                        \
+	{                                                                                          \
+		return handle_entry();                                                             \
 	}
 
 SYSTEM_VECTOR(local_timer, LOCAL_TIMER)
