@@ -86,6 +86,10 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -93,6 +97,7 @@ struct task_struct {
 	char comm[TASK_COMM_LEN];
 	unsigned int __state;
 	unsigned int on_cpu; /* int before 7.2 or so; where there is more than one CPU */
+	struct sched_entity se;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;

@@ -12,11 +12,12 @@ CPU_ARRAY(latency, struct latency);
 
 #define RUNS 1 /* a time that no wait begins at */
 
-/* Of a thread: since when it could run; RUNS from when it got a CPU, 0 before anything is known.
- * The rest is of a process, at its group leader: most processes are their leader alone, and so have
- * one entry. */
+/* Of a thread: since when it could run, and how long it had run by then; RUNS from when it got a
+ * CPU, 0 before anything is known.  The rest is of a process, at its group leader: most processes
+ * are their leader alone, and so have one entry. */
 struct waits {
 	u64 since;
+	u64 ran_ns;
 	u64 total_ns;
 	struct interval_max max;
 	u32 slots[LOG2_SLOTS];
@@ -57,6 +58,19 @@ static __always_inline void make_before(struct task_struct *task)
 }
 MADE_AT_BIRTH(make_before);
 
+/* In virtual machines a program is not run at times (block.bpf.c), and nothing tells: a wait would
+ * begin before the thread ran and slept.  What it has run in all does not grow while it waits. */
+static __always_inline bool still_waits(struct waits *thread, struct task_struct *task)
+{
+	return thread->since > RUNS && thread->ran_ns == task->se.sum_exec_runtime;
+}
+
+static __always_inline void begin_wait(struct waits *thread, struct task_struct *task, u64 now)
+{
+	thread->since = now;
+	thread->ran_ns = task->se.sum_exec_runtime;
+}
+
 static __always_inline int handle_wakeup(struct task_struct *task)
 {
 	struct waits *thread;
@@ -65,22 +79,21 @@ static __always_inline int handle_wakeup(struct task_struct *task)
 	if (bpf_core_field_exists(task->on_cpu) && task->on_cpu)
 		return 0;
 	thread = waits_of(task);
-	if (thread)
-		thread->since = bpf_ktime_get_ns();
+	/* Preempted on its way to sleep, and woken before it got there, it waits all the time. */
+	if (thread && !still_waits(thread, task))
+		begin_wait(thread, task, bpf_ktime_get_ns());
 	return 0;
 }
 
-/* It could have run before, so it must have got a CPU since, and no program ran: seen on 6.18 in a
- * virtual machine (block.bpf.c). */
 static __always_inline void mark_preempted(struct task_struct *task, u64 now)
 {
 	struct waits *thread = waits_of(task);
 
 	if (!thread)
 		return;
-	if (thread->since > RUNS)
+	if (thread->since > RUNS) /* it got a CPU, and no program ran */
 		count_lost(missed);
-	thread->since = now;
+	begin_wait(thread, task, now);
 }
 
 static __always_inline int handle_switch(struct task_struct *prev, struct task_struct *next,
@@ -101,7 +114,8 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	thread = find_task_value(waits, next);
 	if (!thread || !thread->since)
 		return 0;
-	if (thread->since == RUNS) { /* likewise, when it was woken or preempted */
+	if (!still_waits(thread, next)) { /* likewise, when it was woken or preempted */
+		thread->since = RUNS;
 		count_lost(missed);
 		return 0;
 	}

@@ -271,3 +271,30 @@ def test_wakeups_that_no_program_saw_are_lost(observe):
         play(200)
         runqlat.sample()
         assert runqlat.lost >= seen + 100
+
+
+def test_a_wait_whose_end_no_program_saw_is_lost_and_not_a_long_one(observe):
+    """Woken, it runs and sleeps unseen: what is seen of it next is no end of that wait."""
+    runqlat = observe("runqlat")
+    hooks = runqlat.family.hooks
+    command = [sys.executable, "-c", PONG]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+
+        def play(line: str = "\n") -> None:
+            child.stdin.write(line)
+            child.stdin.flush()
+            child.stdout.readline()
+
+        play()
+        hooks.detach(("switch",))
+        for _ in range(10):  # at times it is woken before it sleeps
+            play()
+        hooks.detach(("wakeup",))
+        play()  # so it has run since it was woken last
+        time.sleep(0.5)
+        runqlat.begin()
+        assert hooks.attach(("switch",), {}) == {}
+        play()
+        sample = runqlat.sample()
+        assert runqlat.lost > 0
+        assert (sample.rows["max_us"][sample.rows["pid"] == child.pid] < 400_000).all()
