@@ -18,6 +18,7 @@ from ktop.source import Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
 from ktop.ui.driver import KtopDriver
+from ktop.ui.keys_in_order import KeysInOrder
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.palette import ThemedApp
 from ktop.ui.theme import THEMES
@@ -37,7 +38,7 @@ def commands_in_order() -> type[Provider]:
     return InOrder
 
 
-class KtopApp(ThemedApp):
+class KtopApp(KeysInOrder, ThemedApp):
     """ktop on the screen; drawn from Frames alone, wherever they come from."""
 
     CSS_PATH = "ktop.tcss"

@@ -98,6 +98,9 @@ class KtopDriver(LinuxDriver):
         A plain signal handler and not one of the event loop: it also runs
         while the main thread waits for a terminal that takes no more output.
         """
+        if self._stopped:
+            # The terminal is the shell's, and to go on first would stop us again, to wait for it.
+            os._exit(128 + number)
         self._leave(128 + number)
 
     def _leave(self, code: int, *, at_once: bool = False) -> None:

@@ -34,6 +34,7 @@ class Driven:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+        await self.until(lambda: not self.app.keys_held)
         await self.pilot.pause()
 
     async def tick(self, count: int = 1) -> None:

@@ -238,6 +238,18 @@ def test_stopped_the_terminal_is_the_shell_s_and_then_ours_again(terminal):
     assert termios.tcgetattr(terminal.end) == terminal.modes
 
 
+def test_stopped_it_ends_when_it_is_told_to_without_the_terminal(terminal):
+    """As a shell's kill does: the signal, and then SIGCONT, to a job in the background."""
+    os.kill(terminal.pid, signal.SIGTSTP)
+    os.waitpid(terminal.pid, os.WUNTRACED)
+    terminal.drain()
+    terminal.output = b""
+    os.kill(terminal.pid, signal.SIGTERM)
+    os.kill(terminal.pid, signal.SIGCONT)
+    assert terminal.leaves() == 128 + signal.SIGTERM
+    assert b"\x1b[?1049h" not in terminal.output
+
+
 def test_going_on_without_having_been_stopped_takes_the_terminal_once(terminal):
     os.kill(terminal.pid, signal.SIGCONT)
     terminal.output = b""
