@@ -11,8 +11,12 @@ from ktop.frame import Rows
 from ktop.text import escape
 from ktop.text import visible as shown
 
-Path: TypeAlias = tuple[Any, ...]
-"""What a node is, from one tree to the next: (its parent's path, its own key); () for the root."""
+Path: TypeAlias = int
+"""What a node is, from one tree to the next: a hash of its parent's path and its own key; 0: the root.
+
+Not the path itself: a stack can be hundreds of calls deep, and is looked up at every node.
+"""
+ROOT: Path = 0
 
 
 @dataclass(slots=True)
@@ -32,6 +36,15 @@ class Node:
     """Samples in itself."""
     children: dict[Any, Node] = field(default_factory=dict)
     """By pid or (kernel, name); after ``tree``, from most samples to fewest."""
+    parent: Node | None = None
+    """None: the root."""
+
+    def up(self) -> Iterator[Node]:
+        """Yield the node and all above it but the root."""
+        node = self
+        while node.parent is not None:
+            yield node
+            node = node.parent
 
 
 def tree(rows: Rows) -> Node:
@@ -41,7 +54,7 @@ def tree(rows: Rows) -> Node:
     names (text or bytes, unescaped), innermost last, or None where none was
     taken.  Rows of one process and stack are added up.
     """
-    root = Node("", (), 0, -1)
+    root = Node("", ROOT, 0, -1)
     if not rows:
         return root
     columns = [rows[name].tolist() for name in ("pid", "comm", "samples", "user_stack", "kernel_stack")]
@@ -50,7 +63,7 @@ def tree(rows: Rows) -> Node:
             continue
         number = int(samples)
         root.total += number
-        node = _child(root, pid, f"{shown(comm)} ({pid})", int(pid), kernel=False)
+        node = _child(root, pid, f"{shown(comm or b'?')} ({pid})", int(pid), kernel=False)
         node.total += number
         for is_kernel, frames in ((False, user), (True, kernel)):
             for frame in frames or ():
@@ -66,8 +79,9 @@ def tree(rows: Rows) -> Node:
 def _child(parent: Node, key: Any, name: str | bytes, pid: int, *, kernel: bool) -> Node:
     node = parent.children.get(key)
     if node is None:
-        text = escape(name) if parent.path else str(name)
-        node = parent.children[key] = Node(text, (parent.path, key), pid, parent.depth + 1, kernel)
+        text = escape(name) if parent.path != ROOT else str(name)
+        path = hash((parent.path, key))
+        node = parent.children[key] = Node(text, path, pid, parent.depth + 1, kernel, parent=parent)
     return node
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,24 @@ def test_names_are_escaped_and_kernel_is_told_from_user():
     chain = stacks.chain(process)
     assert [node.name for node in chain] == ["\\x1b[31mred (7)", "read\\x07", "read\\x07"]
     assert [node.kernel for node in chain] == [False, False, True]
+
+
+def test_a_process_without_a_name_has_a_line():
+    """A recording may lack any column."""
+    rows = stack_rows((7, b"", 1, ["read"], None))
+    rows["comm"] = np.array([None], object)
+    root = stacks.tree(rows)
+    assert [node.name for node in root.children.values()] == ["? (7)"]
+
+
+def test_a_stack_is_as_deep_as_it_likes():
+    frames = [f"f{depth}" for depth in range(20_000)]
+    rows = stack_rows((7, b"x", 1, frames, None))
+    first, again = stacks.tree(rows), stacks.tree(rows)
+    opened = {node.path for node in stacks.walk(first)}
+    assert len(stacks.visible(again, opened)) == 1 + len(frames)
+    deepest = stacks.visible(again, opened)[-1]
+    assert len(list(deepest.up())) == 1 + len(frames)
 
 
 def test_only_open_nodes_show_their_children():

@@ -214,9 +214,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def action_follow(self) -> None:
         """Follow the process under the cursor, or no longer."""
-        if self.pane_view is not None:
-            pid = self.pane_view.pid
-            self.view.follow = None if self.view.follow == pid else pid
+        view = self.pane_view
+        if view is not None and view.shown_pane.has_processes:
+            followed = self.view.follow
+            self.view.follow = None if followed is not None and view.is_on(followed) else view.process
             self.redraw()
 
     def action_per_process(self) -> None:

@@ -36,7 +36,7 @@ from ktop.ui.pane_rows import (
 )
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
-from ktop.ui.view import View
+from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:
     from ktop.filter import Filter
@@ -90,7 +90,7 @@ class PaneView(Vertical, Ground):
         """What rows are totals of, in words; empty: each is by itself."""
         self._rows_shown: Rows = {}
         self._older = 0
-        self._waiting_for: int | None = None
+        self._waiting_for: Followed | None = None
         """Whom the cursor was sent to last."""
         self._stacks_s = 0.0
         """Seconds that the stacks shown were sampled in."""
@@ -186,8 +186,8 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is Shape.STACKS:
             notes.append(f"last {self._stacks_s:.3g} s")
         if self._view.follow is not None and self._shown_pane.has_processes:
-            waiting = self.pid != self._view.follow
-            notes.append(f"following {self._view.follow}{', which has no row now' if waiting else ''}")
+            waiting = ", which has no row now" if not self.is_on(self._view.follow) else ""
+            notes.append(f"following {self._view.follow.pid}{waiting}")
         notes += self._on_demand
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
@@ -241,21 +241,22 @@ class PaneView(Vertical, Ground):
 
     def _follow(self) -> None:
         """Put the cursor on the process that is followed, and have the table keep it there."""
-        pid = self._view.follow
+        followed = self._view.follow
         if self.pane.shape is Shape.STACKS:
-            if pid is not None and self.pid != pid:
-                self._table.go_to(pid)
+            if followed is not None and not self.is_on(followed):
+                self._table.go_to(followed.pid)
             return
         if not self._shown_pane.has_processes:
             return
-        if pid is not None and (not self._table.follow or self.pid != pid):
-            process = {self.pane.process_key: pid}
+        if followed is not None and not (self._table.follow and self.is_on(followed)):
+            process = {self.pane.process_key: followed.pid, START: followed.start_ns}
+            known = {name: value for name, value in process.items() if value is not None}
             # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
-            if not self._table.go_to(**process) and self._waiting_for != pid:
-                self._table.wait_for(**process)
-        self._waiting_for = pid
-        if self._table.follow != (pid is not None):
-            self._table.follow = pid is not None
+            if not self._table.go_to(**known) and self._waiting_for != followed:
+                self._table.wait_for(**known)
+        self._waiting_for = followed
+        if self._table.follow != (followed is not None):
+            self._table.follow = followed is not None
 
     def _rows(self, frame: Frame | None) -> Rows:
         """Return the rows of the moment: one interval's, or what several make together."""
@@ -298,6 +299,18 @@ class PaneView(Vertical, Ground):
         if self.pane.shape is Shape.STACKS:
             return self._table.cursor.pid if self._table.cursor is not None else None
         return number(self._table.cursor_row(), self.pane.process_key)
+
+    @property
+    def process(self) -> Followed | None:
+        """The same, and when it started, where the row says."""
+        if self.pid is None:
+            return None
+        row = None if self.pane.shape is Shape.STACKS else self._table.cursor_row()
+        return Followed(self.pid, number(row, START))
+
+    def is_on(self, process: Followed) -> bool:
+        """Return whether the cursor is on ``process``."""
+        return process.is_same(self.process)
 
     @property
     def shown_pane(self) -> Pane:
@@ -398,14 +411,15 @@ class PaneView(Vertical, Ground):
         """Open the process that is followed."""
         event.stop()
         if self._view.follow is not None:
-            self.post_message(self.Opened(self._view.follow, None))
+            self.post_message(self.Opened(*self._view.follow))
 
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
         """Open the process of the line: where a PID was used again, the last one."""
         event.stop()
         rows = self._rows_shown
         starts = rows[START][rows[self.pane.process_key] == event.pid] if START in rows else ()
-        self.post_message(self.Opened(event.pid, int(max(starts)) if len(starts) else None))
+        newest = max(starts, default=None)
+        self.post_message(self.Opened(event.pid, number({START: newest}, START)))
 
     def on_frame_table_highlighted(self, event: FrameTable.Highlighted) -> None:
         """Draw the histogram of the row."""

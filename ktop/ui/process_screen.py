@@ -282,7 +282,10 @@ class ProcessScreen(TimeKeys, LaidOut):
         for pane, history in zip(self.panes, histories, strict=True):
             events: Rows = {}
             if pane.shape is Shape.EVENTS:
-                all_events, _ = self.bridge.events(pane.name, self.view.at)
+                # As of its newest Frame, which is dated a little after the moment looked at.
+                shown = self.bridge.history.latest(pane.name, self.view.until)
+                until = None if self.view.live or shown is None else shown.ts
+                all_events, _ = self.bridge.events(pane.name, until)
                 events = of_family(pane, all_events, self.pid, start_ns)
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)

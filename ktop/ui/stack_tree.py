@@ -75,7 +75,8 @@ class StackTree(Scrolled, can_focus=True):
         self._places: list[tuple[int, bool]] = []
         """Of each line: how far it is indented, and whether it has siblings."""
         self._cursor = 0
-        self._at: Path | None = None
+        self._at: list[Path] = []
+        """The node under the cursor, and all above it."""
         self._base: Style | None = None
 
     # What is shown
@@ -102,22 +103,19 @@ class StackTree(Scrolled, can_focus=True):
         """List the visible nodes anew; the cursor stays on its node, or on what is left of its callers."""
         before = self.drawn()
         self._shown = stacks.visible(self.root, self.opened)
-        indent = {(): -1}
-        branching = {(): True}
+        indent = {stacks.ROOT: -1}
+        branching = {stacks.ROOT: True}
         self._places = []
         for node in self._shown:
-            parent = node.path[0]
+            parent = node.parent.path if node.parent is not None else stacks.ROOT
             # Only children stand below their caller: deep stacks do not run off to the right.
             depth = indent[parent] + (1 if branching[parent] else 0)
             self._places.append((depth, branching[parent]))
             indent[node.path] = depth
             branching[node.path] = len(node.children) > 1 or node.depth == 0
-        if self._at is not None:
+        if self._at:
             places = {node.path: place for place, node in enumerate(self._shown)}
-            path = self._at
-            while path and path not in places:
-                path = path[0]
-            self._cursor = places.get(path, self._cursor)
+            self._cursor = next((places[path] for path in self._at if path in places), self._cursor)
         self._cursor = min(self._cursor, max(len(self._shown) - 1, 0))
         self.forget()
         self.set_extent(1, len(self._shown))
@@ -229,10 +227,13 @@ class StackTree(Scrolled, can_focus=True):
         before, self._cursor = self._cursor, min(max(place, 0), max(len(self._shown) - 1, 0))
         for changed in (before, self._cursor):
             self._strips.pop(changed, None)
-        self._at = self._shown[self._cursor].path if self._shown else None
+        self._remember()
         # One line more at the top: the header lies over it.
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True)
         self.refresh()
+
+    def _remember(self) -> None:
+        self._at = [node.path for node in self.cursor.up()] if self.cursor is not None else []
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
@@ -260,7 +261,7 @@ class StackTree(Scrolled, can_focus=True):
         if node.children and node.path in self.opened:
             self._change(self.opened - {node.path})
         elif node.depth:
-            place = next(place for place, other in enumerate(self._shown) if other.path == node.path[0])
+            place = next(place for place, other in enumerate(self._shown) if other is node.parent)
             self._go(place)
 
     def action_open_or_close(self) -> None:
@@ -285,8 +286,7 @@ class StackTree(Scrolled, can_focus=True):
             self.post_message(self.Selected(self.cursor.pid))
 
     def _change(self, opened: set[Path]) -> None:
-        if self.cursor is not None:
-            self._at = self.cursor.path
+        self._remember()
         self.opened, self._touched = opened, True
         self._layout()
         self._go(self._cursor)

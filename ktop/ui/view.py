@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ktop.filter import Filter
@@ -14,6 +14,20 @@ SLACK_S = 0.1
 """Frames of one tick are dated within this of each other, family by family."""
 
 
+class Followed(NamedTuple):
+    """A process: PIDs are used again."""
+
+    pid: int
+    start_ns: int | None
+    """When it started, ns since boot; None: whoever has the PID."""
+
+    def is_same(self, other: Followed | None) -> bool:
+        """Return whether ``other`` is this process, as far as that is known."""
+        if other is None or other.pid != self.pid:
+            return False
+        return None in {self.start_ns, other.start_ns} or self.start_ns == other.start_ns
+
+
 class View:
     """The state of looking; collecting knows nothing of it, but for what must be kept meanwhile."""
 
@@ -21,8 +35,8 @@ class View:
         """Look at now, at everything."""
         self.filter: Filter | None = None
         """Which rows are shown, in every pane; None: all."""
-        self.follow: int | None = None
-        """The process (PID) that the cursor goes to in every pane."""
+        self.follow: Followed | None = None
+        """The process that the cursor goes to in every pane."""
         self.interval_s = interval_s
         self.held: float | None = None
         """The latest moment looked at since time was held (Unix time): it and what led to it stay."""

@@ -51,10 +51,16 @@ class Seen(NamedTuple):
 
 def find(process: Process | None, begun: dict[str, Any] | None, *, recorded: bool) -> Found:
     """Return ``process`` and ``begun``, and who started it: of now, unless all this was ``recorded``."""
-    starter = read(int(begun["ppid"])) if begun is not None and not recorded else None
+    starter = read(ppid) if (ppid := _parent(begun)) and not recorded else None
     # Who has that PID now, and began later, never started it.
     did = starter is not None and begun is not None and starter.start_ns <= begun.get(START, 0)
     return Found(process, begun, starter if did else None)
+
+
+def _parent(begun: dict[str, Any] | None) -> int:
+    """Return the PID of who started it; 0 where nobody knows: a recording may lack that."""
+    ppid = begun["ppid"] if begun is not None else None
+    return 0 if ppid is None or ppid != ppid else int(ppid)  # noqa: PLR0124 - NaN
 
 
 class Who:
@@ -120,10 +126,7 @@ class Who:
     @property
     def parent(self) -> tuple[int, int | None]:
         """Return the PID of its parent, 0 where nobody knows, and when that started, if that is known."""
-        if self.process is not None:
-            ppid = self.process.ppid
-        else:
-            ppid = int(self._begun["ppid"]) if self._begun is not None else 0
+        ppid = self.process.ppid if self.process is not None else _parent(self._begun)
         # Whose parent ended has another one now.
         starter = self._starter if self._starter is not None and self._starter.pid == ppid else None
         return ppid, starter.start_ns if starter is not None else None
@@ -173,7 +176,8 @@ class Who:
             return []
         name = visible(self._starter.comm) if self._starter is not None else ""
         command = args(begun["argv"]) if begun["argv"] else NOT_MEASURED
-        return [("command", command), ("parent", f"{int(begun['ppid'])} {name}".rstrip())]
+        parent = f"{_parent(begun) or NOT_MEASURED} {name}".rstrip()
+        return [("command", command), ("parent", parent)]
 
     def _as_seen(self) -> list[tuple[str, str]]:
         """Return whose it is, as far as the panes know."""

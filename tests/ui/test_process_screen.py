@@ -289,6 +289,16 @@ async def test_it_says_what_the_process_uses_of_the_cpus(monkeypatch):
         await spinner.wait()
 
 
+@pytest.mark.parametrize("ppid", [None, float("nan")])
+def test_an_exec_without_a_parent_is_nobody_s(ppid):
+    """A recording may lack the column."""
+    known = who.Who(None, recorded=True)
+    begun = {"ppid": ppid, "argv": b"df\0"}
+    known.take(who.find(None, begun, recorded=False), who.Seen(5.0, b"df"), at_all=True)
+    assert known.parent == (0, None)
+    assert any("parent" in line.plain and "–" in line.plain for line in known.lines(6.0, 80, live=False))
+
+
 async def test_what_is_opened_while_paused_has_its_average():
     """It is read once then."""
     async with running(size=(120, 40)) as k:
