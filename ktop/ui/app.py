@@ -13,8 +13,9 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
-from ktop.pane import Pane
-from ktop.source import Source
+from ktop.format import percent
+from ktop.pane import Heatmap, Pane
+from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
 from ktop.ui.driver import KtopDriver
@@ -169,7 +170,17 @@ class KtopApp(KeysInOrder, ThemedApp):
         text = self.source.measure_cost(COST_S)
         if text is None:
             text = f"The BPF programs are timed for {COST_S:g} seconds; see the end of the status line."
+            # Whoever looked elsewhere is told at the end, when the last of it has come.
+            self.set_timer(COST_S + 2 * self.view.interval_s, self._say_cost)
         self.notify(text, markup=False)
+
+    def _say_cost(self) -> None:
+        """Say what the programs took in the last measurement."""
+        frames = self.bridge.history.frames(HOST, since=self.bridge.now - COST_S - 2 * self.view.interval_s)
+        ratios = [frame.host["bpf_ratio"] for frame in frames if "bpf_ratio" in frame.host]
+        if ratios:
+            share = percent(sum(ratios) / len(ratios))
+            self.notify(f"The BPF programs took {share} of one CPU.", markup=False)
 
     def action_help(self) -> None:
         """Explain the keys of the screen in sight, and the numbers of its panes."""
@@ -189,6 +200,8 @@ class KtopApp(KeysInOrder, ThemedApp):
                 panes = (screen.pane_view.shown_pane,)
                 table = keys.working([*keys.VIEW, *screen.pane_view.moving_keys], pane)
             groups = [("Table", table), ("Time", keys.TIME), ("Panes", keys.PANES), ("ktop", keys.APP)]
+            if panes and isinstance(panes[0].chart, Heatmap):
+                groups.insert(1, ("Heatmap", keys.MAP))
         else:
             return
         groups = [(title, self._worded(bindings)) for title, bindings in groups]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from textual.containers import VerticalScroll
 
 from ktop.filter import parse
 from ktop.losses import KINDS, in_words
+from ktop.source import HOST
 from ktop.ui import keys
 from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
@@ -342,6 +344,27 @@ async def test_the_cost_is_measured_on_demand():
         assert k.source.measured == [COST_S]
         assert any(f"for {COST_S:g} seconds" in each.tooltip for each in declared(keys.APP))
         assert "ktop 0.60%" in plain(k.main.query_one(StatusLine))
+
+
+async def test_what_the_programs_took_is_said_at_the_end(monkeypatch):
+    monkeypatch.setattr("ktop.ui.app.COST_S", 0.01)
+    source = Synthetic()
+    frames = source.frames
+    monkeypatch.setattr(
+        source,
+        "frames",
+        lambda tick: [
+            replace(frame, host={**frame.host, "bpf_ratio": 0.0032}) if frame.pane == HOST else frame
+            for frame in frames(tick)
+        ],
+    )
+    async with running(source) as k:
+        said: list[str] = []
+        k.app.notify = lambda text, **_: said.append(text)  # type: ignore[method-assign]
+        k.app.view.interval_s = 0.01
+        await k.press("b")
+        await k.until(lambda: len(said) > 1)
+        assert said[1] == "The BPF programs took 0.32% of one CPU."
 
 
 async def test_where_no_shell_waits_nothing_is_suspended(monkeypatch):
