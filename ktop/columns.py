@@ -170,7 +170,7 @@ class RowWriter:
             value = values.item(position) if values.ndim == 1 else values[position]
             role = QUIET if is_quiet(value) else normal
             # NaN is not equal to itself.
-            if alarm and value and value == value:  # noqa: PLR0124
+            if alarm and value and value == value:  # noqa: PLR0124 - NaN
                 role = ALARM
             if role != last:
                 if text:

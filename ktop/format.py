@@ -136,7 +136,7 @@ def bars(counts: Array, zero: str = ZERO_BAR) -> str:
     glyphs, top = _BARS + _BARS[-1], len(_BARS)
     return "".join(
         [
-            glyphs[int(value * top / peak)] if value > 0 else zero if value == value else NOT_MEASURED  # noqa: PLR0124
+            glyphs[int(value * top / peak)] if value > 0 else zero if value == value else NOT_MEASURED  # noqa: PLR0124 - NaN
             for value in values
         ]
     )

@@ -28,7 +28,7 @@ class LaidOut(Once[None]):
         """Compare with what was told last."""
         whole = not scroll or bool(self._layout_widgets)
         if whole:
-            self._compositor._full_map = self._told  # noqa: SLF001
+            self._compositor._full_map = self._told  # noqa: SLF001 - what it compares with
         super()._refresh_layout(size, scroll)
         if whole:
-            self._told = self._compositor._full_map  # noqa: SLF001
+            self._told = self._compositor._full_map  # noqa: SLF001 - what it compares with

@@ -106,7 +106,7 @@ class ThemedApp(App[None]):
             self.register_theme(known)
         system = colors.detect(environ)
         # Textual reads its variable once, at import, from Rich's guess.
-        self.console._color_system = _RICH_SYSTEMS[system]  # noqa: SLF001
+        self.console._color_system = _RICH_SYSTEMS[system]  # noqa: SLF001 - see above
         self.no_color = colors.no_color(environ)
         self._no_color_filters = [NoColor()]
         name = NAMES.get(theme, theme) if theme else (ANSI if system == "standard" else DARK)

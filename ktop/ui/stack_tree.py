@@ -63,7 +63,7 @@ class StackTree(Scrolled, can_focus=True):
             super().__init__()
             self.pid: int = pid
 
-    def __init__(self, *, quiet: str = "no samples: nothing ran on a CPU", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, quiet: str = "no samples: nothing ran on a CPU", id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Show nothing yet; ``quiet`` stands there while there are no samples."""
         super().__init__(id=id)
         self.quiet = quiet

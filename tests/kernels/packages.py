@@ -49,7 +49,7 @@ def cache_directory() -> Path:
     """Return where downloads and images are kept, made if need be; outside the repository."""
     base = os.environ.get("XDG_CACHE_HOME")
     if not base:
-        base = "/var/cache" if os.geteuid() == 0 else os.path.expanduser("~/.cache")  # noqa: PTH111
+        base = "/var/cache" if os.geteuid() == 0 else os.path.expanduser("~/.cache")  # noqa: PTH111 - as a string
     directory = Path(base) / "ktop-kernels"
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -65,7 +65,7 @@ def scene(source: Synthetic, keys: Iterable[str], ticks: int) -> Callable[[Pilot
     return go
 
 
-def shown(snap_compare, size, *keys, pane="runqlat", environ=XTERM, theme=None, hostile=False):  # noqa: PLR0913
+def shown(snap_compare, size, *keys, pane="runqlat", environ=XTERM, theme=None, hostile=False):  # noqa: PLR0913 - what a picture may be of
     source = Synthetic(recorded=True, hostile=hostile)
     app = KtopApp(source, PANES, pane=pane, environ=environ, theme=theme)
     assert snap_compare(app, terminal_size=size, run_before=scene(source, keys, 90))

@@ -136,7 +136,7 @@ class CpuStrip(Drawn):
 
     DEFAULT_CSS = "CpuStrip { height: 3; }"
 
-    def __init__(self, title: str = "p99 by CPU", *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "p99 by CPU", *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Draw under ``title`` (no title line when empty)."""
         super().__init__(id=id)
         self.title = title

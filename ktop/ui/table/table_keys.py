@@ -1,4 +1,4 @@
-"""The keys of a table, by which the help screen and the user's own keymap know them."""
+"""The keys of a table, as the help screen explains them."""
 
 from __future__ import annotations
 
