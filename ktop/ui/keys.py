@@ -1,4 +1,4 @@
-"""Every key of the application, declared once; footer, help screen and keymaps follow from it.
+"""Every key of the application, declared once; footer, help screen and palette follow from it.
 
 The keys are those that hands know from htop, btop, below and atop.  None
 kills anything.  Keys of a table (moving, Enter) stand with the table.
@@ -149,7 +149,42 @@ _OF_A_RECORDING = {
 }
 """What bindings do there, by id."""
 
-TREE: list[BindingType] = [key("right", "", "open/close", "", "tree.open", display="→ ←", show=True)]
+MAP: list[BindingType] = [
+    key("left,h", "move(-1, 0)", "earlier", "Back in time", "heatmap.left"),
+    key("right,l", "move(1, 0)", "later", "On in time", "heatmap.right"),
+    key("up,k", "move(0, 1)", "longer", "One band up", "heatmap.up"),
+    key("down,j", "move(0, -1)", "shorter", "One band down", "heatmap.down"),
+    key("home,g", "move(-9999, 0)", "oldest", "To the oldest column", "heatmap.oldest"),
+    key("end,G", "move(9999, 0)", "newest", "To the newest column", "heatmap.newest"),
+    key(
+        "enter",
+        "choose",
+        "that moment",
+        "Hold the moment of this column: table and all other panes show it",
+        "heatmap.choose",
+        display="Enter",
+        show=True,
+    ),
+    key("z", "zoom", "zoom", "1, 2, 5 or 10 intervals in one column", "heatmap.zoom", show=True),
+    key(
+        "escape,backspace",
+        "leave",
+        "table",
+        "Back to the table",
+        "heatmap.leave",
+        display="Esc",
+        show=True,
+    ),
+]
+"""While the cursor is in the heatmap."""
+MAP_MOVES: list[BindingType] = [
+    key("left", "", "move", "Move the cursor", "heatmap.move", display="← ↓ ↑ →", show=True)
+]
+"""Its first four, as the line at the bottom names them."""
+
+TREE: list[BindingType] = [
+    key("right", "", "open/close", "Open and close lines", "tree.open", display="→ ←", show=True)
+]
 """The keys of the tree of stacks, as the line at the bottom names them."""
 
 
@@ -190,15 +225,23 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
         for each in declared(opening)
         if each.action == "select"
     ]
-    return [*first, *declared(TREE), *(each for group in groups for each in declared(group) if each.show)]
+    own = declared([*MAP_MOVES, *MAP, *TREE])
+    return [
+        *first,
+        *(each for each in [*own, *(each for group in groups for each in declared(group))] if each.show),
+    ]
 
 
-def idle(pane: Pane) -> frozenset[str]:
-    """Return the ids of the bindings that do nothing in ``pane``: its keys are shown without them."""
+def idle(pane: Pane, *, on_map: bool = False) -> frozenset[str]:
+    """Return the ids of the bindings that do nothing in ``pane``: its keys are shown without them.
+
+    ``on_map``: whether the keyboard is the heatmap's, and not the rows'.
+    """
     return frozenset(
         ident
         for ident, works in (
-            ("table.select", pane.has_processes),
+            ("table.select", pane.has_processes and not on_map),
+            *((each.id, on_map) for each in declared([*MAP_MOVES, *MAP]) if each.id),
             ("tree.open", pane.shape is Shape.STACKS),
             *(
                 (ident, pane.shape is not Shape.STACKS)

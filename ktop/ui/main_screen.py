@@ -123,7 +123,14 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def show_keys(self) -> None:
         """Name what works in the pane in sight, as it is shown."""
         pane, view = self.panes[self._current], self._views.get(self._current)
-        self._keys.suit(keys.idle(pane), keys.renamed(view.shown_pane if view is not None else pane))
+        on_map = view is not None and view.is_on_map
+        self._keys.suit(
+            keys.idle(pane, on_map=on_map), keys.renamed(view.shown_pane if view is not None else pane)
+        )
+
+    def on_descendant_focus(self) -> None:
+        """Name the keys of what has the keyboard now."""
+        self.show_keys()
 
     def on_pane_tabs_clicked(self, event: PaneTabs.Clicked) -> None:
         """Show the pane whose tab was clicked."""
@@ -246,6 +253,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Move the keyboard between chart and table."""
         if self.pane_view is not None:
             self.pane_view.switch_focus()
+
+    def on_pane_view_held(self, event: PaneView.Held) -> None:
+        """Hold the moment that was chosen."""
+        self.view.at = event.ts
+        self.redraw()
 
     def on_pane_view_opened(self, event: PaneView.Opened) -> None:
         """Show the process of the row that was chosen."""

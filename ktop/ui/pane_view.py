@@ -40,6 +40,7 @@ from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:
     from ktop.filter import Filter
+    from ktop.ui.charts.heatmap import HeatmapView
     from ktop.ui.stack_tree import StackTree
 
 STACK_SECONDS = 30.0
@@ -64,6 +65,14 @@ class PaneView(Vertical, Ground):
             """Keep the term of the filter that leaves them."""
             super().__init__()
             self.term = term
+
+    class Held(Message):
+        """A moment is to be looked at."""
+
+        def __init__(self, ts: float) -> None:
+            """Keep it (Unix time)."""
+            super().__init__()
+            self.ts = ts
 
     class Drawn(Message):
         """Rows were drawn."""
@@ -318,6 +327,12 @@ class PaneView(Vertical, Ground):
         return self._shown_pane
 
     @property
+    def is_on_map(self) -> bool:
+        """Whether the keyboard is the heatmap's."""
+        chart = self._chart.focusable if self._chart is not None else None
+        return chart is not None and self.screen.focused is chart
+
+    @property
     def can_sort(self) -> bool:
         """Whether there are columns to sort by."""
         return self.pane.shape is not Shape.STACKS
@@ -356,7 +371,7 @@ class PaneView(Vertical, Ground):
     def switch_focus(self) -> None:
         """Give the chart the keyboard, or the table again."""
         chart = self._chart.focusable if self._chart is not None else None
-        if chart is not None and self.screen.focused is not chart:
+        if chart is not None and not self.is_on_map:
             self.screen.set_focus(chart)
         else:
             self.focus_table()
@@ -425,6 +440,12 @@ class PaneView(Vertical, Ground):
         """Draw the histogram of the row."""
         event.stop()
         self._draw_row_chart()
+
+    def on_heatmap_view_chosen(self, event: HeatmapView.Chosen) -> None:
+        """Show the rows of that moment."""
+        event.stop()
+        self.post_message(self.Held(event.ts))
+        self.focus_table()
 
     def on_heatmap_view_left(self) -> None:
         """Take the keyboard back."""

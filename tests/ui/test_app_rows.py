@@ -27,6 +27,18 @@ from tests.ui.test_cgroups import OWNED, Owned
 # -- time --------------------------------------------------------------------
 
 
+async def test_enter_in_the_heatmap_holds_the_moment_of_the_column():
+    async with running(size=(160, 40)) as k:
+        times = k.main.history.times("runqlat")
+        await k.press("c", "h", "left", "left", "enter")
+        assert k.app.view.at == times[-4]
+        assert "-00:03 · paused" in k.text
+        assert k.keyboard_is_at(FrameTable)
+        assert k.view._rows_shown["pid"].tolist() == k.main.history.frames("runqlat")[-4].rows["pid"].tolist()
+        await k.press("escape")
+        assert k.app.view.live
+
+
 async def test_pause_holds_the_view_and_collecting_goes_on():
     async with running() as k:
         before = k.table.cursor_row()

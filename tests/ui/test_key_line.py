@@ -32,6 +32,16 @@ async def test_what_only_some_panes_have_is_in_their_line():
     assert "failed" not in plain
 
 
+async def test_the_line_is_of_what_has_the_keyboard():
+    async with running() as k:
+        line = k.main.query_one(KeyLine)
+        await k.press("c")
+        assert " ".join(plain(line).split()).startswith("← ↓ ↑ → move Enter that moment z zoom Esc table")
+        assert "Enter process" not in plain(line)
+        await k.press("escape")
+        assert plain(line).strip().startswith("Enter process")
+
+
 async def test_the_line_follows_the_pane():
     async with running(pane="profile") as k:
         line = k.main.query_one(KeyLine)

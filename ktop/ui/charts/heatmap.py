@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
 from ktop import format as fmt
 from ktop.frame import Array, Frame
 from ktop.pane import Heatmap, Unit
+from ktop.ui import keys
 from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
@@ -47,24 +47,23 @@ class HeatmapView(Drawn, can_focus=True):
 
     DEFAULT_CSS = "HeatmapView { height: 12; }"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1, 0)", "Earlier", show=False, id="heatmap.left", tooltip="Back in time"),
-        Binding("right", "move(1, 0)", "Later", show=False, id="heatmap.right", tooltip="On in time"),
-        Binding("up", "move(0, 1)", "Longer", show=False, id="heatmap.up", tooltip="One band up"),
-        Binding("down", "move(0, -1)", "Shorter", show=False, id="heatmap.down", tooltip="One band down"),
-        Binding("home", "move(-9999, 0)", "Oldest", show=False, id="heatmap.oldest", tooltip="Oldest column"),
-        Binding("end", "move(9999, 0)", "Newest", show=False, id="heatmap.newest", tooltip="Newest column"),
-        Binding("z", "zoom", "Zoom", id="heatmap.zoom", tooltip="1, 2, 5 or 10 intervals in one column"),
-        Binding("escape", "leave", "Leave", show=False, id="heatmap.leave", tooltip="Hide the cursor"),
-    ]
+    BINDINGS = keys.MAP
 
     class Zoomed(Message):
         """Columns stand for more intervals now, or for fewer."""
 
+    class Chosen(Message):
+        """The moment of the cursor's column is to be looked at."""
+
+        def __init__(self, ts: float) -> None:
+            """Keep the column's Unix time."""
+            super().__init__()
+            self.ts = ts
+
     class Left(Message):
         """The user left the map with Escape: the focus belongs elsewhere."""
 
-    def __init__(self, chart: Heatmap, *, quiet: str = "nothing in this time", id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, chart: Heatmap, *, quiet: str = "nothing in this time", id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Draw ``chart``; ``quiet`` stands in the map while nothing was counted."""
         super().__init__(id=id)
         self.chart = chart
@@ -280,6 +279,11 @@ class HeatmapView(Drawn, can_focus=True):
         self._stale = True
         self.redraw()
         self.post_message(self.Zoomed())
+
+    def action_choose(self) -> None:
+        """Have everything show the moment of the cursor's column."""
+        if self.reading is not None:
+            self.post_message(self.Chosen(self.reading.ts))
 
     def action_leave(self) -> None:
         """Hide the cursor and give the focus away."""

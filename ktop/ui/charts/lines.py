@@ -39,7 +39,7 @@ class LinesView(Drawn):
 
     DEFAULT_CSS = "LinesView { height: 10; }"
 
-    def __init__(self, chart: Lines, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, chart: Lines, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Draw ``chart``; ``columns`` (the pane's) say in which unit."""
         super().__init__(id=id)
         self.chart = chart
@@ -166,7 +166,7 @@ class LinesView(Drawn):
         names = [self._names.get(name, label(name)) for name in group]
         needed = sum(len(name) + len(text) + 1 for name, text in zip(names, texts, strict=True))
         # From the left edge, as the titles of all charts; closer where there is little room, and at last cut.
-        gap = _GAP if needed + _GAP * (len(group) - 1) <= width else 2
+        gap = next((gap for gap in (_GAP, 2) if needed + gap * (len(group) - 1) <= width), 1)
         room = width - sum(len(text) + 1 for text in texts) - gap * (len(group) - 1)
         while sum(map(len, names)) > room and max(map(len, names)) > 1:
             longest = max(range(len(names)), key=lambda index: len(names[index]))
