@@ -131,6 +131,9 @@ def _add_view(parser: ArgumentParser) -> None:
 def _add_sampling(parser: ArgumentParser) -> None:
     parser.add_argument("-i", "--interval", metavar="S", type=interval, help="seconds (1)")
     parser.add_argument("-n", "--count", metavar="COUNT", type=count, help="end after so many intervals")
+    parser.add_argument(
+        "--failed", action="store_true", help="execsnoop: failed execs too; all system calls are slower then"
+    )
 
 
 def interval(text: str) -> float:

@@ -162,7 +162,7 @@ def _application(options: Options) -> int:
 def _go_first() -> None:
     """Let keys be answered also where more threads want to run than there are CPUs.
 
-    The threads inherit it.  ktop takes 1 % of one CPU, and gives way again at once.
+    The threads inherit it.  ktop takes 2 % of one CPU, and gives way again at once.
     """
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
@@ -253,6 +253,7 @@ def _run(options: Options) -> int:
         batch.as_json(options.pid) if options.json else batch.as_text(options.pid, _encoding(), _terminal)
     )
     source = Sampler(panes, options.interval, everything=True, hurry=False)
+    _demand(source, panes, options)
     if options.pid and source.identity.all_processes and not Path(f"/proc/{options.pid}").exists():
         _say(f"there is no process {options.pid} now: rows come if it has just ended, or once there is one")
     try:
@@ -264,6 +265,17 @@ def _run(options: Options) -> int:
     if dropped:
         _say(f"{dropped} intervals were left out: the reader of standard output was too slow")
     return OK
+
+
+def _demand(source: Sampler, panes: Sequence[Pane], options: Options) -> None:
+    """Have collected what is not collected unless it is asked for."""
+    if not options.failed:
+        return
+    wanted = [pane.name for pane in panes if "failed" in pane.on_demand]
+    if not wanted:
+        raise Failure("--failed is for execsnoop, which is none of these panes", USAGE)
+    for name in wanted:
+        source.demand(name, "failed", on=True)
 
 
 def _terminal() -> tuple[int, int]:
@@ -287,6 +299,7 @@ def _record(options: Options) -> int:
     panes = _panes(options.panes)
     _must_allow_bpf()
     source = Sampler(panes, options.interval, everything=True, hurry=False)
+    _demand(source, panes, options)
     try:
         writer = Writer(options.file, source.identity, options.interval, [pane.name for pane in panes])
         if writer.cut:

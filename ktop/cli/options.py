@@ -27,6 +27,8 @@ class Options:
     panes: Sequence[str] = ()
     count: int | None = None
     """End after so many intervals."""
+    failed = False
+    """Whether failed execs are wanted too."""
     file: Path
     at: Moment | None = None
     """The moment of a recording to begin at."""

@@ -20,6 +20,7 @@ from ktop.recording.replay import Replay
 from ktop.source import HOST
 
 ROOT = Path(__file__).parents[2]
+NOWHERE = "/nonexistent/ktop-test"
 
 
 def start(*words: str, stdout: int | IO[Any] = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
@@ -83,6 +84,27 @@ def test_one_process_alone() -> None:
     found = objects(out)
     assert {each["kind"] for each in found} <= {"row", "status"}
     assert {each["pid"] for each in found if each["kind"] == "row"} <= {os.getpid()}
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_failed_execs_are_there_when_asked_for(asked: bool) -> None:
+    words = ("--failed",) if asked else ()
+    process = start("run", "execsnoop", "-n", "8", "-i", "0.3", "--json", *words)
+    while process.poll() is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.posix_spawn(NOWHERE, ["ktop-test"], {})
+        time.sleep(0.05)
+    out, err, code = finish(process)
+    assert (code, err) == (0, "")
+    failed = [each for each in objects(out) if each["kind"] == "event" and each["argv"] == [NOWHERE]]
+    assert bool(failed) == asked
+    assert all(each["error"] == "ENOENT" for each in failed)
+
+
+def test_failed_execs_are_execsnoop_s() -> None:
+    out, err, code = finish(start("run", "runqlat", "-n", "1", "--failed"))
+    assert (out, code) == ("", 2)
+    assert err == "ktop: --failed is for execsnoop, which is none of these panes\n"
 
 
 def test_a_process_that_there_is_not_is_said_to_be_none() -> None:
