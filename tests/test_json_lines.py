@@ -210,3 +210,18 @@ def test_a_table_of_nothing() -> None:
     assert len(table(pane, replace(frame, rows={}))) == 1
     refused = replace(frame, status=Status(unavailable="no \n PMU"))
     assert table(pane, refused)[1] == "  unavailable: no \\n PMU"
+
+
+def test_text_tells_how_long_it_took_on_the_whole_host():
+    pane = registry.get("runqlat")
+    counts = np.array([0, 100, 0, 0])
+    bounds = np.array([0.0, 1.0, 2.0, 4.0, np.inf])
+    frame = frame_of(pane, 3)
+    frame = replace(
+        frame,
+        rows={**frame.rows, "max_us": np.array([1.2, 1.75, 0.3])},
+        histograms=(Histogram(bounds, counts), Histogram(bounds, counts[::-1], 0)),
+    )
+    assert table(pane, frame)[0].endswith("p50 1.50µs  p95 1.75µs  p99 1.75µs")
+    assert "p50" not in table(pane, replace(frame, histograms=()))[0]
+    assert "p50" not in table(registry.get("hardirqs"), replace(frame, pane="hardirqs", rows={}))[0]

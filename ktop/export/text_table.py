@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.losses import by_kind
 from ktop.order import order
-from ktop.pane import Column, Pane, Shape, Unit
+from ktop.pane import Column, Heatmap, Pane, Shape, Unit
+from ktop.stats import highest, percentile
 from ktop.text import cells, escape, fit
+
+_PERCENTILES = (0.50, 0.95, 0.99)
 
 
 def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[str]:
@@ -18,7 +23,7 @@ def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[
     ``width`` and ``height`` are the terminal's; 0: as wide and long as it gets.
     What does not fit is counted in the last line.
     """
-    title = [_title(pane, frame)]
+    title = [_title(pane, frame, width)]
     if frame.status.unavailable is not None:
         return [*title, f"  unavailable: {escape(frame.status.unavailable)}"]
     rows = frame.rows
@@ -34,7 +39,8 @@ def table(pane: Pane, frame: Frame, *, width: int = 0, height: int = 0) -> list[
     return title + body
 
 
-def _title(pane: Pane, frame: Frame) -> str:
+def _title(pane: Pane, frame: Frame, width: int) -> str:
+    """Return what is said of all rows, as much as fits into ``width`` (0: all)."""
     parts = [clock(frame.ts), pane.name]
     if frame.interval_s == frame.interval_s:
         parts.append(f"{frame.interval_s:.2f} s")
@@ -47,7 +53,27 @@ def _title(pane: Pane, frame: Frame) -> str:
         for column in pane.columns
         if pane.host_row and column.name in frame.host
     ]
+    parts += _percentiles(pane, frame)
+    while width and cells("  ".join(parts)) > width and len(parts) > 1:
+        parts.pop()
     return "  ".join(parts)
+
+
+def _percentiles(pane: Pane, frame: Frame) -> list[str]:
+    """Return how long it took on the whole host: what the pane's heatmap shows in this interval."""
+    host = next((each for each in frame.histograms if each.cpu is None), None)
+    if not isinstance(pane.chart, Heatmap) or host is None or not host.counts.any():
+        return []
+    # No percentile is longer than the longest; where some have no row, its slot says how far it goes.
+    rows = frame.rows.get("max_us")
+    seen = np.inf if rows is None or frame.dropped else np.fmax.reduce(rows, initial=0.0)
+    longest = np.maximum(seen, host.bounds[highest(host.counts)])
+    found = percentile(host.counts, host.bounds, _PERCENTILES, longest)
+    write = formatter(Column("", "", pane.chart.unit, ""))
+    return [
+        f"p{q * 100:.0f} {write(value).strip()}"
+        for q, value in zip(_PERCENTILES, found.tolist(), strict=True)
+    ]
 
 
 def _body(pane: Pane, rows: Rows, width: int) -> list[str]:

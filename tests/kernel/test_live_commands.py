@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,6 +75,12 @@ def test_text_is_for_people() -> None:
     assert lines[0].split()[1] == "runqlat"
     assert lines[1].split()[:2] == ["PID", "COMMAND"]
     assert all(line.isprintable() for line in lines)
+
+
+def test_text_has_the_latency_of_the_host() -> None:
+    out, err, code = finish(start("run", "runqlat", "-n", "1", "-i", "0.5"))
+    assert (code, err) == (0, "")
+    assert re.search(r"runqlat  \d\.\d\d s  .*p50 \S+s  p95 \S+s  p99 \S+s$", out.splitlines()[0])
 
 
 def test_one_process_alone() -> None:
