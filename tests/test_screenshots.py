@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -17,6 +18,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_the_pictures_are_those_that_the_command_makes():
     assert {path.stem for path in TARGET.iterdir()} == {shot.file for shot in SHOTS}
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.file)
+async def test_the_pictures_are_of_this_version(shot):
+    assert words(await take(shot)) == words((TARGET / f"{shot.file}.svg").read_text(encoding="utf-8"))
+
+
+def words(picture: str) -> list[str | None]:
+    return [each.text for each in ET.fromstring(picture).iter(f"{SVG}text")]
 
 
 def test_pictures_need_nothing_from_elsewhere():

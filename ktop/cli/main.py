@@ -364,7 +364,12 @@ def _must_not_have_failed(sampler: Sampler) -> None:
 def _print(lines: Sequence[str]) -> int:
     from ktop.export.output import write_all
 
-    write_all(_STDOUT, "".join(f"{line}\n" for line in lines).encode(_encoding(), "replace"))
+    try:
+        write_all(_STDOUT, "".join(f"{line}\n" for line in lines).encode(_encoding(), "replace"))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(f"cannot write to standard output: {error.strerror}") from None
     return OK
 
 
