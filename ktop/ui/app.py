@@ -189,25 +189,31 @@ class KtopApp(KeysInOrder, ThemedApp):
 
         screen = self.screen
         panes: Sequence[Pane] = ()
-        groups: list[tuple[str, Sequence[BindingType]]]
+        others: list[tuple[str, Sequence[BindingType]]] = [("ktop", keys.APP)]
         if isinstance(screen, ProcessScreen):
             panes = screen.panes
-            groups = [("Process", keys.PROCESS), ("ktop", keys.APP)]
+            own: list[tuple[str, Sequence[BindingType]]] = [("Process", keys.PROCESS)]
         elif isinstance(screen, MainScreen):
             table: Sequence[BindingType] = keys.VIEW
             if screen.pane_view is not None:
                 pane = screen.pane_view.pane
                 panes = (screen.pane_view.shown_pane,)
                 table = keys.working([*keys.VIEW, *screen.pane_view.moving_keys], pane)
-            groups = [("Table", table), ("Time", keys.TIME), ("Panes", keys.PANES), ("ktop", keys.APP)]
+            own = [("Table", table)]
             if panes and isinstance(panes[0].chart, Heatmap):
-                groups.insert(1, ("Heatmap", keys.MAP))
+                own.append(("Heatmap", keys.MAP))
+            others = [("Time", keys.TIME), ("Panes", keys.PANES), *others]
         else:
             return
-        groups = [(title, self._worded(bindings)) for title, bindings in groups]
         latest = [self.bridge.history.latest(pane.name) for pane in panes]
         statuses = [frame.status if frame is not None else None for frame in latest]
-        self.push_screen(HelpScreen(list(zip(panes, statuses, strict=True)), groups))
+        self.push_screen(
+            HelpScreen(
+                list(zip(panes, statuses, strict=True)),
+                [(title, self._worded(bindings)) for title, bindings in own],
+                [(title, self._worded(bindings)) for title, bindings in others],
+            )
+        )
 
     def redraw(self) -> None:
         """Draw what the screens in sight show anew."""

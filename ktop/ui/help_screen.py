@@ -92,12 +92,13 @@ class HelpScreen(Modal[None]):
     def __init__(
         self,
         panes: Sequence[tuple[Pane, Status | None]],
-        groups: Sequence[tuple[str, Iterable[BindingType]]],
+        own: Sequence[tuple[str, Iterable[BindingType]]],
+        others: Sequence[tuple[str, Iterable[BindingType]]],
     ) -> None:
-        """Explain the keys of ``groups``, and ``panes``, each as its status is now."""
+        """Explain the keys of what is in sight (``own``) and ``others``, and ``panes``, each as it is now."""
         super().__init__()
         self._panes = panes
-        self._groups = groups
+        self._own, self._others = own, others
 
     def compose(self) -> ComposeResult:
         """Compose one text that scrolls."""
@@ -133,14 +134,14 @@ class HelpScreen(Modal[None]):
         out = [Content.styled(f"All keys{below}.", "$muted")]
         wide = width >= TWO_COLUMNS
         room = (width - GAP) // 2 if wide else width
-        (first, moving), *rest = self._groups
-        table = self._keys(first, moving, room)
-        others = [line for title, bindings in rest for line in self._keys(title, bindings, room)]
-        has_table = any(each.id == "view.filter" for each in keys.declared(moving))
+        own, others = (
+            [line for title, bindings in groups for line in self._keys(title, bindings, room)]
+            for groups in (self._own, self._others)
+        )
+        has_table = any(each.id == "view.filter" for _, group in self._own for each in keys.declared(group))
         if has_table:
             others += _group("Filter", FILTER_HELP, room)
-        # The first group, of the table, is as long as all the others.
-        out += _beside(table, others, room) if wide else [*table, *others]
+        out += _beside(own, others, room) if wide else [*own, *others]
         note = "– was not measured; it is never shown as 0.  Nothing in ktop ends a process."
         out += [Content(), *(Content.styled(line, "$muted") for line in wrap(note, width))]
         for pane, status in self._panes:
