@@ -14,6 +14,7 @@ from ktop import procfs
 from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
 from ktop.losses import since
 from ktop.pane import Pane, PerfEvent
+from ktop.records import with_records_of
 
 if TYPE_CHECKING:
     from ktop.kernel.family import Family
@@ -39,6 +40,9 @@ class LivePane:
         self._perf_events = {name: perf_events.get(name, own) for name, own in pane.perf_events.items()}
         self._refused: dict[str, str] = {}
         self._before: Reading | None = None
+        """The last that a Frame speaks of."""
+        self._untold: list[Reading] = []
+        """Those since then, with nothing but what they took out of ring buffers."""
         self._cpus: Watch | None = None
         """Of a pane with perf events."""
 
@@ -71,12 +75,12 @@ class LivePane:
     def stand_down(self) -> None:
         """Detach what no other pane needs: nobody looks, or it has failed."""
         self.attached = False
-        self._before = None
+        self.begin_anew()
         self._settle()
 
     def begin_anew(self) -> None:
         """Let the next Reading be the first."""
-        self._before = None
+        self._before, self._untold = None, []
 
     def demand(self, group: str, on: bool) -> None:
         """Attach or detach one of the pane's ``on_demand`` groups."""
@@ -125,13 +129,18 @@ class LivePane:
         return Reading(time.monotonic_ns(), maps, tails, files, losses)
 
     def sample(self, reading: Reading, facts: Facts) -> Frame | None:
-        """Return what happened since the last Reading; None at the first."""
-        before, self._before = self._before, reading
+        """Return what happened since the last Reading of which it was returned; None at the first."""
+        before = self._before
         if before is None:
+            self._before = reading
             return None
+        earlier = tuple(self._untold)
+        # If this one fails, the next must have its records: the kernel has them no more.
+        self._untold.append(replace(reading, maps={name: reading.maps[name] for name in reading.tails}))
+        reading = with_records_of(earlier, reading)
         sample = self.pane.compute(before, reading, facts)
         rows = self.pane.derive(dict(sample.rows))
-        return Frame(
+        frame = Frame(
             self.pane.name,
             time.time(),
             (reading.time_ns - before.time_ns) / 1e9,
@@ -140,6 +149,8 @@ class LivePane:
             sample.histograms,
             replace(self.status(sample), losses={**since(before.losses, reading.losses), **sample.losses}),
         )
+        self._before, self._untold = reading, []
+        return frame
 
     def status(self, sample: Sample | None = None) -> Status:
         """Return what is live and what is not."""

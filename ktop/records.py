@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ktop.frame import Array, Reading
-from ktop.stats import grown, match
+from ktop.stats import difference, fell, grown, match
+
+
+def with_records_of(earlier: Sequence[Reading], reading: Reading) -> Reading:
+    """Return ``reading`` with what the ring buffers of ``earlier`` ones held before its own records."""
+    if not earlier:
+        return reading
+    together = (*earlier, reading)
+    records = {name: np.concatenate([each.maps[name] for each in together]) for name in reading.tails}
+    tails = {name: [tail for each in together for tail in each.tails[name]] for name in reading.tails}
+    return replace(reading, maps={**reading.maps, **records}, tails=tails)
 
 
 def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
@@ -36,9 +47,7 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
         now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
     place = match(_identity(before), _identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
-    active = np.zeros(len(now), dtype=bool)
-    for column in rows.values():
-        active |= column.reshape(len(now), -1).any(axis=1) if len(now) else active
+    active = _any_of(rows.values(), len(now))
     out = {name: now[name][active] for name in ("pid", "start_ns", "comm", "cgroup")}
     out.update({name: column[active] for name, column in rows.items()})
     out.update({name: now[name][active] for name in maxima})
@@ -80,14 +89,18 @@ def keyed_deltas(
     """Return (keys, what each counter grew by) of the entries of a keyed map that grew.
 
     Both: structured with ``key`` and ``value`` (see Reading).  An entry that
-    was evicted and made anew counts whole.  ``maxima`` (struct interval_max)
-    and ``last`` (whatever else stands in the value) are returned beside them.
+    was evicted and made anew, so that any of its counters went backwards,
+    counts whole.  ``maxima`` (struct interval_max) and ``last`` (whatever else
+    stands in the value) are returned beside them.
     """
     place = _places(previous["key"], current["key"])
-    columns = {name: grown(previous["value"][name], current["value"][name], place) for name in counters}
-    active = np.zeros(len(current), dtype=bool)
-    for column in columns.values():
-        active |= column.reshape(len(current), -1).any(axis=1) if len(current) else active
+    columns = {name: difference(previous["value"][name], current["value"][name], place) for name in counters}
+    anew = _any_of(map(fell, columns.values()), len(current))
+    if anew.any():
+        place[anew] = -1
+        for name, column in columns.items():
+            column[anew] = current["value"][name][anew]
+    active = _any_of(columns.values(), len(current))
     columns = {name: column[active] for name, column in columns.items()}
     known = (place >= 0)[active]
     before = previous[place[active]] if len(previous) else current[active]
@@ -95,6 +108,14 @@ def keyed_deltas(
         columns[name] = written_maximum(before["value"][name], current["value"][name][active], known)
     columns.update({name: current["value"][name][active] for name in last})
     return current["key"][active], columns
+
+
+def _any_of(columns: Iterable[Array], count: int) -> Array:
+    """Return in which rows one of ``columns`` (one- or two-dimensional) is not 0: bool, shape (count,)."""
+    found = np.zeros(count, dtype=bool)
+    for column in columns:
+        found |= column.any(axis=tuple(range(1, column.ndim)))
+    return found
 
 
 def _places(previous: Array, current: Array) -> Array:

@@ -187,14 +187,27 @@ def highest(counts: Array) -> Array:
     return slots
 
 
-def grown(previous: Array, current: Array, place: Array) -> Array:
+def difference(previous: Array, current: Array, place: Array) -> Array:
     """Return ``current`` minus the matching ``previous`` (``place`` from match), new ones whole.
 
-    Counters that went backwards (the entry was evicted and made anew) count whole.
+    Of the type of both, so that a counter which began again from 0 at its end grew by little.
     """
     if len(previous) == 0:
         return current.copy()
     before = previous[place]
     before[place < 0] = 0
-    difference: Array = np.where(current >= before, current - before, current)
-    return difference
+    growth: Array = current - before
+    return growth
+
+
+def fell(growth: Array) -> Array:
+    """Return which counters went backwards: bool, of the shape of ``growth`` (from difference)."""
+    # In whole numbers without a sign, such a difference is in the upper half.
+    backwards: Array = growth.view(f"i{growth.itemsize}") < 0
+    return backwards
+
+
+def grown(previous: Array, current: Array, place: Array) -> Array:
+    """Return as ``difference`` does, counters that went backwards whole."""
+    growth = difference(previous, current, place)
+    return np.where(fell(growth), current, growth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ktop.frame import Reading, Sample
 from ktop.pane import Column, Fold, Pane, Unit, fold
@@ -20,6 +21,7 @@ RECORD = np.dtype(
         ("cgroup", "u8"),
     ]
 )
+MAXIMUM = [("value", "u8", (2,)), ("epoch", "u8", (2,))]
 
 
 def reading(living, ended=()):
@@ -84,6 +86,32 @@ def test_keyed_maps():
     # The entry of PID 1 was evicted and made anew: it counts whole.
     assert grew["ops"].tolist() == [2, 1]
     assert grew["bytes"].tolist() == [20, 7]
+
+
+@pytest.mark.parametrize("fallen", ["ops", "slots"])
+def test_an_entry_made_anew_counts_whole_though_most_of_it_is_larger(fallen):
+    value = [("ops", "u8"), ("total_ns", "u8"), ("slots", "u4", (2,)), ("max", MAXIMUM)]
+    dtype = np.dtype([("key", "u4"), ("value", value)])
+    longest = ((70, 80), (4, 5))
+    before = np.array([(1, (10, 50, (10, 0), longest)), (2, (1, 1, (1, 0), longest))], dtype)
+    after = before.copy()
+    after["value"][0] = (9, 90, (10, 5), longest) if fallen == "ops" else (12, 90, (0, 12), longest)
+    after["value"]["ops"][1] += 3
+    keys, grew = keyed_deltas(before, after, ("ops", "total_ns", "slots"), maxima=("max",))
+    assert keys.tolist() == [1, 2]
+    assert grew["ops"].tolist() == [after["value"]["ops"][0], 3]
+    assert grew["total_ns"].tolist() == [90, 0]
+    assert grew["slots"].tolist() == [after["value"]["slots"][0].tolist(), [0, 0]]
+    assert grew["max"].tolist() == [80, 0], "what the entry before it had says nothing of its maximum"
+
+
+def test_a_slot_that_began_again_at_its_end_is_not_an_entry_made_anew():
+    dtype = np.dtype([("key", "u4"), ("value", [("ops", "u8"), ("slots", "u4", (2,))])])
+    before = np.array([(1, (2**33, (2**32 - 1, 5)))], dtype)
+    after = np.array([(1, (2**33 + 4, (2, 6)))], dtype)
+    _, grew = keyed_deltas(before, after, ("ops", "slots"))
+    assert grew["ops"].tolist() == [4]
+    assert grew["slots"].tolist() == [[3, 1]]
 
 
 def test_rows_fold_by_each_columns_rule():

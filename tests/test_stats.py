@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ktop.stats import distinct, group, grown, log2_bounds, log_linear_bounds, match, percentile, ratio
+from ktop.stats import (
+    difference,
+    distinct,
+    fell,
+    group,
+    grown,
+    log2_bounds,
+    log_linear_bounds,
+    match,
+    percentile,
+    ratio,
+)
 
 
 def slot_in_c(value: int, slots: int) -> int:
@@ -137,3 +148,10 @@ def test_distinct_are_those_that_a_set_has(values):
 def test_a_counter_that_fell_was_made_anew():
     previous, current = np.array([10, 10], np.uint64), np.array([4, 12, 7], np.uint64)
     assert grown(previous, current, np.array([0, 1, -1])).tolist() == [4, 2, 7]
+
+
+def test_a_counter_that_began_again_at_its_end_did_not_fall():
+    previous, current = np.array([2**32 - 3, 900], np.uint32), np.array([4, 899], np.uint32)
+    growth = difference(previous, current, np.array([0, 1]))
+    assert fell(growth).tolist() == [False, True]
+    assert grown(previous, current, np.array([0, 1])).tolist() == [7, 899]
