@@ -79,6 +79,8 @@ class Sampler:
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
         """While the kernel times the programs."""
+        self._asked: RunTime | None = None
+        """The last that the thread was asked to time them with."""
         self._bpf_ratio: float | None = None
         """What they took, where that is not in a Frame yet."""
 
@@ -96,6 +98,8 @@ class Sampler:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(5)
+        if self._asked is not None:  # the thread may have ended before it took it
+            self._asked.close()
 
     def look_at(self, panes: tuple[str, ...]) -> None:
         """Run these non-resident panes, and no others."""
@@ -119,10 +123,13 @@ class Sampler:
         """Have the kernel time the programs that long; return why it does not."""
         from ktop.kernel.run_time import RunTime
 
+        if self.failure is not None:
+            return self.failure
         try:
             run_time = RunTime(seconds)
         except OSError as error:
             return f"The kernel does not time BPF programs for this user ({error.strerror}): it takes root."
+        self._asked = run_time
         self._do(lambda: self._time_programs(run_time))
         return None
 
