@@ -340,5 +340,7 @@ def _containing(needle: str) -> Callable[[str], bool]:
 def _like(patterns: list[str]) -> Callable[[str], bool]:
     """Return a test for texts that are, as a whole, like one of ``patterns``."""
     both = {form.lower() for pattern in patterns for form in (pattern, escape(pattern))}
-    match = re.compile("|".join(fnmatch.translate(pattern) for pattern in sorted(both))).match
+    # To fnmatch brackets mean something, here they do not.
+    translated = (fnmatch.translate(pattern.replace("[", "[[]")) for pattern in sorted(both))
+    match = re.compile("|".join(translated)).match
     return lambda text: match(text) is not None

@@ -156,6 +156,23 @@ def test_terms_on_processes(text, rows):
     assert matches(text) == rows
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("comm:job[1]", [b"job[1]"]),
+        ("comm:[x]", [b"[x]"]),
+        ("comm:[*", [b"[x]"]),
+        ("comm:job?1]", [b"job[1]"]),
+        ("comm:[!a]", []),
+        ("!comm:job[1]", [b"job1", b"[x]"]),
+        ("job[1]", [b"job[1]"]),
+    ],
+)
+def test_brackets_stand_for_themselves(text, found):
+    rows = {"comm": np.array([b"job[1]", b"job1", b"[x]"])}
+    assert rows["comm"][parse(text).mask(SCHED, rows)].tolist() == found
+
+
 def test_a_title_that_two_columns_have_means_either():
     two = pane("two", ("lport", "PORT", Unit.NUMBER), ("rport", "PORT", Unit.NUMBER))
     rows = {"lport": np.array([80, 1, 2, 80]), "rport": np.array([1, 80, 2, 80])}

@@ -104,7 +104,7 @@ def totals(shown: Pane, rows: Rows) -> Rows:
 
 def filter_for(cgroup: bytes) -> str:
     """Return the term of the filter that leaves the rows of ``cgroup``."""
-    text = re.sub(r'[][*?,"]', "?", escape(cgroup))  # which mean something in a filter
+    text = re.sub(r'[*?,"]', "?", escape(cgroup))  # which mean something in a filter
     return f'{CGROUP.name}:"{text}"' if re.search(r"\s", text) else f"{CGROUP.name}:{text}"
 
 

@@ -117,7 +117,7 @@ async def test_enter_leaves_the_processes_in_all_panes():
         await k.press("enter")
         await k.until(lambda: k.view._view.filter and "PROCESSES" not in k.text and k.table.row_count)
         await k.until(lambda: set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]})
-        assert '/ cgroup:"web? 1 ?a?.scope"' in k.text
+        assert '/ cgroup:"web? 1 [a].scope"' in k.text
         await k.press("1")
         await k.until(lambda: k.view.pane.name == "runqlat" and k.table.row_count)
         assert set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]}
