@@ -29,8 +29,9 @@ def container(path: bytes) -> bytes:
 def label(path: bytes) -> bytes:
     """Return what the cgroup at ``path`` is called; what is not of the same owner is not called the same.
 
-    A container's id, a machine's name, a unit's, else the path; ``user@UID/`` before what is a user's.
-    Of what is too long the beginning, and a number that tells it from others.
+    A container's id (``UNIT/`` before that of one below a unit), a machine's name, a unit's, else the path;
+    ``user@UID/`` before what is a user's.  Of what is too long the beginning, and a number that tells it
+    from others.
     """
     users = _USERS.match(path)
     if users:
@@ -42,10 +43,12 @@ def label(path: bytes) -> bytes:
 
 
 def _owner(path: bytes) -> bytes:
-    """Return the container or, outside of any, the unit; the path where there is neither."""
-    unit = _UNIT.search(path)
-    # Some services have their containers below themselves.
-    return container(path) or (unit.group(1) if unit else path.strip(b"/") or b"/")
+    """Return the outermost of containers and units, of a container below a unit both; else the path."""
+    unit, found = _UNIT.search(path), _CONTAINER.search(path)
+    if unit is None or (found is not None and found.start(1) < unit.end(1)):
+        return container(path) or path.strip(b"/") or b"/"
+    # Some services do have their containers below themselves; in others anybody may have called it so.
+    return b"%s/%s" % (unit.group(1), container(path)) if found else unit.group(1)
 
 
 def _short(name: bytes) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ktop.cgroup import LONGEST, container, label
+from ktop.kernel.cgroups import Cgroups
 
 ID = b"3f29e6ac" * 8
 SHORT = b"3f29e6ac3f29"
@@ -24,11 +26,32 @@ USER = b"/user.slice/user-1000.slice/user@1000.service"
         b"/kubepods.slice/kubepods-pod7b1c_2f.slice/cri-containerd-" + ID + b".scope",
         b"/kubepods/burstable/pod7b1c-2f/" + ID,
         b"/kubepods.slice/kubepods-pod7.slice/crio-" + ID + b".scope",
-        b"/system.slice/containerd.service/kubepods-pod7.slice:cri-containerd:" + ID,
+        b"/machine.slice/libpod-conmon-" + ID + b".scope",
+        b"/docker/" + ID + b"/system.slice/nginx.service",
+        b"/docker/" + ID + b"/docker/" + ID[::-1],
+        b"/nomad.slice/docker-" + ID + b".scope",
     ],
 )
 def test_a_container_has_its_id(path: bytes) -> None:
     assert container(path) == label(path) == SHORT
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        (b"/system.slice/containerd.service/kubepods-pod7.slice:cri-containerd:" + ID, b"containerd.service"),
+        (b"/system.slice/docker.service/docker/" + ID + b"/init.scope", b"docker.service"),
+        (b"/system.slice/web.service/libpod-payload-" + ID, b"web.service"),  # of a quadlet
+        (b"/machine.slice/systemd-nspawn@w.service/payload/docker/" + ID, b"systemd-nspawn@w.service"),
+        (b"/user.slice/user-7.slice/session-3.scope/docker/" + ID, b"session-3.scope"),
+        (USER + b"/app.slice/x.service/" + ID, b"user@1000/x.service"),
+        (b"/system.slice/bob.service/" + ID, b"bob.service"),
+        (b"/system.slice/bob.service/docker-" + ID + b".scope", b"bob.service"),
+        (b"/system.slice/run-r1.scope/docker/" + ID, b"run-r1.scope"),
+    ],
+)
+def test_what_is_below_a_unit_says_whose_it_is(path: bytes, unit: bytes) -> None:
+    assert label(path) == unit + b"/" + SHORT
 
 
 @pytest.mark.parametrize(
@@ -105,3 +128,33 @@ def test_a_long_name_is_cut_and_told_from_others() -> None:
 )
 def test_there_is_always_a_name_that_is_not_too_long(parts: list[bytes]) -> None:
     assert 0 < len(label(b"/" + b"/".join(parts))) <= LONGEST
+
+
+class Asked(Cgroups):
+    """Knows every name, and how many it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def _ask(self, ids: set[int]) -> None:
+        self.count += len(ids)
+        self._known.update((number, b"%d" % number) for number in ids)
+
+
+def test_more_cgroups_than_are_kept_are_asked_for_once() -> None:
+    cgroups, ids = Asked(), np.arange(1, 5001, dtype=np.uint64)
+    for _ in range(3):
+        assert cgroups.labels(ids)[[0, 4999]].tolist() == [b"1", b"5000"]
+    assert cgroups.count == 5000
+
+
+def test_cgroups_in_use_are_kept_while_others_come_and_go() -> None:
+    """Beside one pane with many, another sees some new ones at each reading."""
+    cgroups, ids = Asked(), np.arange(1, 4001, dtype=np.uint64)
+    for reading in range(100):
+        cgroups.labels(ids)
+        brief = np.arange(50, dtype=np.uint64) + 10_000 + 50 * reading
+        assert cgroups.labels(brief).tolist() == [b"%d" % number for number in brief.tolist()]
+    assert cgroups.count == 4000 + 100 * 50
+    assert len(cgroups._known) + len(cgroups._before) < 3 * 4096, "those that went are forgotten"

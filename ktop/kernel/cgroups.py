@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ class Cgroups:
     def __init__(self) -> None:
         """Know none yet."""
         self._known: dict[int, bytes | None] = {0: None}
+        self._before: dict[int, bytes | None] = {}
+        """Those known when there were too many: what is in use still is taken over from there."""
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def labels(self, ids: Array) -> Array:
@@ -43,16 +46,22 @@ class Cgroups:
         """
         different = distinct(ids)
         numbers = different.tolist()
-        unknown = {number for number in numbers if number not in self._known}
-        if len(self._known) + len(unknown) > _MOST_KNOWN:
-            self._known = {0: None}
-            unknown = set(numbers) - {0}
-        if unknown:
+        if unknown := self._unknown(numbers):
             self._ask(unknown)
         names = [self._known.get(number) for number in numbers]
         labels = np.array(names, dtype=object if None in names else "S")
         found: Array = labels[np.searchsorted(different, ids)]
         return found
+
+    def _unknown(self, numbers: Sequence[int]) -> set[int]:
+        """Return which of ``numbers`` to ask for; where there are too many, what nobody uses is forgotten."""
+        missing = set(numbers) - self._known.keys()
+        if missing and len(self._known) + len(missing) > _MOST_KNOWN:
+            self._before, self._known = self._known, {0: None}
+            missing = set(numbers) - {0}
+        again = missing & self._before.keys()
+        self._known.update({number: self._before[number] for number in again})
+        return missing - again
 
     def _ask(self, ids: set[int]) -> None:
         """Keep what the kernel answers for each of ``ids``; what fails for now is asked again."""
