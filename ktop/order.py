@@ -69,11 +69,16 @@ def row_at(rows: Rows, position: int) -> dict[str, Any]:
 
 
 def _equal(values: Array, value: Any) -> Array:
+    """Return which of ``values`` are ``value``; NaN, which was not measured, is NaN."""
+    same: Array
+    if values.dtype.kind in "fO" and value != value:  # noqa: PLR0124 - NaN
+        same = values != values  # noqa: PLR0124
+        return same
     if values.dtype.kind == "O":
         return np.fromiter((item == value for item in values.tolist()), dtype=bool, count=len(values))
     if values.dtype.kind == "V":
         values, value = _bytes(values), bytes(value).rstrip(b"\0")
-    same: Array = values == value
+    same = values == value
     return same
 
 

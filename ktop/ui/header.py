@@ -160,7 +160,7 @@ def _number(value: float | None) -> str:
 
 
 def _bytes(value: float | None) -> str:
-    if value is None:
+    if value is None or math.isnan(value):
         return NOT_MEASURED
     from ktop.format import size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ktop.format import NOT_MEASURED, count, percent, size
 from ktop.frame import Status
@@ -84,9 +84,13 @@ class StatusLine(Drawn):
 
     def _cost(self) -> Words:
         """Return CPU and memory of ktop, or of what recorded this, and its programs' while measured."""
-        cpu, memory = self._own.get("self_cpu_ratio"), self._own.get("self_rss_bytes")
-        words = [(self._who, "muted"), (NOT_MEASURED if cpu is None else percent(cpu), "")]
-        words.append((" " + (NOT_MEASURED if memory is None else size(memory)), ""))
+        words = [(self._who, "muted"), (self._figure("self_cpu_ratio", percent), "")]
+        words.append((" " + self._figure("self_rss_bytes", size), ""))
         if "bpf_ratio" in self._own:
-            words += [("  BPF ", "muted"), (percent(self._own["bpf_ratio"]), "")]
+            words += [("  BPF ", "muted"), (self._figure("bpf_ratio", percent), "")]
         return words
+
+    def _figure(self, name: str, write: Callable[[float], str]) -> str:
+        """Return a figure of ktop's own as ``write`` has it."""
+        value = self._own.get(name)
+        return NOT_MEASURED if value is None or math.isnan(value) else write(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 from textual.app import App, ComposeResult
@@ -20,11 +21,13 @@ class LineApp(ThemedApp):
         yield StatusLine()
 
 
-async def drawn(width: int, status: Status, interval_s: float | None = 1.0) -> str:
+async def drawn(
+    width: int, status: Status, interval_s: float | None = 1.0, own: Mapping[str, float] | None = None
+) -> str:
     app: App[None] = LineApp()
     async with app.run_test(size=(width, 2)):
         line = app.query_one(StatusLine)
-        line.show(status, interval_s, {})
+        line.show(status, interval_s, own or {})
         (parts,) = line.draw(palette(app), width, 1)
         text = "".join(text for text, _ in parts)
         assert len(text) == width
@@ -50,3 +53,9 @@ async def test_the_reason_of_a_loss_goes_before_the_hooks(losses):
 @pytest.mark.parametrize("interval_s", [None, math.nan])
 async def test_where_nothing_was_measured_nothing_is_known_of_losses(interval_s):
     assert "measured –  lost –  " in await drawn(100, Status(HOOKS, losses=LOSSES), interval_s)
+
+
+async def test_a_cost_that_a_recording_has_not_measured_is_no_number():
+    own = {"self_cpu_ratio": math.nan, "self_rss_bytes": math.nan, "bpf_ratio": math.nan}
+    assert (await drawn(100, Status(), own=own)).endswith("ktop – –  BPF –")
+    assert (await drawn(100, Status(), own={"self_cpu_ratio": 0.01})).endswith("ktop 1.00% –")
