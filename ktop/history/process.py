@@ -86,10 +86,13 @@ class ProcessHistory:
             place = np.concatenate(places)
         wanted = (ts >= since) & (ts <= until)
         chosen = wanted[place]
-        if START in rows and len(place):
-            newest = rows[START][np.argmax(place)] if start_ns is None else start_ns
+        if START in rows and chosen.any():
+            if start_ns is None:
+                # One that ended can be in the same Frame as the next of its PID.
+                last = chosen & (place == place[chosen].max())
+                start_ns = np.fmax.reduce(rows[START][last])
             # A recording may be older than the column.
-            chosen &= (rows[START] == newest) | np.isnan(rows[START])
+            chosen &= (rows[START] == start_ns) | np.isnan(rows[START])
         order = np.flatnonzero(chosen)
         order = order[np.argsort(place[order], kind="stable")]
         number = np.cumsum(wanted) - 1

@@ -18,12 +18,12 @@ from ktop.order import row_at
 from ktop.pane import CGROUP, START, Column, Pane, Shape, Unit
 from ktop.process import TICK_NS
 from ktop.text import ELLIPSIS, cells, escape, fit
+from ktop.ui.blocks import rising
 
 Part = str | tuple[str, str]
 
 ROWS = 6
 """Rows (disks, connections, stacks, execs) that a section lists at least, if there are so many."""
-RISING = " ▁▂▃▄▅▆▇█"
 _NOT_A_FIGURE = frozenset(
     {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM}
 )
@@ -117,16 +117,20 @@ def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:
 def of_family(pane: Pane, events: Rows, pid: int, start_ns: int | None = None) -> Rows:
     """Return the ``events`` of the process ``pid``, and of its children where the pane names parents.
 
-    With ``start_ns`` (since boot; a clock tick may be missing): of the process of this PID that started then.
+    With ``start_ns`` (since boot; a clock tick may be missing): of the process of this PID that started then,
+    and of the children that it, not the next process of this PID, can have had.
     """
     if not length(events):
         return {}
     own = events[pane.process_key] == pid
     children = events["ppid"] == pid if "ppid" in events else np.zeros_like(own)
     if start_ns is not None and START in events:
-        ticks = events[START] // TICK_NS
-        own = own & (ticks == start_ns // TICK_NS)
-        children = children & (ticks >= start_ns // TICK_NS)
+        ticks, began = events[START] // TICK_NS, start_ns // TICK_NS
+        later = events[START][own & (ticks > began)]
+        own = own & (ticks == began)
+        children = children & (ticks >= began)
+        if len(later):
+            children &= events[START] < later.min()
     return take(events, np.flatnonzero(own | children))
 
 
@@ -169,14 +173,8 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
         # fmax passes over what was not measured.
         values = np.fmax.reduceat(values, np.arange(room) * len(values) // room)
     peak = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
-    glyphs = []
-    for value in values.tolist():
-        if np.isnan(value):
-            glyphs.append("·")
-        elif value <= 0 or peak <= 0:
-            glyphs.append(RISING[0])
-        else:
-            glyphs.append(RISING[max(1, min(8, round(value / peak * 8)))])
+    shares = (values / peak if peak > 0 else values * 0).tolist()
+    glyphs = ["·" if np.isnan(share) else rising(share) for share in shares]
     top = cell(column, peak).strip()
     return Content.assemble(
         (column.title.lower() + " ", "$muted"), ("".join(glyphs), "$series-1"), (f"  max {top}", "$muted")

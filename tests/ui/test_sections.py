@@ -50,6 +50,18 @@ def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> No
         assert family[START][0] == began + 5
 
 
+def test_children_of_the_next_process_with_the_pid_are_not_the_familys() -> None:
+    began, again = 100 * TICK_NS, 200 * TICK_NS
+    starts = [began, began + TICK_NS, again + 7, again + 8, again + 5 * TICK_NS]
+    events = {
+        "pid": np.array([7, 50, 7, 51, 52]),
+        "ppid": np.array([1, 7, 1, 7, 7]),
+        START: np.array(starts, dtype=np.uint64),
+    }
+    assert of_family(EXECSNOOP, events, 7, began)["pid"].tolist() == [7, 50]
+    assert of_family(EXECSNOOP, events, 7, again)["pid"].tolist() == [7, 51, 52]
+
+
 def test_figures_that_are_not_whole_say_so() -> None:
     history = History([CACHESTAT], budget_bytes=1 << 20)
     pids = np.arange(2000)
