@@ -99,8 +99,8 @@ CGROUP = Column(
     Unit.TEXT,
     "Whose the process is, by its cgroup (version 2): the first 12 digits of a container's id, as its tools "
     "print it (of one below a unit, the unit's name before it), else the machine (LXC, machinectl) or the "
-    "systemd unit, else the path; / is the root, where kernel threads are, (gone) one that was removed before "
-    "its name was read.",
+    "systemd unit, else the path; / is the root, where kernel threads are, (gone) one that was removed "
+    "before its name was read.",
     Fold.LAST,
     from_width=110,
     ordinary=b"/",
