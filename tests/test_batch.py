@@ -179,7 +179,7 @@ def test_a_signal_while_the_reader_is_behind_says_that_the_output_is_cut(pipe: t
 
     threading.Thread(target=send).start()
     with pytest.raises(batch.CutError, match="cut"):
-        batch.run(source, [A], lambda *_frame: b"b" * 300_000, pipe[1], None)
+        batch.run(source, [A], lambda *_frame: (b"b" * 300_000, 2), pipe[1], None)
     assert source.stopped.is_set()
 
 
@@ -234,7 +234,7 @@ def test_a_slow_reader_loses_whole_intervals_and_is_told(
     as_json = batch.as_json(None)
     found: list[bytes] = []
 
-    def render(pane: Pane, each: Frame, missed: int) -> bytes:
+    def render(pane: Pane, each: Frame, missed: int) -> tuple[bytes, int]:
         if each.ts == 199:
             offered.set()
         return as_json(pane, each, missed)
@@ -261,6 +261,28 @@ def test_a_slow_reader_loses_whole_intervals_and_is_told(
     assert sum(each["kind"] == "row" for each in objects) == 100 * len(statuses)
     assert statuses[-1]["ts"] == 200
     assert sum(each["lost"] for each in statuses) == 100 * dropped
+
+
+class Refusing(Output):
+    """Of a reader that takes nothing of the first three intervals."""
+
+    def put(self, chunk: bytes) -> bool:
+        self.dropped += 1
+        return self.dropped > 3 and super().put(chunk)
+
+
+@pytest.mark.parametrize(("pid", "rows"), [(None, 5), (3, 1)])
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_of_one_process_a_slow_reader_loses_its_rows_alone(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch, pid: int | None, rows: int, json_lines: bool
+) -> None:
+    monkeypatch.setattr(batch, "Output", Refusing)
+    source = Script([frame(A, float(ts), 5) for ts in range(4)])
+    render = batch.as_json(pid) if json_lines else batch.as_text(pid, "ascii", lambda: (0, 0))
+    batch.run(source, [A], render, pipe[1], 4)
+    os.close(pipe[1])
+    said = f'"slow_reader":{3 * rows}}}' if json_lines else f"({3 * rows} rows of a went unread)"
+    assert said in read_all(pipe[0]).decode()
 
 
 def test_output_bounds_what_waits(pipe: tuple[int, int]) -> None:
@@ -303,7 +325,7 @@ def test_what_was_wanted_is_written_whatever_came_after_it(pipe: tuple[int, int]
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert batch.run(source, [A], lambda *_frame: big, pipe[1], 3) == 0
+    assert batch.run(source, [A], lambda *_frame: (big, 2), pipe[1], 3) == 0
     os.close(pipe[1])
     reader.join()
     assert len(found[0]) == 3 * len(big)
@@ -322,18 +344,20 @@ def test_of_one_process_nothing_is_said_of_the_host() -> None:
     bounds = np.array([0.0, 1.0, np.inf])
     histograms = (Histogram(bounds, np.array([4, 5])),)
     everything = replace(frame(pane, 1.0), host={"waits": 777.0}, histograms=histograms)
-    text = batch.as_text(3, "ascii", lambda: (0, 0))(pane, everything, 0)
+    text, _ = batch.as_text(3, "ascii", lambda: (0, 0))(pane, everything, 0)
     assert b"777" not in text
-    assert b"777" in batch.as_text(None, "ascii", lambda: (0, 0))(pane, everything, 0)
-    lines = [json.loads(line) for line in batch.as_json(3)(pane, everything, 0).splitlines()]
-    assert [each["kind"] for each in lines] == ["status"]
-    whole = [json.loads(line)["kind"] for line in batch.as_json(None)(pane, everything, 0).splitlines()]
-    assert whole == ["row", "row", "row", "histogram", "status"]
+    text, _ = batch.as_text(None, "ascii", lambda: (0, 0))(pane, everything, 0)
+    assert b"777" in text
+    for pid, kinds in ((3, ["status"]), (None, ["row", "row", "row", "histogram", "status"])):
+        lines, _ = batch.as_json(pid)(pane, everything, 0)
+        assert [json.loads(line)["kind"] for line in lines.splitlines()] == kinds
 
 
 def test_text_says_what_went_unread() -> None:
     render = batch.as_text(None, "ascii", lambda: (80, 24))
-    text = render(A, frame(A, 1.0), 7).decode("ascii")
+    chunk, rows = render(A, frame(A, 1.0), 7)
+    assert rows == 2
+    text = chunk.decode("ascii")
     assert text.startswith("(7 rows of a went unread)\n")
     assert text.endswith("\n\n")
 
@@ -347,6 +371,28 @@ def test_recording_keeps_ticks_together_and_leaves_derived_columns_out(tmp_path:
     ticks = [block.frames() for block in blocks(path) if not block.is_header]
     assert [[each.pane for each in found] for found in ticks] == [[HOST, "a", "b"]] * 3
     assert set(ticks[0][1].rows) == {"pid", "waits"}
+
+
+def test_recording_goes_on_after_an_interval_that_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "a.ktop"
+    big = Frame("a", 1.0, 1.0, {"pid": np.arange(10), "x": np.zeros((10, 900_000))})
+    frames = [
+        *tick(0.0, frame(A, 0.0), frame(B, 0.0)),
+        *tick(1.0, big, frame(B, 1.0)),
+        *tick(2.0, frame(A, 2.0), frame(B, 2.0)),
+    ]
+    writer = Writer(path, Script.identity, 1.0, ["a", "b"])
+    assert batch.record(Script(frames), [A, B], writer, count=3) == (3, 0)
+    writer.close()
+    found = [each for block in blocks(path) for each in block.frames() if each.pane != HOST]
+    assert [(each.pane, each.ts, len(each), each.dropped) for each in found] == [
+        ("a", 0.0, 2, 0),
+        ("b", 0.0, 2, 0),
+        ("a", 1.0, 0, 10),
+        ("b", 1.0, 2, 0),
+        ("a", 2.0, 2, 0),
+        ("b", 2.0, 2, 0),
+    ]
 
 
 def test_recording_ends_with_a_signal(tmp_path: Path) -> None:

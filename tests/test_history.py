@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from ktop.frame import Array, Facts, Frame, Histogram, Reading, Sample, Status
+from ktop.history import block
 from ktop.history.across import across
 from ktop.history.history import History, frame_bytes
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 from ktop.process import Process, read
+from ktop.recording import codec
 from ktop.stats import ratio
 
 
@@ -138,6 +140,40 @@ def test_what_is_held_is_the_last_to_go() -> None:
     assert found.ts == 100.0
 
 
+def test_the_moment_held_stays_in_every_pane() -> None:
+    """Panes are sampled one after the other: what is shown of one is a little older than the moment."""
+    history = History([PANE, BY_DISK], seconds=60.0, budget_bytes=20_000)
+    for tick in range(300):
+        held = 31.05 if tick > 31 else None
+        history.add(frame(float(tick), [1, 2, 3]), held)
+        history.add(frame(tick + 0.05, [1, 2, 3], BY_DISK), held)
+    for pane, ts in (("waits", 31.0), ("disks", 31.05)):
+        found = history.latest(pane, 31.05)
+        assert found is not None
+        assert found.ts == ts
+
+
+def test_what_is_too_large_to_pack_is_kept_without_its_rows() -> None:
+    history = History()
+    for ts in (1.0, 2.0, 3.0):
+        history.add(Frame("big", ts, 1.0, {"x": np.zeros((10, 900_000))}, {"total": ts}))
+    kept = history.frames("big")
+    assert [(each.ts, len(each), each.dropped) for each in kept] == [(1.0, 0, 10), (2.0, 0, 10), (3.0, 10, 0)]
+    assert [each.host["total"] for each in kept] == [1.0, 2.0, 3.0]
+    assert history.nbytes < 10_000
+
+
+def test_of_what_is_too_large_to_pack_the_first_rows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "_MOST_PACKED", 60_000)
+    history = History([PANE])
+    for ts in range(100):
+        history.add(frame(float(ts), list(range(600))))
+    oldest = history.frames("waits")[0]
+    assert len(oldest) + oldest.dropped == 600
+    assert sorted(oldest.rows["pid"].tolist()) == list(range(600 - 64, 600))
+    assert history.process(PANE, 599).dropped[0] == oldest.dropped
+
+
 def test_the_bytes_that_are_counted_are_those_of_what_is_kept() -> None:
     history = History([PANE], seconds=60.0)
     for tick in range(100):
@@ -246,6 +282,19 @@ def test_a_pid_used_again_is_another_process() -> None:
     assert history.process(PANE, 7, start_ns=1).total["waits"].tolist() == [40]
 
 
+@pytest.mark.parametrize("starts", [[1, 5], [5, 1]])
+def test_a_pid_used_again_within_an_interval_is_the_process_that_started_last(starts: list[int]) -> None:
+    history = History([PANE])
+    history.add(frame(1.0, [7], start=1))
+    both = frame(2.0, [7, 7])
+    history.add(replace(both, rows={**both.rows, "start_ns": np.array(starts, dtype=np.uint64)}))
+    found = history.process(PANE, 7)
+    assert found.start_ns == 5
+    assert found.ts[found.place].tolist() == [2.0]
+    assert history.process(PANE, 7, start_ns=1).ts[found.place].tolist() == [2.0]
+    assert history.process(PANE, 7, until=1.5).start_ns == 1
+
+
 def test_across_panes_it_is_the_same_process() -> None:
     """Each pane saw another process of PID 7 last; 9 only one of them."""
     history = History([PANE, BY_DISK])
@@ -309,6 +358,21 @@ def test_a_thinned_interval_is_not_measured_where_rows_may_be_missing(pane: Pane
 def test_an_object_column_is_weighed() -> None:
     rows = {"stack": np.fromiter([["a" * 100] * 10] * 50, dtype=object, count=50)}
     assert frame_bytes(Frame("p", 0.0, 1.0, rows)) > 50_000
+
+
+def test_a_tier_that_goes_while_it_is_read_is_there_or_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = block.seal(PANE, [frame(1.0, list(range(100)))])
+
+    def meanwhile(data: bytes) -> list[codec.Part]:
+        if made.tiers > 1:
+            made.drop_tier()
+        return codec.decode_parts(data)
+
+    monkeypatch.setattr(block, "decode_parts", meanwhile)
+    found = made.slice("pid", 3)
+    assert sum(map(len, found.places)) == 1
+    assert found.dropped.tolist() == [0]
+    assert made.slice("pid", 3).dropped.tolist() == [36]
 
 
 def test_one_thread_adds_while_others_read() -> None:

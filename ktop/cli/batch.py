@@ -98,8 +98,8 @@ class Round:
             raise NothingLiveError("; ".join(filter(None, reasons)))
 
 
-Render: TypeAlias = Callable[[Pane, Frame, int], bytes]
-"""Turns a Frame into a chunk; the number is what a slow reader has lost since the last one."""
+Render: TypeAlias = Callable[[Pane, Frame, int], tuple[bytes, int]]
+"""Turns a Frame into a chunk, and says of how many rows; the number is what a slow reader lost before it."""
 
 
 def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: int | None) -> int:
@@ -122,10 +122,11 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
             log.add(frame.rows, frame.ts)
             frame = replace(frame, rows=log.filled(frame.rows))
         missed = lost.get(frame.pane, 0)
-        if output.put(render(known[frame.pane], frame, missed)):
+        chunk, rows = render(known[frame.pane], frame, missed)
+        if output.put(chunk):
             lost.pop(frame.pane, None)
         else:
-            lost[frame.pane] = missed + max(len(frame), 1)
+            lost[frame.pane] = missed + max(rows, 1)
 
     with interruptible(frames):
         source.start(frames.put)
@@ -189,9 +190,10 @@ def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
 def as_json(pid: int | None) -> Render:
     """Return how JSON lines are made."""
 
-    def render(pane: Pane, frame: Frame, missed: int) -> bytes:
-        lines = json_lines.lines(pane, of_process(pane, frame, pid), also_lost=missed)
-        return ("\n".join(lines) + "\n").encode()
+    def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
+        told = of_process(pane, frame, pid)
+        lines = json_lines.lines(pane, told, also_lost=missed)
+        return ("\n".join(lines) + "\n").encode(), len(told)
 
     return render
 
@@ -199,12 +201,13 @@ def as_json(pid: int | None) -> Render:
 def as_text(pid: int | None, encoding: str, size: Callable[[], tuple[int, int]]) -> Render:
     """Return how tables are made; ``size`` gives the terminal's columns and lines, 0 where there is none."""
 
-    def render(pane: Pane, frame: Frame, missed: int) -> bytes:
+    def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
         width, height = size()
-        lines = text_table.table(pane, of_process(pane, frame, pid), width=width, height=height)
+        told = of_process(pane, frame, pid)
+        lines = text_table.table(pane, told, width=width, height=height)
         if missed:
             lines.insert(0, f"({missed} rows of {pane.name} went unread)")
-        return ("\n".join(lines) + "\n\n").encode(encoding, "replace")
+        return ("\n".join(lines) + "\n\n").encode(encoding, "replace"), len(told)
 
     return render
 

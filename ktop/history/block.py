@@ -11,7 +11,7 @@ from ktop.derived import restore, strip
 from ktop.frame import Array, Frame, Rows, concatenate, take
 from ktop.history.process import Slice
 from ktop.pane import Pane, Shape
-from ktop.recording.codec import decode_parts, encode, in_order
+from ktop.recording.codec import CodecError, decode_parts, encode, in_order, without_rows
 from ktop.stats import distinct
 
 TIERS = (64, 512, 4096)
@@ -33,10 +33,10 @@ class _Tier:
 
 
 class Block:
-    """Frames packed; ``version`` changes when a tier goes.
+    """Frames packed; ``version`` changes when a tier goes.  Rows that are in no tier are counted as dropped.
 
-    A tier goes while others read: every change replaces what it changes, so
-    what a reader took hold of stays whole.
+    A tier goes while others read: what changes is replaced at once, so what a
+    reader took hold of stays whole.
     """
 
     def __init__(self, pane: Pane | None, frames: Sequence[Frame], tiers: list[_Tier]) -> None:
@@ -46,13 +46,14 @@ class Block:
         self.version = 0
         self._ts = np.array([frame.ts for frame in frames])
         self._interval_s = np.array([frame.interval_s for frame in frames])
-        self._dropped = np.array([frame.dropped for frame in frames])
-        self._tiers = tiers
+        all_rows = np.array([frame.dropped + len(frame) for frame in frames])
+        self._left = tiers, all_rows - np.sum([tier.lengths for tier in tiers], axis=0)
+        """The tiers that are left, and how many rows of each Frame are not."""
 
     @property
     def tiers(self) -> int:
         """Return how many tiers are left."""
-        return len(self._tiers)
+        return len(self._left[0])
 
     @property
     def times(self) -> Array:
@@ -62,22 +63,21 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Return the memory it takes."""
-        return sum(tier.nbytes for tier in self._tiers) + self._ts.nbytes * 3 + 600
+        return sum(tier.nbytes for tier in self._left[0]) + self._ts.nbytes * 3 + 600
 
     def drop_tier(self) -> int:
         """Drop the last tier's rows, count them as dropped, and return the bytes freed."""
-        tier = self._tiers[-1]
-        self._tiers = self._tiers[:-1]
-        self._dropped = self._dropped + tier.lengths
+        (*tiers, tier), dropped = self._left
+        self._left = tiers, dropped + tier.lengths
         self.version += 1
         return tier.nbytes
 
     def frames(self) -> list[Frame]:
         """Return the Frames with the rows that are left."""
-        tiers, dropped = self._tiers, self._dropped.tolist()
+        tiers, dropped = self._left
         return [
-            replace(pieces[0], rows=_joined(pieces), dropped=dropped[place])
-            for place, pieces in enumerate(zip(*map(self._unpack, tiers), strict=True))
+            replace(pieces[0], rows=_joined(pieces), dropped=gone)
+            for gone, *pieces in zip(dropped.tolist(), *map(self._unpack, tiers), strict=True)
         ]
 
     def _unpack(self, tier: _Tier) -> list[Frame]:
@@ -89,7 +89,8 @@ class Block:
         """Return the rows whose column ``key`` is ``pid``, without derived columns."""
         tables: list[dict[str, Array]] = []
         places: list[Array] = []
-        for tier in self._tiers:
+        tiers, dropped = self._left
+        for tier in tiers:
             if not _holds(tier.pids, pid):
                 continue
             for part in decode_parts(tier.data):
@@ -100,11 +101,14 @@ class Block:
                     frame = np.searchsorted(part.starts, found, side="right") - 1
                     tables.append(take(part.rows, found))
                     places.append(np.asarray(part.index)[frame])
-        return Slice(self._ts, self._interval_s, self._dropped, tables, places)
+        return Slice(self._ts, self._interval_s, dropped, tables, places)
 
 
 def seal(pane: Pane | None, frames: Sequence[Frame]) -> Block:
-    """Return ``frames`` packed; without its ``pane`` the rows rank as they stand."""
+    """Return ``frames`` packed; without its ``pane`` the rows rank as they stand.
+
+    Rows from the first tier on that is too large, or cannot be stored, are dropped.
+    """
     ranks = [_rank(pane, frame) for frame in frames]
     stripped = [strip(pane, frame) for frame in frames]
     most = max(map(len, ranks))
@@ -119,8 +123,11 @@ def seal(pane: Pane | None, frames: Sequence[Frame]) -> Block:
                 _piece(frame, np.sort(rank[begin:end]), begin)
                 for frame, rank in zip(stripped, ranks, strict=True)
             ]
-        tiers.append(_tier(pane, pieces))
-    return Block(pane, frames, tiers)
+        try:
+            tiers.append(_tier(pane, pieces))
+        except CodecError:
+            break
+    return Block(pane, frames, tiers or [_tier(pane, list(map(without_rows, frames)))])
 
 
 def _rank(pane: Pane | None, frame: Frame) -> Array:

@@ -34,6 +34,8 @@ The newest of each pane is not counted: whoever shows it holds it too.
 BLOCK_FRAMES = 16
 SLACK_S = 2.0
 """A clock that is set back by less is a correction, not another time."""
+_TICK_S = 0.1
+"""Frames of one tick are dated within this of each other: so much after a moment still belongs to it."""
 _CACHED_BLOCKS = 4
 
 
@@ -78,6 +80,11 @@ class History:
             while sum(each.nbytes for each in self._tracks.values()) > self.budget_bytes:
                 if not self._thin(held):
                     break
+
+    def forget(self, pane: str) -> None:
+        """Drop all Frames of ``pane``."""
+        with self._lock:
+            self._tracks = {name: track for name, track in self._tracks.items() if name != pane}
 
     def latest(self, pane: str, at: float = np.inf) -> Frame | None:
         """Return the newest Frame of ``pane`` with ``ts`` <= ``at``; None when there is none."""
@@ -183,8 +190,7 @@ class History:
         whole = [
             (block.first, track, block)
             for track in self._tracks.values()
-            for block in track.blocks
-            if held is None or not block.first <= held <= block.last
+            for block in track.unless_shown(held)
         ]
         if not whole:
             return False
@@ -267,6 +273,15 @@ class _Track:
         while self._whole < len(self.blocks) and self.blocks[self._whole].tiers <= 1:
             self._whole += 1
         return self.blocks[self._whole] if self._whole < len(self.blocks) else None
+
+    def unless_shown(self, held: float | None) -> list[Block]:
+        """Return the blocks that cannot hold the Frame of the ``held`` moment: the last before it."""
+        if held is None:
+            return self.blocks
+        before, after = (
+            bisect_right(self.blocks, at, key=lambda block: block.first) for at in (held, held + _TICK_S)
+        )
+        return [*self.blocks[: max(before - 1, 0)], *self.blocks[after:]]
 
     def between(self, since: float, until: float) -> tuple[list[Block], list[Frame]]:
         blocks = [block for block in self.blocks if block.last >= since and block.first <= until]

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from ktop.frame import Array, Frame, take
 from ktop.recording.extras import pack_extras, unpack_extras
-from ktop.recording.unpack import MAX_LENGTH, unpack
+from ktop.recording.unpack import MAX_LENGTH, check, unpack
 
 if TYPE_CHECKING:
     import zstandard
@@ -35,6 +35,8 @@ T = TypeVar("T")
 VERSION = 1
 MAX_BYTES = 64 << 20
 """Bound of one decompressed block."""
+_MOST_PACKED = MAX_BYTES - (MAX_BYTES >> 8)
+"""What is packed is less: of what cannot be compressed zstandard makes a 256th more."""
 MAX_ROWS = MAX_LENGTH
 
 _DTYPE = re.compile(r"[<|](?:b1|[iu][1248]|f[48]|S[1-9]\d{0,4}|V(?:[1-9]|[1-5]\d|6[0-4])|U[1-9]\d{0,3})")
@@ -82,16 +84,49 @@ class Part:
 
 
 def encode(frames: Sequence[Frame], level: int = 1) -> bytes:
-    """Return ``frames`` as bytes; CodecError for an array type that cannot be stored."""
-    import msgpack
-
-    parts = [_pack_part(frames, places) for places in _similar(frames)]
-    raw = msgpack.packb([VERSION, parts], default=_plain, unicode_errors="surrogatepass")
-    if len(raw) > MAX_BYTES:
-        raise CodecError(f"a block of {len(raw)} bytes is over the bound of {MAX_BYTES}")
+    """Return ``frames`` as bytes; CodecError for an array type that cannot be stored, or too much at once."""
+    try:
+        raw = _packed([_pack_part(frames, places) for places in _similar(frames)])
+    except CodecError:
+        raise
+    except (ValueError, MemoryError) as error:
+        raise CodecError(f"the block cannot be encoded: {error!s:.100}") from error
     # A copy: the compressor's own result is a buffer of the input's size cut short, and keeping
     # thousands of those had glibc hold 90 MiB for 9.
     return bytes(memoryview(_tools.compressor(level).compress(raw)))
+
+
+def encode_each(frames: Sequence[Frame], level: int = 1) -> Iterator[tuple[Sequence[Frame], bytes]]:
+    """Yield ``frames`` in as many blocks as they take, one where that is enough, and each as bytes.
+
+    A Frame that is too much alone loses its rows; CodecError when that does not help.
+    """
+    try:
+        data = encode(frames, level)
+    except CodecError:
+        if len(frames) > 1:
+            half = len(frames) // 2
+            yield from encode_each(frames[:half], level)
+            yield from encode_each(frames[half:], level)
+            return
+        frames = [without_rows(frame) for frame in frames]
+        data = encode(frames, level)
+    yield frames, data
+
+
+def without_rows(frame: Frame) -> Frame:
+    """Return ``frame`` with its rows counted as dropped."""
+    return replace(frame, rows={}, dropped=frame.dropped + len(frame))
+
+
+def _packed(parts: list[dict[str, Any]]) -> bytes:
+    import msgpack
+
+    check([VERSION, parts])
+    raw: bytes = msgpack.packb([VERSION, parts], default=_plain, unicode_errors="surrogatepass")
+    if len(raw) > _MOST_PACKED:
+        raise CodecError(f"a block of {len(raw)} bytes is over the bound of {_MOST_PACKED}")
+    return raw
 
 
 def decode(data: bytes) -> list[Frame]:
@@ -151,6 +186,8 @@ def _kind(dtype: np.dtype[Any]) -> str:
 
 def _pack_part(frames: Sequence[Frame], places: list[int]) -> dict[str, Any]:
     chosen = [frames[place] for place in places]
+    if (rows := sum(map(len, chosen))) > MAX_ROWS:
+        raise CodecError(f"{rows} rows are over the bound of {MAX_ROWS}")
     return {
         "pane": chosen[0].pane,
         "index": places,

@@ -12,7 +12,11 @@ from ktop.frame import Array, Frame
 from ktop.pane import Column, Fold, Pane, Unit
 from ktop.recording.file import LAST_TS
 
-_MOST_BOUND = 1e18
+_LEAST_BOUND, _MOST_BOUND = 1e-6, 1e18
+"""Of a histogram's ranges that have an end: a picosecond, and 30,000 years."""
+_MOST_COUNTED = 1 << 63
+_DEEPEST = 1024
+"""Frames of a stack: the kernel gives 127 each of both kinds."""
 _MOST_TEXT = 512
 """Bytes of a cell of fixed width: the widest is the names of an interrupt's handlers.
 
@@ -31,10 +35,19 @@ def possible(frame: Frame) -> Frame:
     if any(math.isinf(figure) for figure in frame.host.values()):
         raise MismatchError("a figure of the host is without end")
     for histogram in frame.histograms:
-        counts, bounds = histogram.counts, histogram.bounds
-        if not (np.isfinite(counts) & (counts >= 0)).all() or bounds[0] < 0 or bounds[-2] > _MOST_BOUND:
+        if not (_are_bounds(histogram.bounds) and _are_counts(histogram.counts)):
             raise MismatchError("a histogram is of nothing that can be counted")
     return frame
+
+
+def _are_bounds(bounds: Array) -> bool:
+    """Return whether ``bounds``, which rise, can be an axis."""
+    return len(bounds) > 2 and bounds[0] >= 0 and bounds[1] >= _LEAST_BOUND and bounds[-2] <= _MOST_BOUND
+
+
+def _are_counts(counts: Array) -> bool:
+    # Each alone first, for the sum of any is too large for a float; NaN is neither.
+    return bool(counts.min() >= 0 and counts.max() < _MOST_COUNTED and counts.sum(dtype="f8") < _MOST_COUNTED)
 
 
 def conform(pane: Pane, frame: Frame) -> Frame:
@@ -88,14 +101,16 @@ def _fits(column: Column, values: Array) -> bool:
                 kind == "O" and _holds(values, bytes)
             )
         case Unit.STACK:
-            return kind == "O" and _holds(values, list)
+            return (
+                kind == "O" and _holds(values, list) and all(len(stack or ()) <= _DEEPEST for stack in values)
+            )
         case Unit.ADDRESS:
             return values.dtype == np.dtype("V16")
         case Unit.HISTOGRAM if column.bounds is not None and values.shape[1] != len(column.bounds) - 1:
             return False
         case _:
             endless = kind == "f" and bool(np.isinf(values).any())
-            return kind in ("iuf" if wide else "iufb") and not endless
+            return kind in ("iufb" if column.unit is Unit.FLAG else "iuf") and not endless
 
 
 def _holds(values: Array, kind: type) -> bool:

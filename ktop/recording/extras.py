@@ -7,13 +7,16 @@ stored once and referred to by its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from ktop.frame import Array, Frame, Histogram, Status
-from ktop.recording.unpack import unpack
+from ktop.recording.unpack import check, unpack
+
+T = TypeVar("T")
 
 Extras: TypeAlias = tuple[dict[str, float], tuple[Histogram, ...], Status]
 
@@ -25,7 +28,10 @@ _known_bounds: dict[bytes, Array] = {}
 
 
 def pack_extras(frames: Sequence[Frame]) -> bytes:
-    """Return host, histograms and status of ``frames`` as bytes."""
+    """Return host, histograms and status of ``frames`` as bytes; ValueError when they are too many.
+
+    Of texts and pairs there is only what ``unpack_extras`` takes.
+    """
     import msgpack
 
     bounds = _Places()
@@ -43,14 +49,15 @@ def pack_extras(frames: Sequence[Frame]) -> bytes:
     ]
     statuses = [
         [
-            states.of((tuple(status.hooks.items()), tuple(status.refused.items()), status.unavailable)),
-            {kind: int(count) for kind, count in status.losses.items()},
+            states.of((_pairs(status.hooks), _pairs(status.refused), _cut(status.unavailable))),
+            {_cut(kind): int(count) for kind, count in _first(status.losses)},
             None if status.unattributed_ratio is None else float(status.unattributed_ratio),
         ]
         for status in (frame.status for frame in frames)
     ]
-    hosts = [{name: float(value) for name, value in frame.host.items()} for frame in frames]
+    hosts = [{_cut(name): float(value) for name, value in _first(frame.host)} for frame in frames]
     content = [hosts, bounds.values(), histograms, states.values(), statuses]
+    check(content)
     packed: bytes = msgpack.packb(content, unicode_errors="surrogatepass")
     return packed
 
@@ -86,6 +93,18 @@ class _Places:
 
     def values(self) -> list[Any]:
         return list(self._places)
+
+
+def _first(pairs: Mapping[str, T]) -> Iterable[tuple[str, T]]:
+    return islice(pairs.items(), _MOST_PAIRS)
+
+
+def _pairs(texts: Mapping[str, str]) -> tuple[tuple[str | None, str | None], ...]:
+    return tuple((_cut(name), _cut(value)) for name, value in _first(texts))
+
+
+def _cut(text: str | None) -> str | None:
+    return text and text[:_LONGEST]
 
 
 def _counts(counts: Array) -> tuple[bool, bytes]:

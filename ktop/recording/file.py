@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ktop.frame import Frame
-from ktop.recording.codec import MAX_BYTES, decode, encode
+from ktop.recording.codec import MAX_BYTES, decode, encode_each
 from ktop.recording.unpack import unpack
 from ktop.source import Identity
 
@@ -26,6 +26,8 @@ MARKER = b"kTOP"
 _HEADER = struct.Struct("<4sB3xIIdd")
 _KIND_HEADER, _KIND_FRAMES = 1, 2
 _FORMAT = 1
+_LATER = "is continued by a later version of ktop"
+"""What is behind the good blocks of a file is whole, and nothing that is known."""
 LAST_TS = 1 << 33
 """The year 2242: a later time no clock has, and no calendar's function takes all of them."""
 _MOST_LOOKED_AT = 1 << 29
@@ -94,7 +96,8 @@ class Writer:
         """Open or create ``path``, cut a damaged end off, and write a header.
 
         RecordingError: it cannot be opened, is no recording, is of another
-        host, is being written by another ktop, or is damaged in the middle.
+        host or a later version, is being written by another ktop, or is damaged
+        in the middle.
         """
         self.path = path
         self.cut = 0
@@ -119,10 +122,13 @@ class Writer:
             raise
 
     def write(self, frames: Sequence[Frame]) -> None:
-        """Append ``frames``; RecordingError when the disk is full or the reader gone, what is there stays."""
-        stamps = [frame.ts for frame in frames]
-        if stamps:
-            self._put(_KIND_FRAMES, encode(frames), min(stamps), max(stamps))
+        """Append ``frames``, in several blocks where one is too large; a Frame that is alone loses its rows.
+
+        RecordingError when the disk is full or the reader gone; what is there stays.
+        """
+        for some, content in encode_each(frames) if frames else ():
+            stamps = [frame.ts for frame in some]
+            self._put(_KIND_FRAMES, content, min(stamps), max(stamps))
 
     def close(self) -> None:
         """Close the file; once more does nothing."""
@@ -150,6 +156,8 @@ class Writer:
             raise RecordingError(f"{self.path} is of {there}, and this is {here}: record to another file")
         if summary.damage is None:
             return
+        if summary.damage == _LATER:
+            raise RecordingError(f"{self.path} {_LATER}, at byte {summary.end}: record to another file")
         if _good_block_after(self.path, summary.end):
             raise RecordingError(
                 f"{self.path} is damaged in the middle, at byte {summary.end}: record to another file"
@@ -182,8 +190,8 @@ def compact(source: Path, target: Path, seconds: float = 30.0, level: int = 19) 
         while frames:
             first = frames[0].ts
             count = next((i for i, frame in enumerate(frames) if frame.ts > first + seconds), len(frames))
-            content = encode(frames[:count], level)
-            out.write(_header_bytes(_KIND_FRAMES, content, first, frames[count - 1].ts) + content)
+            for some, content in encode_each(frames[:count], level):
+                out.write(_header_bytes(_KIND_FRAMES, content, some[0].ts, some[-1].ts) + content)
             frames = frames[count:]
 
 
@@ -216,9 +224,8 @@ def _header(identity: Identity, interval_s: float, panes: Sequence[str]) -> byte
 
 
 def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
+    fields = _fields(content)
     try:
-        fields = unpack(content)
-        version = int(fields["format"])
         interval_s = float(fields["interval_s"])
         identity = Identity(
             str(fields["hostname"])[:256],
@@ -230,13 +237,23 @@ def _parsed_header(content: bytes) -> tuple[Identity, float, tuple[str, ...]]:
             recorded_s=interval_s,
         )
         panes = tuple(str(name)[:64] for name in fields["panes"])
-    except Exception as error:  # whatever a stranger's bytes make msgpack or the conversions raise
+    except Exception as error:  # whatever a stranger's bytes make the conversions raise
         raise RecordingError("the header of the recording is damaged") from error
-    if version != _FORMAT:
-        raise RecordingError("the recording is of another version of ktop")
     if not 0.01 <= interval_s <= 86400 or not 1 <= identity.cpus <= 1 << 20:
         raise RecordingError("the header of the recording is damaged")
     return identity, interval_s, panes
+
+
+def _fields(content: bytes) -> Any:
+    """Return what a header says; RecordingError for one of another version, whose other fields may differ."""
+    try:
+        fields = unpack(content)
+        version = int(fields["format"])
+    except Exception as error:  # whatever a stranger's bytes make msgpack raise
+        raise RecordingError("the header of the recording is damaged") from error
+    if version != _FORMAT:
+        raise RecordingError("the recording is of another version of ktop")
+    return fields
 
 
 def _host(identity: Identity) -> str:
@@ -252,17 +269,18 @@ def _header_bytes(kind: int, content: bytes, first: float, last: float) -> bytes
 def _read_block(file: BinaryIO) -> Block | str | None:
     """Return the block at the file's position; why it is none; or None at the end of the file."""
     raw = file.read(_HEADER.size)
-    if not raw:
-        return None
     if len(raw) < _HEADER.size:
-        return "is cut"
+        return "is cut" if raw else None
     marker, kind, _, size, first, last = _HEADER.unpack(raw)
-    if marker != MARKER or kind not in {_KIND_HEADER, _KIND_FRAMES} or size > MAX_BYTES:
+    if marker != MARKER or size > MAX_BYTES:
         return "is damaged"
     content = file.read(size)
     if len(content) < size:
         return "is cut"
-    if _header_bytes(kind, content, first, last) != raw or not 0 <= first <= last < LAST_TS:
+    is_whole = _header_bytes(kind, content, first, last) == raw
+    if is_whole and kind not in {_KIND_HEADER, _KIND_FRAMES}:
+        return _LATER
+    if not is_whole or not 0 <= first <= last < LAST_TS:
         return "is damaged"
     return Block(file.tell(), kind == _KIND_HEADER, first, last, content)
 
@@ -276,7 +294,13 @@ def _survey(path: Path) -> Summary:
     with _opened(path) as file:
         while isinstance(block := _read_block(file), Block):
             if block.is_header:
-                header = _parsed_header(block.content)
+                try:
+                    header = _parsed_header(block.content)
+                except RecordingError:
+                    if described is None:
+                        raise
+                    block = _LATER  # its check sum is right
+                    break
                 described = described or header
                 panes.update(dict.fromkeys(header[2]))
                 previous = None
@@ -311,7 +335,8 @@ def _good_block_after(path: Path, offset: int) -> bool:
                 continue
             offset += place
             file.seek(offset)
-            if isinstance(_read_block(file), Block):
+            block = _read_block(file)
+            if isinstance(block, Block) or block == _LATER:
                 return True
             left -= len(chunk) + file.tell() - offset
     return True

@@ -12,6 +12,21 @@ MAX_KEYS = 1 << 12
 """Bound of one map."""
 MAX_ITEMS = 1 << 23
 """Bound of the items in all arrays and maps: an empty one is a byte here, and 64 in memory."""
+_NESTED = frozenset({list, tuple, dict})
+
+
+def check(content: Any) -> None:
+    """Raise ValueError when ``unpack`` would refuse what is packed of the array ``content``."""
+    if (items := _items(content)) > MAX_ITEMS:
+        raise ValueError(f"{items} items are over the bound of {MAX_ITEMS}")
+
+
+def _items(made: Any) -> int:
+    """Return the items in all arrays and maps of ``made``; ValueError when one of them is too long."""
+    inner, most = (made.values(), MAX_KEYS) if type(made) is dict else (made, MAX_LENGTH)
+    if len(made) > most:
+        raise ValueError(f"{len(made)} items of one are over the bound of {most}")
+    return 1 + len(made) + sum(_items(each) for each in inner if type(each) in _NESTED)
 
 
 def unpack(data: bytes) -> Any:

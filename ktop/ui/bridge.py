@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.widget import Widget
 
-from ktop.frame import Frame, Rows
+from ktop.frame import Frame, Rows, Status
 from ktop.pane import Pane
 from ktop.source import HOST
 from ktop.ui.view import View
@@ -105,13 +105,10 @@ class Bridge:
             self._tell(self._watchers.get(HOST, ()))
             return
         held = self._view.held
-        self.history.add(frame, held)
-        self._keep_reasons(frame, held)
-        log = self._logs.get(frame.pane)
-        if log is not None:
-            with self._lock:
-                log.hold(held)
-                log.add(frame.rows, frame.ts)
+        try:
+            self._keep(frame, held)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one pane's figures: the others go on
+            self._keep_nothing(frame, held, error)
         if frame.pane == HOST or not self.now:
             self.now = frame.ts
         else:
@@ -124,6 +121,22 @@ class Bridge:
         later = self._watchers.get(HOST, ()) if self._host_waits and frame.pane != HOST else ()
         self._host_waits = False
         self._tell(widgets, later)
+
+    def _keep(self, frame: Frame, held: float | None) -> None:
+        """Put ``frame`` into the history, and its events into their log; raises whatever they do."""
+        self.history.add(frame, held)
+        self._keep_reasons(frame, held)
+        log = self._logs.get(frame.pane)
+        if log is not None:
+            with self._lock:
+                log.hold(held)
+                log.add(frame.rows, frame.ts)
+
+    def _keep_nothing(self, frame: Frame, held: float | None, error: Exception) -> None:
+        """Begin the pane of ``frame`` anew, with a Frame that says why."""
+        status = Status(unavailable=f"its figures cannot be kept ({type(error).__name__}: {error!s:.100})")
+        self.history.forget(frame.pane)
+        self.history.add(Frame(frame.pane, frame.ts, frame.interval_s, {}, status=status), held)
 
     def _tell(self, widgets: Sequence[Widget], later: Sequence[Widget] = ()) -> None:
         """Have the screen's thread wake ``widgets``, and ``later`` the others."""

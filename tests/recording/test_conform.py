@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ktop.recording.conform import MismatchError, conform
+from ktop.frame import Array, Histogram
+from ktop.pane import Column, Unit
+from ktop.recording.conform import MismatchError, conform, possible
 from tests.recording.waits import COLUMNS, PANE, frame
 
 
@@ -39,8 +41,50 @@ def test_no_rows_have_columns_all_the_same() -> None:
         ("slots", np.zeros(3)),
         ("slots", np.zeros((3, 5))),
         ("waits", np.array(["a", "b", "c"], dtype=object)),
+        ("waits", np.array([True, False, True])),
+        ("slots", np.ones((3, 2), dtype=bool)),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, values: Any) -> None:
     with pytest.raises(MismatchError):
         conform(PANE, replace(frame(1.0), rows=dict(frame(1.0).rows) | {name: values}))
+
+
+def test_truth_values_are_flags() -> None:
+    pane = replace(PANE, columns=(*COLUMNS, Column("late", "LATE", Unit.FLAG, "Whether.")))
+    flags = np.array([True, False, True])
+    assert conform(pane, replace(frame(1.0), rows={**frame(1.0).rows, "late": flags})).rows["late"] is flags
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(254, True), (1024, True), (1025, False), (300_000, False)])
+def test_stacks_are_as_deep_as_a_kernel_gives_them(depth: int, fits: bool) -> None:
+    """A tree of 300,000 levels is 1 KB in a file, and more than Python can compare."""
+    pane = replace(PANE, columns=(*COLUMNS, Column("stack", "", Unit.STACK, "Where.")))
+    stacks = np.fromiter([None, [], ["f"] * depth], dtype=object)
+    deep = replace(frame(1.0), rows={**frame(1.0).rows, "stack": stacks})
+    if fits:
+        assert conform(pane, deep).rows["stack"] is stacks
+    else:
+        with pytest.raises(MismatchError):
+            conform(pane, deep)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "counts"),
+    [
+        ([0.0, np.inf], [5]),
+        ([0.0, 1.0], [5]),
+        ([0.0, 5e-324, np.inf], [5, 1]),
+        ([5e-324, 1e-323, np.inf], [5, 1]),
+        ([0.0, 1e-7, 1.0, np.inf], [5, 1, 3]),
+        ([0.0, 1.0, 2.0, np.inf], [2**63, 2**64 - 1, 3]),
+        ([0.0, 1.0, 2.0, np.inf], [2**62, 2**62, 0]),
+        ([0.0, 1.0, 2.0, np.inf], [1e308, 1e308, 1e308]),
+        ([0.0, 1.0, 2.0, np.inf], [np.nan, 1.0, 1.0]),
+    ],
+)
+def test_a_histogram_that_no_chart_can_show_is_refused(bounds: list[float], counts: list[float]) -> None:
+    assert possible(frame(1.0))
+    made: Array = np.array(counts, dtype=np.uint64 if isinstance(counts[0], int) else np.float64)
+    with pytest.raises(MismatchError):
+        possible(replace(frame(1.0), histograms=(Histogram(np.array(bounds), made),)))

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,17 @@ from hypothesis import strategies as st
 
 from ktop.frame import Frame
 from ktop.recording.codec import decode, encode
-from ktop.recording.file import _HEADER, MARKER, RecordingError, Writer, blocks, compact, describe
+from ktop.recording.file import (
+    _HEADER,
+    MARKER,
+    RecordingError,
+    Writer,
+    _header_bytes,
+    blocks,
+    compact,
+    describe,
+)
+from ktop.source import HOST
 from tests.recording.waits import IDENTITY, frame, stamps, write
 
 
@@ -264,3 +275,101 @@ def test_a_frame_is_what_it_was(path: Path) -> None:
     (back, _) = next(block.frames() for block in blocks(path) if not block.is_header)
     assert back.rows["comm"].tolist() == frame(1.0).rows["comm"].tolist()
     assert decode(encode([back]))[0].ts == 1.0
+
+
+def wide(ts: float, megabytes: int, count: int = 1000) -> Frame:
+    """A Frame that takes so much unpacked, and next to nothing packed."""
+    return Frame("waits", ts, 1.0, {"x": np.zeros((count, megabytes * 1_000_000 // 8 // count))})
+
+
+def test_frames_too_large_for_one_block_are_in_several(path: Path) -> None:
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    writer.write([Frame(HOST, 1.0, 1.0, {}, {"load1": 1.0}), wide(1.1, 40), wide(1.2, 40), frame(1.3)])
+    writer.close()
+    found = [block.frames() for block in blocks(path) if not block.is_header]
+    assert [[each.ts for each in some] for some in found] == [[1.0, 1.1], [1.2, 1.3]]
+    assert [(len(each), each.dropped) for some in found for each in some] == [
+        (0, 0),
+        (1000, 0),
+        (1000, 0),
+        (3, 0),
+    ]
+    assert (describe(path).first, describe(path).last) == (1.0, 1.3)
+
+
+def test_a_frame_too_large_for_any_block_is_there_without_its_rows(path: Path) -> None:
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    writer.write(
+        [Frame(HOST, 1.0, 1.0, {}, {"load1": 1.0}), replace(wide(1.1, 72), host={"a": 1.0}), frame(1.2)]
+    )
+    writer.write([frame(2.0)])
+    writer.close()
+    found = [each for block in blocks(path) for each in block.frames()]
+    assert [(each.ts, len(each), each.dropped) for each in found] == [
+        (1.0, 0, 0),
+        (1.1, 0, 1000),
+        (1.2, 3, 0),
+        (2.0, 3, 0),
+    ]
+    assert found[1].host == {"a": 1.0}
+
+
+def test_what_cannot_be_compressed_never_makes_a_block_too_large_to_read(path: Path) -> None:
+    """Packed it is larger than before, and both are bounded."""
+    noise = np.frombuffer(np.random.default_rng(0).bytes(1024 * 65535), np.uint8)
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    writer.write([Frame("waits", 1.0, 1.0, {"x": noise.reshape(1024, -1)})])
+    writer.write([frame(2.0)])
+    writer.close()
+    assert stamps(path) == [1.0, 2.0]
+
+
+def test_compact_splits_what_is_too_large(path: Path, tmp_path: Path) -> None:
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    for ts in (1.0, 2.0, 3.0):
+        writer.write([wide(ts, 40)])
+    writer.close()
+    small = tmp_path / "small.ktop"
+    compact(path, small, level=1)
+    assert stamps(small) == [1.0, 2.0, 3.0]
+    assert sum(not block.is_header for block in blocks(small)) == 3
+
+
+def later(kind: int) -> bytes:
+    """A whole block as a later version may write it."""
+    content: bytes = msgpack.packb({"format": 2, "host": {"name": "db1"}})
+    return _header_bytes(kind, content, 0.0, 0.0) + content
+
+
+@pytest.mark.parametrize("kind", [1, 3])
+def test_what_a_later_version_appended_is_neither_read_nor_cut_off(path: Path, kind: int) -> None:
+    write(path, 1.0, 2.0)
+    end = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(later(kind))
+    summary = describe(path)
+    assert (summary.end, summary.damage) == (end, "is continued by a later version of ktop")
+    assert (summary.first, summary.last) == (1.0, 2.0)
+    content = path.read_bytes()
+    with pytest.raises(
+        RecordingError, match=r"continued by a later version of ktop.*: record to another file"
+    ):
+        Writer(path, IDENTITY, 1.0, ["waits"])
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", [1, 3])
+def test_behind_damage_a_block_of_a_later_version_is_not_cut_off(path: Path, kind: int) -> None:
+    write(path, 1.0)
+    with path.open("ab") as file:
+        file.write(b"broken" + later(kind))
+    content = path.read_bytes()
+    with pytest.raises(RecordingError, match="damaged in the middle"):
+        Writer(path, IDENTITY, 1.0, ["waits"])
+    assert path.read_bytes() == content
+
+
+def test_a_recording_of_a_later_version_says_so(path: Path) -> None:
+    path.write_bytes(later(1))
+    with pytest.raises(RecordingError, match="of another version"):
+        describe(path)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from textual.message import Message
 from textual.widget import Widget
 
 from ktop.frame import Frame, Status
-from ktop.history import history
+from ktop.history import block, history
+from ktop.history.block import Block
+from ktop.pane import Pane
 from ktop.source import HOST
 from ktop.ui.bridge import Bridge
 from ktop.ui.view import View
@@ -131,3 +135,37 @@ def test_two_threads_make_one_history(monkeypatch):
     other.join()
     assert seen == [first]
     assert bridge.history is first
+
+
+@pytest.mark.parametrize(
+    ("pane", "why"), [("runqlat", "ValueError: no such thing"), ("execsnoop", "KeyError: 'time'")]
+)
+def test_a_pane_whose_figures_cannot_be_kept_says_so_and_the_others_go_on(monkeypatch, pane, why):
+    """Whatever is wrong with them: here the packing of one pane, and what another's events lack."""
+
+    def seal(of: Pane | None, frames: Sequence[Frame]) -> Block:
+        if of is not None and of.name == "runqlat" and len(frames[-1]):
+            raise ValueError("no such thing")
+        return block.seal(of, frames)
+
+    monkeypatch.setattr(history, "seal", seal)
+    bridge = Bridge(PANES, View())
+    for tick in range(100):
+        bridge.publish(_frame(HOST, float(tick)))
+        bridge.publish(replace(_frame(pane, float(tick)), rows={"pid": np.arange(3)}))
+        bridge.publish(_frame("biotop", float(tick)))
+    assert bridge.history.times(HOST).tolist() == bridge.history.times("biotop").tolist() == list(range(100))
+    said = {each.status.unavailable for each in bridge.history.frames(pane)} - {None}
+    assert said == {f"its figures cannot be kept ({why})"}
+    bridge.publish(_frame(pane, 100.0))
+    latest = bridge.history.latest(pane)
+    assert latest is not None
+    assert (latest.ts, latest.status.unavailable) == (100.0, None)
+
+
+def test_what_is_held_stays_when_a_pane_begins_anew():
+    bridge = Bridge(PANES, view := View())
+    bridge.publish(_frame("biotop", 1.0))
+    view.at = 1.0
+    bridge.publish(replace(_frame("execsnoop", 5000.0), rows={"pid": np.arange(3)}))
+    assert bridge.history.times("biotop").tolist() == [1.0]
