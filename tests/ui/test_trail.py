@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,30 @@ async def test_the_strip_goes_back_as_far_as_the_heatmap(size: tuple[int, int]) 
             assert not np.isnan(values).any()
             # Two CPUs share a line, and its width.
             assert values.shape[1] >= min(cells // heatmap.cell_width, size[0] // 2) > 0
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_clock_that_is_corrected_makes_no_column_twice(paused: bool, every: int) -> None:
+    """By less than the history takes for another time; looked at after so many Frames."""
+    history, view = History(), View()
+    trail = Trail(history, "runqlat")
+    stamps = [0.0, 1.0, 2.0, 3.0, 4.0, 3.2, 4.2, 5.2, 6.2]
+    for count, (ts, frame) in enumerate(zip(stamps, latency(len(stamps), cpus=1), strict=True), 1):
+        history.add(replace(frame, ts=ts))
+        view.at = 9.0 if paused else None
+        if count % every == 0:
+            assert [frame.ts for frame in trail.frames(view)] == stamps[:count]
+            assert [len(frame.histograms) for frame in trail.by_cpu(trail.frames(view))] == [2] * count
+
+
+def test_a_clock_that_is_set_back_begins_anew() -> None:
+    history = History()
+    trail = Trail(history, "runqlat")
+    frames = latency(6, cpus=1)
+    for frame in frames:
+        history.add(frame)
+    assert len(trail.frames(View())) == 6
+    for ts in (2.0, 4.5):
+        history.add(replace(frames[0], ts=frames[0].ts + ts))
+    assert [frame.ts - frames[0].ts for frame in trail.frames(View())] == [2.0, 4.5]

@@ -41,13 +41,13 @@ class Trail:
             self._past = []
             self._update()
             return list(self._kept)
-        wanted = self._history.times(self._pane)
-        wanted = wanted[: np.searchsorted(wanted, view.until, side="right")][-MOST_FRAMES:].tolist()
+        times = self._history.times(self._pane)
+        wanted = times[times <= view.until][-MOST_FRAMES:].tolist()
         # From one moment to the next nearly all are the same.
         known = {frame.ts: frame for frame in (*self._kept, *self._past)}
         missing = [ts for ts in wanted if ts not in known]
         if missing:
-            found = self._history.frames(self._pane, since=missing[0], until=missing[-1])
+            found = self._history.frames(self._pane, since=min(missing), until=max(missing))
             known |= {frame.ts: _without(frame, cpus=True) for frame in found}
         self._past = [known[ts] for ts in wanted if ts in known]
         return self._past
@@ -59,7 +59,8 @@ class Trail:
             whole_since = self._kept[-min(CPU_FRAMES, len(self._kept))].ts
         if not frames or frames[0].ts >= whole_since:
             return frames
-        found = self._history.frames(self._pane, since=frames[0].ts, until=frames[-1].ts)
+        stamps = [frame.ts for frame in frames]
+        found = self._history.frames(self._pane, since=min(stamps), until=max(stamps))
         known = {frame.ts: frame for frame in found}
         return [known.get(frame.ts, frame) for frame in frames]
 
@@ -68,13 +69,17 @@ class Trail:
         newest = self._history.latest(self._pane)
         if newest is None or (self._kept and self._kept[-1].ts == newest.ts):
             return
-        if self._kept and newest.ts < self._kept[-1].ts:
-            # The clock was set back; the history began anew too.
+        times = self._history.times(self._pane)
+        last = np.flatnonzero(times == self._kept[-1].ts) if self._kept else np.zeros(0, dtype=np.intp)
+        if len(last):
+            # What came since, and not what is later: the clock may have been corrected.
+            times = times[last[-1] + 1 :]
+        else:
+            # It was set back, and the history began anew too.
             self._kept.clear()
-        since = self._kept[-1].ts if self._kept else float("-inf")
-        for frame in self._history.frames(self._pane, since=since):
-            if frame.ts > since:
-                self._kept.append(_without(frame))
+        if came := set(times.tolist()):
+            found = self._history.frames(self._pane, since=min(came), until=max(came))
+            self._kept.extend(_without(frame) for frame in found if frame.ts in came)
         while self._kept and self._kept[0].ts < newest.ts - self._history.seconds:
             self._kept.popleft()
         if len(self._kept) > CPU_FRAMES:
