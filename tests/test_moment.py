@@ -74,3 +74,34 @@ def test_nonsense(text):
 def test_the_span_has_a_day_once_where_it_is_one():
     assert span(NOON, NOON + HOUR) == "2026-09-22 14:00:00 to 15:00:00"
     assert span(NOON, NOON + 12 * HOUR) == "2026-09-22 14:00:00 to 2026-09-23 02:00:00"
+
+
+TWICE = 1_792_890_000.0
+"""2026-10-25 01:00:00 UTC: in Berlin it is 2:00 for the second time."""
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "at"),
+    [
+        ("02:30", TWICE, TWICE + HOUR / 2),
+        ("02:30", TWICE - HOUR, TWICE - HOUR / 2),
+        ("02:30", TWICE - HOUR / 4, TWICE + HOUR / 2),
+        ("2026-10-25T02:30", TWICE, TWICE + HOUR / 2),
+        ("2026-10-25T02:30+02:00", TWICE, None),
+        ("2026-10-25T02:30+01:00", TWICE - HOUR, TWICE + HOUR / 2),
+        ("01:30", TWICE, None),
+    ],
+)
+def test_an_hour_that_there_is_twice(monkeypatch, text, first, at):
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    assert moment(text).within(first, first + 3 * HOUR) == at
+
+
+def test_an_hour_that_there_is_not_is_no_other(monkeypatch):
+    """The clock goes from 2:00 to 3:00: half past two is not half past one."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    first = 1_774_742_400.0  # 2026-03-29 01:00:00
+    assert moment("02:30").within(first, first + HOUR - 1) is None
+    assert moment("03:30").within(first, first + 2 * HOUR) == first + 1.5 * HOUR

@@ -35,10 +35,15 @@ class Moment:
         """
         began = datetime.fromtimestamp(first).astimezone().date()
         for day in [self.day] if self.day else [began, began + timedelta(days=1)]:
-            begin = datetime.combine(day, self.clock).timestamp()
-            if first < begin + self.seconds and begin <= last:
-                return max(begin, first)
+            for begin in self._begins(day):
+                if first < begin + self.seconds and begin <= last:
+                    return max(begin, first)
         return None
+
+    def _begins(self, day: date) -> list[float]:
+        """Return when it begins that day: twice where the clock was set back over it."""
+        begin, again = (datetime.combine(day, self.clock.replace(fold=fold)).timestamp() for fold in (0, 1))
+        return [begin, again] if again > begin else [begin]
 
 
 def moment(text: str) -> Moment:
