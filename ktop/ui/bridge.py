@@ -104,6 +104,8 @@ class Bridge:
             self.ended = frame.status.unavailable
             self._tell(self._watchers.get(HOST, ()))
             return
+        if frame.pane == HOST:
+            self._follow_the_clock(frame.ts)
         held = self._view.held
         try:
             self._keep(frame, held)
@@ -121,6 +123,12 @@ class Bridge:
         later = self._watchers.get(HOST, ()) if self._host_waits and frame.pane != HOST else ()
         self._host_waits = False
         self._tell(widgets, later)
+
+    def _follow_the_clock(self, ts: float) -> None:
+        """Hold no moment that is still to come: set back, the clock would pass by it, and all would seem of it."""
+        at = self._view.at
+        if at is not None and ts < self.now and ts < at:
+            self._view.at = None
 
     def _keep(self, frame: Frame, held: float | None) -> None:
         """Put ``frame`` into the history, and its events into their log; raises whatever they do."""

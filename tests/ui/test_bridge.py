@@ -169,3 +169,25 @@ def test_what_is_held_stays_when_a_pane_begins_anew():
     view.at = 1.0
     bridge.publish(replace(_frame("execsnoop", 5000.0), rows={"pid": np.arange(3)}))
     assert bridge.history.times("biotop").tolist() == [1.0]
+
+
+def test_a_moment_that_is_still_to_come_is_not_held():
+    """The clock was set back: what comes now would seem to be of it."""
+    view = View()
+    bridge = Bridge(PANES, view)
+    for ts in (100.0, 101.0):
+        bridge.publish(_frame(HOST, ts))
+    view.at = 100.0
+    bridge.publish(_frame(HOST, 100.5))
+    assert view.at == 100.0, "it has been"
+    bridge.publish(_frame(HOST, 40.0))
+    assert view.at is None
+
+
+def test_a_moment_of_a_recording_is_waited_for():
+    view = View()
+    view.at = 100.0
+    bridge = Bridge(PANES, view)
+    for ts in (40.0, 41.0):
+        bridge.publish(_frame(HOST, ts))
+    assert view.at == 100.0
