@@ -125,7 +125,7 @@ class Bridge:
         self._tell(widgets, later)
 
     def _follow_the_clock(self, ts: float) -> None:
-        """Hold no moment that is still to come: set back, the clock would pass by it, and all would seem of it."""
+        """Hold no moment that is still to come: once set back, all until then would seem of it."""
         at = self._view.at
         if at is not None and ts < self.now and ts < at:
             self._view.at = None
