@@ -23,6 +23,8 @@ SOON_S = 0.1
 """A key that comes later than that finds the one before done."""
 LAPS = 3
 """Once for the key itself, once for what it has a widget tell others, once for what they do then."""
+AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})
+"""Who leaves waits for nothing."""
 GIVE_UP_S = 0.25
 """A widget that went has no answer."""
 
@@ -57,7 +59,7 @@ class KeysInOrder(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Hold a key back that comes soon after another."""
-        if not isinstance(event, events.Key) or event.is_forwarded:
+        if not isinstance(event, events.Key) or event.is_forwarded or event.key in AT_ONCE:
             await super().on_event(event)
         elif self._held:
             self._held.append(event)

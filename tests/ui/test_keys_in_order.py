@@ -53,6 +53,12 @@ async def test_a_key_after_enter_is_the_screen_s_that_it_opened():
         assert (k.table.cursor_row() or {})["pid"] == opened
 
 
+async def test_who_leaves_waits_for_no_other_key():
+    async with running() as k:
+        come_together(k, *"jjjjjjjj", "ctrl+c")
+        await k.until(lambda: k.app._exit)
+
+
 async def test_the_keyboard_is_not_lost_with_the_widget_that_had_it():
     async with running(pane="biotop") as k:
         for _ in range(5):
