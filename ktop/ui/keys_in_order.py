@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
     from textual.timer import Timer
 
-SOON_S = 0.1
-"""A key that comes later than that finds the one before done."""
+SOON_S = 0.05
+"""A key that comes later than that was typed after the one before was looked at.  Waiting takes 3 ms."""
 LAPS = 3
 """Once for the key itself, once for what it has a widget tell others, once for what they do then."""
 AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})
