@@ -172,32 +172,6 @@ def test_of_what_is_said_of_a_frame_there_is_what_can_be_read() -> None:
     assert (back.host["load1"], back.host[cut]) == (0.5, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("count", "column"),
-    [
-        (1, np.zeros(1_100_000, np.int8)),
-        (2, np.zeros(600_000, np.int8)),
-        (1, np.fromiter([["f"] * 30] * 300_000, object)),
-        (1, np.fromiter([["f"] * 1_100_000], object)),
-        (1, np.zeros((8, 1 << 20))),
-    ],
-    ids=["rows", "rows together", "items", "a list", "bytes"],
-)
-def test_what_is_over_a_bound_of_reading_is_not_written(count: int, column: Array) -> None:
-    with pytest.raises(CodecError, match="over the bound"):
-        encode([Frame("p", float(ts), 1.0, {"x": column}) for ts in range(count)])
-
-
-def test_of_what_is_said_of_a_frame_there_is_what_can_be_read() -> None:
-    long, many = "é" * 5000, {f"k{number}": 1 for number in range(5000)}
-    status = Status({long: long}, {"tp": long}, long, {long: 1} | many)
-    (back,) = decode(encode([Frame("p", 1.0, 1.0, {}, {"load1": 0.5, long: 1.0} | many, (), status)]))
-    cut = long[:4096]
-    assert (back.status.hooks, back.status.refused, back.status.unavailable) == ({cut: cut}, {"tp": cut}, cut)
-    assert (len(back.status.losses), len(back.host)) == (512, 512)
-    assert (back.host["load1"], back.host[cut]) == (0.5, 1.0)
-
-
 @given(st.binary(max_size=200))
 def test_noise_is_refused(data: bytes) -> None:
     with pytest.raises(CodecError):
