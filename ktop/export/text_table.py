@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.losses import by_kind
 from ktop.order import order
 from ktop.pane import Column, Heatmap, Pane, Shape, Unit
-from ktop.stats import highest, percentile
+from ktop.stats import bounded_percentile, longest
 from ktop.text import cells, escape, fit
 
 _PERCENTILES = (0.50, 0.95, 0.99)
@@ -64,11 +62,7 @@ def _percentiles(pane: Pane, frame: Frame) -> list[str]:
     host = next((each for each in frame.histograms if each.cpu is None), None)
     if not isinstance(pane.chart, Heatmap) or host is None or not host.counts.any():
         return []
-    # No percentile is longer than the longest; where some have no row, its slot says how far it goes.
-    rows = frame.rows.get("max_us")
-    seen = np.inf if rows is None or frame.dropped else np.fmax.reduce(rows, initial=0.0)
-    longest = np.maximum(seen, host.bounds[highest(host.counts)])
-    found = percentile(host.counts, host.bounds, _PERCENTILES, longest)
+    found = bounded_percentile(host.counts, host.bounds, longest(frame), _PERCENTILES)
     write = formatter(Column("", "", pane.chart.unit, ""))
     return [
         f"p{q * 100:.0f} {write(value).strip()}"

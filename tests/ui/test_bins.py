@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ktop.frame import Frame, Histogram
-from ktop.stats import log2_bounds, log_linear_bounds
+from ktop.stats import bounded_percentile, log2_bounds, log_linear_bounds
 from ktop.ui.charts import bins
 
 LOG_LINEAR = log_linear_bounds(264, 1000.0)
@@ -31,7 +31,7 @@ def test_the_percentiles_of_a_single_wait_are_that_wait():
     counts = np.zeros((1, len(LOG2) - 1))
     counts[0, 10] = 1
     wait = np.array([LOG2[10] * 1.9])
-    assert bins.percentiles(counts, LOG2, wait, [0.5, 0.99]).ravel().tolist() == [*wait, *wait]
+    assert bounded_percentile(counts, LOG2, wait, [0.5, 0.99]).ravel().tolist() == [*wait, *wait]
 
 
 @given(histograms(), st.integers(1, 60))

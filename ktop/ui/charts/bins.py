@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.stats import distinct, highest, percentile
+from ktop.stats import distinct, longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +97,6 @@ def known(before: Array, now: Array) -> slice:
     length = min(before.shape[-1] - first, now.shape[-1])
     same = (before[:, first : first + length] == now[:, :length]).all(axis=0)
     return slice(first, first + (length if same.all() else int(np.argmin(same))))
-
-
-def longest(frame: Frame) -> float:
-    """Return the largest value that any row of ``frame`` has; infinity where rows are not all there."""
-    values = frame.rows.get("max_us")
-    return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
-
-
-def percentiles(counts: Array, bounds: Array, longest: Array, q: float | Sequence[float]) -> Array:
-    """Return the ``q`` percentiles of histograms, interpolated, but not beyond the ``longest`` seen.
-
-    Some values have no row: the slot of the largest shows how far they go at least.
-    """
-    return percentile(counts, bounds, q, np.maximum(longest, bounds[highest(counts)]))
 
 
 def numbers(frames: Sequence[Frame], merge: int) -> Array:

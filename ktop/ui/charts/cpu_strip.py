@@ -14,6 +14,7 @@ from textual.strip import Strip
 
 from ktop.frame import Array, Frame
 from ktop.pane import Unit
+from ktop.stats import bounded_percentile, longest
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
 from ktop.ui.charts.moving import MovingCells
@@ -60,8 +61,8 @@ def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: fl
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
             counts[(histogram.cpu or 0) // each, index] += histogram.counts
-    longest = np.array([max(map(bins.longest, frames)) for frames in columns])
-    return bins.percentiles(counts, bounds, longest, q)
+    most = np.array([max(map(longest, frames)) for frames in columns])
+    return bounded_percentile(counts, bounds, most, q)
 
 
 class CpuPercentiles:

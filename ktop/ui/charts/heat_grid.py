@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ktop.frame import Array, Frame
+from ktop.stats import bounded_percentile
 from ktop.ui.charts import bins
 
 HEAT_STEPS = 10
@@ -96,7 +97,7 @@ class HeatGrid:
             self._steps = np.concatenate([self._steps[kept], bins.levels(dense, HEAT_STEPS, top)])
         else:
             self.top, self._steps = top, bins.levels(self._dense, HEAT_STEPS, top)
-        marks = bins.percentiles(new.counts, new.bounds, new.longest, [mark.q for mark in MARKS])
+        marks = bounded_percentile(new.counts, new.bounds, new.longest, [mark.q for mark in MARKS])
         self.percentiles = np.concatenate([self.percentiles[:, kept], marks], axis=1)
         over = np.zeros(dense.shape, int)
         bands = bins.place(marks, self.axis.low, self.axis.high, dense.shape[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ktop.frame import Frame, Histogram
 from ktop.history.history import History
-from ktop.ui.charts import bins
+from ktop.stats import longest
 from ktop.ui.view import View
 
 MOST_FRAMES = 2400
@@ -95,8 +95,8 @@ def _without(frame: Frame, *, cpus: bool = False) -> Frame:
     Of the rows one figure stays: how long it took at most.
     """
     histograms = tuple(small(each) for each in frame.histograms if each.cpu is None or not cpus)
-    longest = bins.longest(frame)
-    rows = {"max_us": np.array([longest])} if np.isfinite(longest) else {}
+    most = longest(frame)
+    rows = {"max_us": np.array([most])} if np.isfinite(most) else {}
     return replace(frame, rows=rows, histograms=histograms)
 
 
