@@ -15,6 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+TICK_S = 0.1
+"""Frames of one tick are dated within this of each other, family by family."""
+
 Array: TypeAlias = NDArray[Any]
 
 Rows: TypeAlias = Mapping[str, Array]

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ktop.frame import Array, Frame
+from ktop.frame import TICK_S, Array, Frame
 from ktop.history.block import Block, seal
 from ktop.history.process import ProcessHistory, Slice
 from ktop.pane import Pane
@@ -34,8 +34,6 @@ The newest of each pane is not counted: whoever shows it holds it too.
 BLOCK_FRAMES = 16
 SLACK_S = 2.0
 """A clock that is set back by less is a correction, not another time."""
-_TICK_S = 0.1
-"""Frames of one tick are dated within this of each other: so much after a moment still belongs to it."""
 _CACHED_BLOCKS = 4
 
 
@@ -279,7 +277,7 @@ class _Track:
         if held is None:
             return self.blocks
         before, after = (
-            bisect_right(self.blocks, at, key=lambda block: block.first) for at in (held, held + _TICK_S)
+            bisect_right(self.blocks, at, key=lambda block: block.first) for at in (held, held + TICK_S)
         )
         return [*self.blocks[: max(before - 1, 0)], *self.blocks[after:]]
 

@@ -6,12 +6,11 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from ktop.frame import TICK_S
+
 if TYPE_CHECKING:
     from ktop.filter import Filter
     from ktop.frame import Array
-
-SLACK_S = 0.1
-"""Frames of one tick are dated within this of each other, family by family."""
 
 
 class Followed(NamedTuple):
@@ -55,7 +54,7 @@ class View:
     @property
     def slack_s(self) -> float:
         """What is dated so much after the moment looked at belongs to it, and not to the next sample."""
-        return min(SLACK_S, self.interval_s / 4)
+        return min(TICK_S, self.interval_s / 4)
 
     @property
     def live(self) -> bool:
