@@ -24,6 +24,7 @@ from ktop.ui.view import View
 
 if TYPE_CHECKING:
     from ktop.history.history import History
+    from ktop.ui.charts.heatmap import HeatmapView
     from ktop.ui.filter_bar import FilterBar
     from ktop.ui.pane_view import PaneView
 
@@ -254,7 +255,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         if self.pane_view is not None:
             self.pane_view.switch_focus()
 
-    def on_pane_view_held(self, event: PaneView.Held) -> None:
+    def on_heatmap_view_chosen(self, event: HeatmapView.Chosen) -> None:
         """Hold the moment that was chosen."""
         self.view.at = event.ts
         self.redraw()

@@ -40,7 +40,6 @@ from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:
     from ktop.filter import Filter
-    from ktop.ui.charts.heatmap import HeatmapView
     from ktop.ui.stack_tree import StackTree
 
 STACK_SECONDS = 30.0
@@ -65,14 +64,6 @@ class PaneView(Vertical, Ground):
             """Keep the term of the filter that leaves them."""
             super().__init__()
             self.term = term
-
-    class Held(Message):
-        """A moment is to be looked at."""
-
-        def __init__(self, ts: float) -> None:
-            """Keep it (Unix time)."""
-            super().__init__()
-            self.ts = ts
 
     class Drawn(Message):
         """Rows were drawn."""
@@ -441,10 +432,8 @@ class PaneView(Vertical, Ground):
         event.stop()
         self._draw_row_chart()
 
-    def on_heatmap_view_chosen(self, event: HeatmapView.Chosen) -> None:
-        """Show the rows of that moment."""
-        event.stop()
-        self.post_message(self.Held(event.ts))
+    def on_heatmap_view_chosen(self) -> None:
+        """Take the keyboard back; the screen shows that moment."""
         self.focus_table()
 
     def on_heatmap_view_left(self) -> None:
