@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-
-def _binding(keys: str, action: str, name: str, what: str, tooltip: str) -> Binding:
-    return Binding(keys, action, what, show=False, id=f"table.{name}", tooltip=tooltip)
-
+from ktop.ui.keys import key
 
 TABLE_KEYS: list[BindingType] = [
-    _binding("up,k", "move(-1)", "up", "Up", "One row up"),
-    _binding("down,j", "move(1)", "down", "Down", "One row down"),
-    _binding("pageup", "page(-1)", "page_up", "Page up", "One screen of rows up"),
-    _binding("pagedown", "page(1)", "page_down", "Page down", "One screen of rows down"),
-    _binding("home,g", "first", "first", "First row", "To the first row"),
-    _binding("end,G", "last", "last", "Last row", "To the last row"),
-    _binding("left,h", "sideways(-1)", "left", "Left", "To the columns on the left, where not all fit"),
-    _binding("right,l", "sideways(1)", "right", "Right", "To the columns on the right, where not all fit"),
-    _binding("enter", "select", "select", "Open", "Open the process of this row"),
+    key("up,k", "move(-1)", "Up", "One row up", "table.up"),
+    key("down,j", "move(1)", "Down", "One row down", "table.down"),
+    key("pageup", "page(-1)", "Page up", "One screen of rows up", "table.page_up"),
+    key("pagedown", "page(1)", "Page down", "One screen of rows down", "table.page_down"),
+    key("home,g", "first", "First row", "To the first row", "table.first"),
+    key("end,G", "last", "Last row", "To the last row", "table.last"),
+    key("left,h", "sideways(-1)", "Left", "To the columns on the left, where not all fit", "table.left"),
+    key("right,l", "sideways(1)", "Right", "To the columns on the right, where not all fit", "table.right"),
+    key("enter", "select", "Open", "Open the process of this row", "table.select"),
 ]
