@@ -8,7 +8,7 @@ import numpy as np
 
 from ktop.frame import Array, Frame, Rows, length
 from ktop.pane import Column, Fold, Pane, Unit
-from ktop.stats import group
+from ktop.stats import group, match
 
 _FIGURES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO})
 
@@ -54,7 +54,7 @@ def _same(keys: Sequence[Array], count: int) -> Array:
     row = np.full(len(first) - count, -1)
     # Sorting them all would be most of what it costs: those looked for are the few on the screen.
     left = (
-        np.flatnonzero(np.isin(first[count:], first[:count]))
+        np.flatnonzero(match(first[:count], first[count:]) >= 0)
         if first.dtype.kind in "iu"
         else np.arange(len(row))
     )
