@@ -53,10 +53,19 @@ async def test_a_key_after_enter_is_the_screen_s_that_it_opened():
         assert (k.table.cursor_row() or {})["pid"] == opened
 
 
-async def test_who_leaves_waits_for_no_other_key():
+async def test_who_leaves_waits_for_no_other_key(monkeypatch):
     async with running() as k:
+        waiting: list[int] = []
+        leave = k.app.exit
+
+        def counted() -> None:
+            waiting.append(k.app.keys_held)
+            leave()
+
+        monkeypatch.setattr(k.app, "exit", counted)
         come_together(k, *"jjjjjjjj", "ctrl+c")
-        await k.until(lambda: k.app._exit)
+        await k.until(lambda: waiting)
+        assert waiting[0] > 1
 
 
 async def test_the_keyboard_is_not_lost_with_the_widget_that_had_it():
