@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,32 +9,15 @@ from hypothesis import strategies as st
 
 from ktop import registry
 from ktop.filter import parse
-from ktop.frame import Frame, take
-from ktop.pane import CGROUP, START, Fold, Shape
+from ktop.frame import take
+from ktop.pane import START, Fold, Shape
 from ktop.ui.keys import has_cgroups
 from ktop.ui.pane_rows import filter_for, per_cgroup, totals, with_processes
 from tests.rows import rows_of
 from tests.ui.driven import running
-from tests.ui.synthetic import PANES, Synthetic
+from tests.ui.owned import NAMES, OWNED, Owned
 
-NAMES = np.array([b"backup@globex.service", b"web, 1 [a].scope", b"/"])
-OWNED = [
-    replace(pane, columns=(*pane.columns, CGROUP)) if pane.name in {"runqlat", "biotop"} else pane
-    for pane in PANES
-]
 TABLES = [pane for pane in registry.panes() if has_cgroups(pane)]
-
-
-class Owned(Synthetic):
-    """Whose a process is follows from its PID."""
-
-    def frames(self, tick: int) -> list[Frame]:
-        return [
-            replace(frame, rows={**frame.rows, "cgroup": NAMES[frame.rows["pid"] % len(NAMES)]})
-            if frame.pane in {"runqlat", "biotop"}
-            else frame
-            for frame in super().frames(tick)
-        ]
 
 
 def test_every_table_of_processes_can_be_added_up():
