@@ -42,6 +42,8 @@ class PtyApp:
         self._leader = leader
         self._came = threading.Condition()
         self.output = b""
+        self.sent = 0
+        """Bytes that came in all."""
         self.last_s = 0.0
         """When output came last."""
         plain = {
@@ -88,6 +90,7 @@ class PtyApp:
             now = time.monotonic()
             with self._came:
                 self.output += data
+                self.sent += len(data)
                 self.last_s = now
                 self._came.notify_all()
 

@@ -26,10 +26,21 @@ HTOP, ALL = "htop", "ktop run, all panes"
 FULL = f"ktop, runqlat in sight since {FULL_S / 60:g} minutes"
 BUSY_PANES = ("runqlat", "tcptop")
 """The panes with most rows when there are many processes and connections."""
+_HEAD = ("", "CPU %", "MiB", "KiB/s")
 CPU_GOAL, MEMORY_GOAL = 1.0, 75.0
 
-Scene = Callable[[], AbstractContextManager[list[int]]]
-"""Starts something; gives its PIDs."""
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a scene has started."""
+
+    pids: list[int]
+    sent: Callable[[], int] | None = None
+    """How many bytes its terminal got so far; None without a terminal."""
+
+
+Scene = Callable[[], AbstractContextManager[Running]]
+"""Starts something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +51,23 @@ class Use:
     """Per cent of one core."""
     mib: float
     """Resident, added up over its processes."""
+    kib: float | None
+    """Sent to the terminal each second; None without one."""
 
 
 @contextlib.contextmanager
-def _in_terminal(*command: str, mark: bytes) -> Iterator[list[int]]:
+def _in_terminal(*command: str, mark: bytes) -> Iterator[Running]:
     with PtyApp(command) as app:
         app.wait_for(mark)
-        yield [app.process.pid]
+        yield Running([app.process.pid], lambda: app.sent)
         if app.process.poll() is not None:
             raise RuntimeError(f"it ended: {app.output[-2000:].decode(errors='replace')}")
 
 
 @contextlib.contextmanager
-def _side_by_side(tools: tuple[Tool, ...]) -> Iterator[list[int]]:
+def _side_by_side(tools: tuple[Tool, ...]) -> Iterator[Running]:
     with running(tools) as (pids, _):
-        yield pids
+        yield Running(pids)
 
 
 def _pane(name: str) -> Scene:
@@ -75,12 +88,15 @@ def scenes(panes: tuple[str, ...]) -> dict[str, Scene]:
 
 def use(scene: Scene, seconds: float, settle: float = SETTLE_S) -> Use:
     """Measure one scene once, after it has settled."""
-    with scene() as pids:
+    with scene() as what:
         time.sleep(settle)
-        begun, used = time.monotonic(), sum(map(cpu_s, pids))
+        sent = what.sent() if what.sent is not None else 0
+        begun, used = time.monotonic(), sum(map(cpu_s, what.pids))
         time.sleep(seconds)
-        cpu = 100 * (sum(map(cpu_s, pids)) - used) / (time.monotonic() - begun)
-        return Use(cpu, sum(memory_mib(pid, "VmRSS") for pid in pids))
+        took = time.monotonic() - begun
+        cpu = 100 * (sum(map(cpu_s, what.pids)) - used) / took
+        kib = (what.sent() - sent) / took / 1024 if what.sent is not None else None
+        return Use(cpu, sum(memory_mib(pid, "VmRSS") for pid in what.pids), kib)
 
 
 def measure(chosen: dict[str, Scene], rounds: int, seconds: float) -> dict[str, list[Use]]:
@@ -92,12 +108,15 @@ def measure(chosen: dict[str, Scene], rounds: int, seconds: float) -> dict[str, 
     return found
 
 
-def rows(found: dict[str, list[Use]]) -> list[tuple[str, str, str]]:
+def rows(found: dict[str, list[Use]]) -> list[tuple[str, ...]]:
     """Return the lines of a table."""
-    return [
-        (name, spread([one.cpu for one in uses]).text(2), spread([one.mib for one in uses]).text(0))
-        for name, uses in found.items()
-    ]
+    lines = []
+    for name, uses in found.items():
+        sent = [one.kib for one in uses if one.kib is not None]
+        figures = ([one.cpu for one in uses], 2), ([one.mib for one in uses], 0), (sent, 1)
+        texts = (spread(values).text(digits) if values else "\u2013" for values, digits in figures)
+        lines.append((name, *texts))
+    return lines
 
 
 def cpu(found: dict[str, list[Use]], name: str) -> Spread:
@@ -120,17 +139,18 @@ def run(*, quick: bool = False) -> Section:
         "4. Steady state",
         f"User-space CPU (per cent of one core) and resident memory at one figure a second over {seconds:g} "
         f"s, {rounds} rounds in turn. ktop and htop in a pseudo-terminal of 200x50, the rest writing to "
-        "/dev/null; of several processes the sums. What programs cost those who run into them is question 2.",
+        "/dev/null; of several processes the sums. KiB/s is what the terminal gets. "
+        "What programs cost those who run into them is question 2.",
         ["ktop --pane NAME", "htop -d 10", ktop(*registry.names()).line, "the tools of question 2"],
     )
     section.raw = {
-        title: {name: [(one.cpu, one.mib) for one in uses] for name, uses in found.items()}
+        title: {name: [(one.cpu, one.mib, one.kib) for one in uses] for name, uses in found.items()}
         for title, found in (("idle", idle), ("crowd", busy))
     }
     section.note("The host as it is:")
-    section.table(("", "CPU %", "MiB"), rows(idle))
+    section.table(_HEAD, rows(idle))
     section.note(f"With {processes:,} sleeping processes and {connections:,} open loopback connections more:")
-    section.table(("", "CPU %", "MiB"), rows(busy))
+    section.table(_HEAD, rows(busy))
     section.goals = goals(idle, busy, processes)
     section.short = [
         quote("the host as it is", idle),
