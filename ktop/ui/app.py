@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
@@ -18,6 +19,7 @@ from ktop.pane import Heatmap, Pane
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
+from ktop.ui.changes import Changes
 from ktop.ui.driver import KtopDriver
 from ktop.ui.keys_in_order import KeysInOrder
 from ktop.ui.main_screen import MainScreen
@@ -134,6 +136,12 @@ class KtopApp(KeysInOrder, ThemedApp):
     def _fatal_error(self) -> None:
         """Leave without Textual's traceback: it prints all local variables, with what others wrote."""
         self._close_messages_no_wait()
+
+    def _display(self, screen: Screen[object], renderable: Any) -> None:
+        """Write what changed on ``screen``, and no more."""
+        if type(renderable) is ChopsUpdate:
+            renderable = Changes(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
     # -- actions -------------------------------------------------------------
 

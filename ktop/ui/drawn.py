@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -125,7 +125,10 @@ class Drawn(Bare):
         # Finished here, not when the screen asks: the style is dear to ask for, line by line.
         self._lines = [old[y] if same[y] else self._finished(line, inner) for y, line in enumerate(drawn)]
         self._drawn = drawn
-        return [Region(0, y, inner, number) for y, number in _runs(same)]
+        # Where a refresh begins to count: behind the padding.
+        left = len(self._edges[0])
+        lines = [(y, old[y] if y < len(old) else None) for y in range(height) if not same[y]]
+        return [region.translate((-left, y)) for y, line in lines for region in changed(line, self._lines[y])]
 
     def _finished(self, parts: Parts | Strip, inner: int) -> Strip:
         """Return ``parts`` on the widget's ground, as wide as the widget."""
@@ -158,16 +161,24 @@ class Drawn(Bare):
         return self._lines[y]
 
 
+def changed(old: Strip | None, new: Strip) -> list[Region]:
+    """Return where a line differs from what it was: no region, or one of a line's height."""
+    if old is None or old.cell_length != new.cell_length:
+        return [Region(0, 0, new.cell_length, 1)]
+    before, after = list(old), list(new)
+    end = new.cell_length
+    while before and after and before[-1] == after[-1]:
+        end -= after.pop().cell_length
+        before.pop()
+    pairs = enumerate(zip(before, after, strict=False))
+    first = next((place for place, (one, other) in pairs if one != other), min(len(before), len(after)))
+    # The width of text is dear to ask for.
+    if first < len(after) // 2:
+        begin = sum(segment.cell_length for segment in after[:first])
+    else:
+        begin = end - sum(segment.cell_length for segment in after[first:])
+    return [Region(begin, 0, end - begin, 1)] if begin < end else []
+
+
 def _is_same(line: Parts | Strip, before: Parts | Strip) -> bool:
     return line is before or (not isinstance(line, Strip) and line == before)
-
-
-def _runs(same: list[bool]) -> Iterator[tuple[int, int]]:
-    """Yield (first line, how many) for each run of lines that are not the ``same``."""
-    start = None
-    for y, unchanged in enumerate([*same, True]):
-        if unchanged and start is not None:
-            yield start, y - start
-            start = None
-        elif not unchanged and start is None:
-            start = y

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +15,11 @@ import pytest
 
 from ktop import registry
 from ktop.cli.main import NICE
-from tests.e2e.terminal import Terminal
+from ktop.recording.file import Writer, blocks, describe
+from ktop.source import HOST
+from tests.e2e.terminal import KTOP, PROMPT, Terminal
 from tests.e2e.workloads import SLEEPER, SPINNER, running, unique
+from tests.written import Written
 
 pytestmark = pytest.mark.kernel
 
@@ -193,3 +199,50 @@ def test_no_color_means_none(open_terminal: Open, no_color: bool) -> None:
             terminal.wait_for("quit") if key != "?" else terminal.wait_for("back")
             found = {colour for line in terminal.screen("-e") for colour in colours(line)}
             assert bool(found) is not no_color, f"after {key}: {found}"
+
+
+def picture(terminal: Terminal) -> dict[tuple[int, int], object]:
+    """Return what stands where, and how it looks."""
+    lines = (f"\x1b[{y};1H{line}" for y, line in enumerate(terminal.screen("-e", "-N"), start=1))
+    cells = Written("".join(lines)).cells
+    # What was never written is blank, too.
+    return {place: cell for place, cell in cells.items() if cell != (" ", "", "49", frozenset())}
+
+
+def shows(terminal: Terminal, wanted: dict[tuple[int, int], object], _lines: list[str]) -> bool:
+    """Return whether ``wanted`` is on the screen."""
+    return picture(terminal) == wanted
+
+
+def mark_the_end(recording: Path) -> None:
+    """Have a last interval follow, whose load no host has."""
+    summary = describe(recording)
+    last = {frame.pane: frame for block in blocks(recording) for frame in block.frames()}
+    last[HOST] = replace(last[HOST], host={**last[HOST].host, "load1": 99.0})
+    with contextlib.closing(Writer(recording, summary.identity, 0.1, summary.panes)) as writer:
+        writer.write([replace(frame, ts=frame.ts + 0.1) for frame in last.values()])
+
+
+@pytest.mark.parametrize("environment", [{"COLORTERM": "truecolor"}, {"NO_COLOR": "1"}])
+def test_what_was_drawn_bit_by_bit_is_as_drawn_anew(
+    open_terminal: Open, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Only cells that changed are written: what stands there after a while is what belongs there."""
+    file = str(tmp_path / "short.ktop")
+    with running(SPINNER, [SPINNER_NAME.encode()] * 3):
+        # More than the charts hold still for, and few enough to be replayed soon.
+        command = [*KTOP, "record", file, "runqlat", "cachestat", "-i", "0.1", "-n", "16"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    mark_the_end(Path(file))
+    terminal = open_terminal(environment=environment)
+    for pane in ("runqlat", "cachestat"):
+        terminal.start("replay", file, "--pane", pane)
+        terminal.wait_for("load 99.00")
+        terminal.wait(lambda _: picture(terminal) == picture(terminal), "a picture that stays")
+        drawn = picture(terminal)
+        terminal.tmux("send-keys", "-R")
+        assert picture(terminal) != drawn
+        terminal.keys("C-l")
+        terminal.wait(partial(shows, terminal, drawn), "the same picture")
+        terminal.keys("q")
+        terminal.wait_for(PROMPT)

@@ -185,7 +185,9 @@ async def test_amounts_are_drawn_from_zero_and_ratios_where_they_are(name, last,
         assert labels == edges
 
 
-@pytest.mark.parametrize(("ticks", "cells"), [(2, 16), (6, 48), (7, 28), (27, 54), (28, 28), (200, 54)])
+@pytest.mark.parametrize(
+    ("ticks", "cells"), [(2, 16), (4, 32), (5, 20), (9, 36), (10, 20), (46, 46), (200, 54)]
+)
 async def test_the_lines_of_a_short_history_take_the_room(ticks, cells):
     app = OneApp(LinesView(Lines("x", (("one",),))))
     async with app.run_test(size=(60, 8)):

@@ -141,7 +141,7 @@ async def test_cursor_stays_on_its_time_while_the_map_moves():
         assert (app.reading.ts, app.reading.number) == (102.0, 3)
         app.screen.set_focus(None)
         await until(pilot, lambda: app.view.reading is None)
-        assert app.text()[-1].endswith("now"), "hidden without the focus"
+        assert app.text()[-1].rstrip().endswith("now"), "hidden without the focus"
         app.view.focus()
         await until(pilot, lambda: app.view.reading is not None)
         assert app.reading.ts == 102.0, "and still where it was"
@@ -179,7 +179,7 @@ async def test_mouse_reads_and_click_stays():
         assert app.reading.ts == 101.0, "beside the map the cursor is read again"
 
 
-@pytest.mark.parametrize(("ticks", "wide"), [(3, 8), (24, 8), (25, 4), (49, 4), (50, 2), (300, 2)])
+@pytest.mark.parametrize(("ticks", "wide"), [(3, 8), (22, 8), (23, 4), (45, 4), (46, 2), (300, 2)])
 async def test_few_columns_are_wide_and_the_newest_is_at_the_edge(ticks, wide):
     app = MapApp()
     async with app.run_test(size=(203, 14)) as pilot:
@@ -193,6 +193,43 @@ async def test_few_columns_are_wide_and_the_newest_is_at_the_edge(ticks, wide):
         assert len(lit) == min(ticks, 98) * wide
         assert lit[-1] == 202
         assert app.text()[-1].endswith("now")
+
+
+async def test_a_map_holds_still_for_some_intervals_and_reads_what_is_there():
+    app = MapApp()
+    frames = [one(1000.0 + tick, 3 + tick % 5, 2) for tick in range(120)]
+    async with app.run_test(size=(87, 14)) as pilot:
+        app.screen.set_focus(None)
+        moved, strip_moved = [], []
+        left = [""] * 12
+        for last in range(96, 120):
+            before, oldest = left, app.view.grid.columns.ts[0] if app.view.grid else None
+            app.view.show(frames[:last])
+            left = [line[GUTTER : GUTTER + 60] for line in app.text()[1:-1]]
+            moved.append(left != before)
+            strip_moved.append(app.view.grid.columns.ts[0] != oldest)
+            assert app.view.grid.columns.ts[-1] == 999.0 + last
+            newest = GUTTER + 80 - app.view.free - 1
+            row = app.view.map_rows - app.view.grid.row_of(float(app.view.grid.percentiles[0, -1]))
+            await pilot.hover(HeatmapView, offset=(newest, row))
+            assert app.reading.ts == 999.0 + last, "the newest stands before what is to come"
+            if app.view.free:
+                await pilot.hover(HeatmapView, offset=(newest + 1, row))
+                assert app.view.reading is None, "and there is nothing yet"
+        assert moved == strip_moved
+        assert [place for place, yes in enumerate(moved) if yes] == [0, 1, 9, 17]
+
+
+async def test_who_steps_back_and_forth_sees_the_map_where_it_was():
+    app = MapApp()
+    frames = [one(1000.0 + tick, 3 + tick % 5, 2) for tick in range(120)]
+    async with app.run_test(size=(87, 14)):
+        app.screen.set_focus(None)
+        drawn: dict[int, list[str]] = {}
+        for last in (*range(100, 120), *range(119, 100, -1), *range(101, 120)):
+            app.view.show(frames[:last])
+            picture = app.text()[1:-1]
+            assert drawn.setdefault(last, picture) == picture
 
 
 async def test_zoom_merges_and_loses_nothing():
@@ -358,8 +395,10 @@ async def test_a_map_that_moves_on_looks_as_one_drawn_anew(environ):
     app = MapApp(**environ)
     async with app.run_test(size=(93, 14)) as pilot:
         anew = HeatmapView(app.view.chart)
-        for last in [*range(1, 20), 45, *range(60, 120), 90, 91, 92]:
+        for last in [*range(1, 20), 45, *range(60, 120), 90, 91, *range(92, 100)]:
             app.view.show(frames[:last])
+            if last >= 92 and not app.view.free:
+                break
             if last == 70:
                 app.view.focus()
                 await pilot.press("left")
@@ -371,6 +410,6 @@ async def test_a_map_that_moves_on_looks_as_one_drawn_anew(environ):
         await app.mount(anew)
         await old.remove()
         anew.grid.axis = old.grid.axis
-        anew.show(frames[:92])
+        anew.show(frames[:last])
         await until(pilot, lambda: anew.outer_size == (93, 14))
         assert [list(anew.render_line(y).simplify()) for y in range(14)] == moved

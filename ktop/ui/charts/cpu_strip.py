@@ -146,6 +146,8 @@ class CpuStrip(Drawn):
         """Cells of a column where a CPU has the whole width."""
         self.merge = 1
         """Intervals in a column."""
+        self.free = 0
+        """Columns at the right end that are still to come."""
         self._frames: Sequence[Frame] = ()
         self._whole: Whole = lambda frames: frames
         self._cells: MovingCells | None = None
@@ -179,7 +181,8 @@ class CpuStrip(Drawn):
         cells_for = (look, wide, self.ground(None))
         if self._cells is None or cells_for != self._cells_for:
             self._cells, self._cells_for = MovingCells(_looks(look), wide, self.ground), cells_for
-        codes = _codes(history.values, columns)
+        codes = _codes(history.values, columns, min(self.free, columns))
+        bars = self._cells.rows(codes)
         lines: list[Parts | Strip] = []
         for row in range(down):
             segments: list[Segment] = []
@@ -188,7 +191,7 @@ class CpuStrip(Drawn):
                 title = gap + history.labels[number].ljust(label)
                 figure = self._figure(look, title, float(history.values[number, -1]), edge)
                 segments += [Segment(text, self.ground(style)) for text, style in figure if text]
-                segments += self._cells.segments(number, codes[number])
+                segments += bars[number]
             lines.append(self._line(segments, width))
         return head + lines
 
@@ -212,12 +215,16 @@ class CpuStrip(Drawn):
         return Finished(segments, width)
 
 
-def _codes(values: Array, columns: int) -> Array:
-    """Return a number for each bar of ``values`` (CPUs, columns), the last ``columns`` of them; 0 is none."""
-    recent = values[:, -columns:] if columns else values[:, :0]
+def _codes(values: Array, columns: int, free: int) -> Array:
+    """Return a number for each bar of ``values`` (CPUs, columns), at the end of ``columns``; 0 is none.
+
+    The last ``free`` ones stay empty.
+    """
+    end = columns - free
+    recent = values[:, -end:] if end else values[:, :0]
     state = (recent >= WARN).astype(np.uint16) + (recent >= HOT)
     codes = np.zeros((len(values), columns), np.uint16)
-    codes[:, columns - recent.shape[1] :] = state * len(RISING) + heights(recent)
+    codes[:, end - recent.shape[1] : end] = state * len(RISING) + heights(recent)
     return codes
 
 

@@ -19,7 +19,7 @@ from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
-from ktop.ui.charts.moving import MovingCells
+from ktop.ui.charts.moving import MovingCells, Pace, at_once
 from ktop.ui.charts.units import band, tick, written
 from ktop.ui.drawn import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -72,6 +72,9 @@ class HeatmapView(Drawn, can_focus=True):
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
         self._zoom = 0
+        self._pace = Pace()
+        self.free = 0
+        """Columns at the right end that are still to come."""
         self._art: HeatCells | None = None
         self._stale = True
         self._fitted = (0, 0)
@@ -106,8 +109,18 @@ class HeatmapView(Drawn, can_focus=True):
     def cell_width(self) -> int:
         """Cells of one column: more while the history is short."""
         columns = -(-len(self._frames) // self.merge) + (self.merge > 1)  # the ends may be parts of one
-        wide = next((cells for cells in WIDER if columns * cells <= self._span), 1)
+        wide = next((cells for cells in WIDER if (columns + at_once(cells)) * cells <= self._span), 1)
         return max(wide, 2 if self._span >= WIDE_FROM else 1)
+
+    @property
+    def _at_once(self) -> int:
+        """Columns by which the map moves on; where they are several intervals, it is still for as many."""
+        return at_once(self.cell_width) if self.merge == 1 else 1
+
+    @property
+    def _first(self) -> int:
+        """Which of the columns that there is room for is the oldest one's."""
+        return self.map_columns - self.free - len(self.grid.columns)
 
     @property
     def _span(self) -> int:
@@ -135,10 +148,12 @@ class HeatmapView(Drawn, can_focus=True):
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
+        self.free = self._pace.free(self._frames, self._at_once)
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
-            self.grid.fit(self._frames, self.map_columns, self.map_rows, halves=halves, merge=self.merge)
+            columns = max(self.map_columns - self.free, 0)
+            self.grid.fit(self._frames, columns, self.map_rows, halves=halves, merge=self.merge)
             self._stale, self._fitted = False, (width, height)
         art, at = self._art, self._at()
         body = self._body(art, at) if self.grid else self._empty(art)
@@ -152,18 +167,19 @@ class HeatmapView(Drawn, can_focus=True):
         if at is not None:
             over[at.row, at.column] = CURSOR
         codes = np.zeros((self.map_rows, self.map_columns), np.uint16)
-        codes[:, self.map_columns - len(self.grid.columns) :] = code(upper, lower, over)
+        codes[:, self._first : self._first + len(self.grid.columns)] = code(upper, lower, over)
         cells_for = (art, width, self.cell_width, self.ground(None))
         if self._cells is None or cells_for != self._cells_for:
             self._cells, self._cells_for = MovingCells(art.look, self.cell_width, self.ground), cells_for
             self._rows.clear()
         edge = art.row(np.zeros(self._left - GUTTER, np.intp), 1)
         before, self._rows = self._rows, {}
+        rows = self._cells.rows(codes)
         for row in range(self.map_rows - 1, -1, -1):
             here = at is not None and at.row == row
             label = tick(self.chart.unit, labels[row]) if row in labels else ""
             axis: Parts = [(label.rjust(GUTTER - 1), muted), ("▸" if here else " ", strong), *edge]
-            cells = self._cells.segments(row, codes[row])
+            cells = rows[row]
             old = before.get(row)
             # Most rows far from the percentiles are empty, now as before.
             if old is not None and old[0] == axis and old[1] is cells:
@@ -210,7 +226,7 @@ class HeatmapView(Drawn, can_focus=True):
 
     def _times(self, art: HeatCells) -> Parts:
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
-        text = time_axis.labels(self.grid.columns.ts, now, self.map_columns, self.cell_width)
+        text = time_axis.labels(self.grid.columns.ts, now, self.map_columns - self.free, self.cell_width)
         zoom = f"×{self.merge}" if self._zoom else ""
         axis = zoom.rjust(GUTTER - 1) + " " * (self._left - GUTTER + 1) + text
         return [(axis, art.palette.style("muted"))]
@@ -246,7 +262,7 @@ class HeatmapView(Drawn, can_focus=True):
         if not self.grid:
             return None
         if self._hover is not None:
-            column = self._hover.column - (self.map_columns - len(self.grid.columns))
+            column = self._hover.column - self._first
             # The mouse may still be where the chart was before the terminal became smaller.
             inside = 0 <= column < len(self.grid.columns) and self._hover.row < self.map_rows
             return Cell(column, self._hover.row) if inside else None
@@ -321,4 +337,4 @@ class HeatmapView(Drawn, can_focus=True):
         """Put the cursor where the mouse is."""
         cell = self._under(event)
         if cell is not None and self.grid:
-            self._put(cell.column - (self.map_columns - len(self.grid.columns)), cell.row)
+            self._put(cell.column - self._first, cell.row)

@@ -12,6 +12,7 @@ from ktop.pane import Column, Lines, Unit
 from ktop.text import ELLIPSIS
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
+from ktop.ui.charts.moving import Pace, at_once
 from ktop.ui.charts.units import tick, written
 from ktop.ui.drawn import Drawn
 from ktop.ui.palette import Palette
@@ -34,6 +35,11 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _cells(dots: int) -> int:
+    """Return the cells that so many dots across take, one at least."""
+    return max(dots // braille.DOTS_ACROSS, 1)
+
+
 class LinesView(Drawn):
     """Small charts on one time axis; each has the last values in its title line."""
 
@@ -47,6 +53,9 @@ class LinesView(Drawn):
         self._names = {column.name: column.title.lower() for column in columns}
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
+        self._pace = Pace()
+        self._free = 0
+        """Values at the right end that are still to come."""
         self._kept: dict[tuple[bytes, str, int, Palette], Parts] = {}
         """The rows of the charts as last drawn, by what is in them."""
         self._rows_before = self._kept
@@ -73,6 +82,7 @@ class LinesView(Drawn):
         down = max(-(-number // across), min(room // _TALL, number))
         across = -(-number // down)
         each = (width - _GAP * (across - 1)) // across
+        self._free = self._pace.free(self._frames, at_once(_cells(self._dots(each - GUTTER))))
         tall = [(room + extra) // down for extra in range(down)][::-1]
         times: Parts = [(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))]
         lines = head
@@ -98,16 +108,19 @@ class LinesView(Drawn):
     def _dots(self, columns: int) -> int:
         """Return how many dots across a value has: more while the history is short."""
         most = columns * braille.DOTS_ACROSS
-        return next((dots for dots in WIDER if len(self._frames) * dots <= most), 1)
+        number = len(self._frames)
+        return next((dots for dots in WIDER if (number + at_once(_cells(dots))) * dots <= most), 1)
 
     def _times(self, columns: int) -> str:
         recent = self._frames[-columns * braille.DOTS_ACROSS :]
         dots = self._dots(columns)
         # Two intervals can share a cell; the later one names it.
-        step, cells = max(braille.DOTS_ACROSS // dots, 1), max(dots // braille.DOTS_ACROSS, 1)
-        ts = np.array([frame.ts for frame in recent])[::-1][::step][::-1]
+        step, cells = max(braille.DOTS_ACROSS // dots, 1), _cells(dots)
+        newest = [frame.ts for frame in recent][::-1]
+        ts = np.array([*newest[:1] * (self._free % step), *newest])[::step][::-1]
         now = self._now if self._now is not None else (float(ts[-1]) if len(ts) else 0.0)
-        return time_axis.labels(ts, now, columns // cells, cells).rjust(columns)
+        free = self._free // step
+        return (time_axis.labels(ts, now, columns // cells - free, cells) + " " * free * cells).rjust(columns)
 
     def _values(self, name: str, columns: int) -> Array:
         """Return the newest values, as often as they have dots."""
@@ -131,7 +144,8 @@ class LinesView(Drawn):
         low, high = braille.axis(np.concatenate(values), base, from_zero=unit is not Unit.RATIO)
         if unit is Unit.RATIO:
             high = min(high, 1.0) if high > 0.5 else high
-        drawn = [braille.dots(series, low, high, columns, rows) for series in values]
+        to_come = np.full(self._free * self._dots(columns), np.nan)
+        drawn = [braille.dots(np.append(series, to_come), low, high, columns, rows) for series in values]
         if look.glyphs:
             # Without colours the second line is told by its dashes.
             for series, lit in enumerate(drawn[1:], start=2):

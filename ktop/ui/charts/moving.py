@@ -1,14 +1,49 @@
-"""Rows of cells that move on in time: what stays is not made anew."""
+"""Charts of what comes each second, which stand still for most of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from ktop.frame import Array
+from ktop.frame import Array, Frame
 from ktop.ui.blocks import painted
+
+_COLUMNS, _CELLS = 8, 16
+
+
+def at_once(cell_width: int) -> int:
+    """Return by how many columns of so many cells a chart moves on.
+
+    If it did so with each interval, all of it would be drawn and sent anew each time, and nothing in it
+    could be looked at for longer.
+    """
+    return max(min(_COLUMNS, _CELLS // cell_width), 1)
+
+
+class Pace:
+    """How many of the newest columns are still to come: room that is left free at the right end."""
+
+    def __init__(self) -> None:
+        """Begin at the right end."""
+        self._frames: Sequence[Frame] = ()
+        self._free = 0
+
+    def free(self, frames: Sequence[Frame], columns: int) -> int:
+        """Return how many columns are free now that it is ``frames``; it moves on by so many ``columns``."""
+        if frames and self._frames:
+            came = _later(frames, self._frames[-1].ts) - _later(self._frames, frames[-1].ts)
+            self._free = (self._free - came) % columns
+        self._frames = frames
+        return self._free
+
+
+def _later(frames: Sequence[Frame], ts: float) -> int:
+    """Return how many of ``frames`` are later than ``ts``."""
+    return len(frames) - bisect_right(frames, ts, key=lambda frame: frame.ts)
 
 
 class MovingCells:
@@ -24,28 +59,36 @@ class MovingCells:
         self._look = look
         self._cell_width = cell_width
         self._ground = ground
-        self._rows: dict[int, tuple[bytes, list[Segment]]] = {}
+        self._codes: Array = np.zeros((0, 0))
+        self._rows: list[list[Segment]] = []
 
-    def segments(self, row: int, codes: Array) -> list[Segment]:
-        """Return the cells of a row (one-dimensional, oldest first); the same list if they are the same."""
-        before, segments = self._rows.get(row, (b"", []))
-        now = codes.tobytes()
-        if before != now:
-            # Mostly the row of before without its oldest cell, and with a new one.
-            if len(before) == len(now) and before[codes.itemsize :] == now[: -codes.itemsize]:
-                segments = self._moved_on(segments, int(codes[-1]))
-            else:
-                parts = painted(codes, self._look, self._cell_width)
-                segments = [Segment(text, self._ground(style)) for text, style in parts]
-            self._rows[row] = now, segments
-        return segments
+    def rows(self, codes: Array) -> list[list[Segment]]:
+        """Return the cells of each row of ``codes`` (rows, columns; oldest first).
 
-    def _moved_on(self, segments: list[Segment], code: int) -> list[Segment]:
-        first, *rest = segments
-        left = first.text[self._cell_width :]
-        moved = [Segment(left, first.style), *rest] if left else rest
-        glyph, style = self._look(code)
-        new = Segment(glyph * self._cell_width, self._ground(style))
-        if moved and moved[-1].style is new.style and moved[-1].text[-1] == glyph:
-            new = Segment(moved.pop().text + new.text, new.style)
-        return [*moved, new]
+        A row that is the same is the same list, and what it begins with are the same segments.
+        """
+        if codes.shape != self._codes.shape:
+            differs = np.ones(codes.shape, bool)
+            self._rows = [[] for _ in codes]
+        else:
+            differs = codes != self._codes
+        self._codes = codes
+        columns = codes.shape[1]
+        # Mostly it is a new cell near the end.
+        for row in np.flatnonzero(differs.any(axis=1)).tolist():
+            first = int(differs[row].argmax())
+            segments = _without(self._rows[row], (columns - first) * self._cell_width)
+            parts = painted(codes[row, first:], self._look, self._cell_width)
+            self._rows[row] = segments + [Segment(text, self._ground(style)) for text, style in parts]
+        return self._rows
+
+
+def _without(segments: Sequence[Segment], cells: int) -> list[Segment]:
+    """Return ``segments`` without the last ``cells``, whose glyphs are one cell each."""
+    kept = list(segments)
+    while kept and cells > 0:
+        text, style, _control = kept.pop()
+        if len(text) > cells:
+            kept.append(Segment(text[:-cells], style))
+        cells -= len(text)
+    return kept

@@ -93,6 +93,8 @@ class FrameTable(Scrolled, can_focus=True):
         """Columns that told of a failure: they stay, as long as the size does."""
         self._slots: tuple[Slot, ...] = ()
         self._writer: RowWriter | None = None
+        self._blank: Strip | None = None
+        """A line below the rows."""
         self._lines_before = 1
         self.trend = Trend(pane)
         self._cursor = RowCursor(pane)
@@ -277,6 +279,7 @@ class FrameTable(Scrolled, can_focus=True):
         """Forget what was painted in other colours."""
         super().notify_style_update()
         self._styles.clear()
+        self._blank = None
         self.forget()
 
     def watch_has_focus(self, has_focus: bool) -> None:
@@ -300,6 +303,11 @@ class FrameTable(Scrolled, can_focus=True):
 
     def line_strip(self, place: int) -> Strip:
         """Return the row at ``place`` of the order."""
+        if place >= max(self.row_count, 1):
+            # Below the rows all are the same, now as before.
+            if self._blank is None or self._blank.cell_length != self._line_width:
+                self._blank = self._whole(self._row_segments(place))
+            return self._blank
         segments = self._row_segments(place)
         if self.trend.width and place < self.row_count:
             top = self.scroll_offset.y
@@ -324,6 +332,11 @@ class FrameTable(Scrolled, can_focus=True):
         if segments and used < self.outer_size.width:
             segments.append(Segment(" " * (self.outer_size.width - used), segments[-1].style))
         return Finished(segments, max(used, self.outer_size.width) if segments else None)
+
+    @property
+    def _line_width(self) -> int:
+        """How wide a line without a row is."""
+        return max(total_width(self._slots), self.outer_size.width)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
