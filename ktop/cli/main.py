@@ -317,6 +317,8 @@ def _record(options: Options) -> int:
         _say(f"nothing was recorded in {options.file}: the first interval was not over")
     if lost:
         _say(f"{lost} frames were lost: the disk was too slow")
+    if writer.dropped:
+        _say(f"{writer.dropped} rows are not in it: they were of intervals with more than a recording takes")
     return OK
 
 

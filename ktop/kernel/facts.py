@@ -20,6 +20,8 @@ _STEP_NS = 5_000_000
 """A difference that does not come from when the clocks were read."""
 _HOST_PIDS = "pid:[4026531836]"
 """The first PID namespace (PROC_PID_INIT_INO of linux/proc_ns.h)."""
+_COMMAND_LINE = "GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot"
+"""Where Debian has the kernel's parameters."""
 _CAP_PERFMON, _CAP_BPF, _CAP_SYS_ADMIN = 38, 39, 21
 
 
@@ -113,7 +115,9 @@ def checks_needed() -> list[Check]:
             str(BTF)
             if BTF.exists()
             else f"{BTF} is missing: the kernel was built without CONFIG_DEBUG_INFO_BTF",
-            "" if BTF.exists() else "use a distribution kernel, 5.10 or later",
+            ""
+            if BTF.exists()
+            else "apt install linux-image-$(dpkg --print-architecture), and reboot into it",
             needed=True,
         ),
         Check(
@@ -166,7 +170,7 @@ def _cgroups() -> Check:
             "cgroups",
             False,
             "version 2 is not mounted: rows do not say whose a process is",
-            "boot with systemd.unified_cgroup_hierarchy=1",
+            f"boot with systemd.unified_cgroup_hierarchy=1 ({_COMMAND_LINE})",
         )
     name = os.fsdecode(place)
     if not cgroups.may_ask():
@@ -181,11 +185,10 @@ def _lockdown() -> Check:
         mode = modes.partition("[")[2].partition("]")[0] or "unknown"
     except OSError:
         return Check("lockdown", True, "not reported by this kernel")
-    confidential = mode == "confidentiality"
-    detail = f"{mode}: BPF may not read kernel memory" if confidential else mode
-    return Check(
-        "lockdown", not confidential, detail, "boot without lockdown=confidentiality" if confidential else ""
-    )
+    if mode != "confidentiality":
+        return Check("lockdown", True, mode)
+    remedy = f"boot without lockdown=confidentiality ({_COMMAND_LINE})"
+    return Check("lockdown", False, f"{mode}: BPF may not read kernel memory", remedy)
 
 
 def _memlock() -> Check:
@@ -244,7 +247,10 @@ def _pressure() -> Check:
         Path("/proc/pressure/cpu").read_text(encoding="ascii")
     except OSError as error:
         return Check(
-            "pressure", False, f"no pressure figures in the header ({error.strerror})", "boot with psi=1"
+            "pressure",
+            False,
+            f"no pressure figures in the header ({error.strerror})",
+            f"boot with psi=1 ({_COMMAND_LINE})",
         )
     return Check("pressure", True, "/proc/pressure")
 

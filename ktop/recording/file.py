@@ -102,6 +102,8 @@ class Writer:
         self.path = path
         self.cut = 0
         """Bytes of a damaged end that were cut off."""
+        self.dropped = 0
+        """Rows of Frames that were too large with them."""
         is_new = not path.exists()
         self._regular = is_new or path.is_file()
         mode = os.O_RDWR | os.O_APPEND | os.O_CREAT if self._regular else os.O_WRONLY
@@ -126,7 +128,9 @@ class Writer:
 
         RecordingError when the disk is full or the reader gone; what is there stays.
         """
+        self.dropped -= sum(frame.dropped for frame in frames)
         for some, content in encode_each(frames) if frames else ():
+            self.dropped += sum(frame.dropped for frame in some)
             stamps = [frame.ts for frame in some]
             self._put(_KIND_FRAMES, content, min(stamps), max(stamps))
 

@@ -93,6 +93,21 @@ def test_cut_at_every_byte_it_is_read_up_to_there_and_can_be_appended_to(path: P
         assert describe(path).damage is None
 
 
+def test_rows_that_are_too_many_are_counted(path: Path) -> None:
+    large = Frame("waits", 2.0, 1.0, {"x": np.zeros((10, 900_000))})
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    writer.write([frame(1.0), large])
+    writer.write([frame(3.0)])
+    writer.close()
+    assert writer.dropped == 10
+    kept = [each for block in blocks(path) for each in block.frames()]
+    assert [(each.ts, each.dropped, len(each) > 0) for each in kept] == [
+        (1.0, 0, True),
+        (2.0, 10, False),
+        (3.0, 0, True),
+    ]
+
+
 def test_a_tail_of_zeros_from_a_host_that_crashed_is_cut_off(path: Path) -> None:
     write(path, 1.0, 2.0)
     with path.open("ab") as file:
