@@ -3,8 +3,8 @@
     sudo .venv/bin/python -m tests.bench.keys [--priorities]
 
 A press counts as shown when the terminal has got what it must lead to: in a
-table of 10,000 rows that all change each second, the line in the cursor's
-colours with the name of the row that the cursor must now be on; in ktop on the
+table of 10,000 rows that all change each second, the line on the cursor's
+ground with the name of the row that the cursor must now be on; in ktop on the
 live host, the question of the pane that was chosen.  Presses come at random
 moments, so they meet ticks, too.
 """
@@ -76,26 +76,30 @@ def presses(number: int) -> Iterator[tuple[bytes, int | None]]:
             yield DOWN, at
 
 
-def line(style: bytes, row: int | None) -> re.Pattern[bytes]:
-    """Return what the line of ``row`` begins with in colours that match ``style``; None: not the first."""
+GROUND = rb"48;2;\d+;\d+;\d+"
+
+
+def line(ground: bytes, row: int | None) -> re.Pattern[bytes]:
+    """Return what the line of ``row`` begins with on a ground that matches; None: not the first."""
     cells = rb"\d+  row-(?!00000)" if row is None else b"%d  %s" % (row + 1, name(row).encode())
-    return re.compile(rb"\x1b\[(%s)m *%s" % (style, cells))
+    # What it has in common with the cells written before is not written again: its ink, for one.
+    return re.compile(rb"\x1b\[(?:[0-9;]*;)?(%s)m *%s" % (ground, cells))
 
 
-def cursor_style(app: PtyApp) -> bytes:
-    """Return the colours of the cursor's line, by moving it down and up again until no tick comes between."""
+def cursor_ground(app: PtyApp) -> bytes:
+    """Return the ground of the cursor's line, by moving it down and up again until no tick comes between."""
     for _ in range(10):
         found = []
         for key, row in ((DOWN, 1), (UP, 0)):
             app.press(key)
-            app.wait_match(line(rb"[0-9;]*", row))
-            match = line(rb"[0-9;]*", row).search(app.output)
+            app.wait_match(line(GROUND, row))
+            match = line(GROUND, row).search(app.output)
             assert match is not None
             found.append(match[1])
             time.sleep(0.3)
         if found[0] == found[1]:
             return re.escape(found[0])
-    raise RuntimeError("the cursor's colours were not found")
+    raise RuntimeError("the cursor's ground was not found")
 
 
 Shown = Iterator[tuple[bytes, re.Pattern[bytes]]]
@@ -105,8 +109,8 @@ def rows(app: PtyApp) -> Callable[[int], Shown]:
     """Wait for the table; return what makes keys and what each leads to."""
     app.wait_for(name(20).encode())
     time.sleep(3)
-    style = cursor_style(app)
-    return lambda number: ((key, line(style, row)) for key, row in presses(number))
+    ground = cursor_ground(app)
+    return lambda number: ((key, line(ground, row)) for key, row in presses(number))
 
 
 def tabs(app: PtyApp) -> Callable[[int], Shown]:
