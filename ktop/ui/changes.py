@@ -1,7 +1,7 @@
 """What goes to the terminal each second: the cells that changed, and of their looks what differs.
 
 Textual (8.2.8) writes a line from the left edge of its widget on, and every piece of it with all of its
-colours and a reset: of 200x50 with a heatmap 52 KB a second, where the way to the host may be long and narrow.
+colours and a reset: a heatmap of 200x50 is 52 KB a second, where the way to the host may be long and narrow.
 """
 
 from __future__ import annotations
