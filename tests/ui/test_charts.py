@@ -186,7 +186,8 @@ async def test_amounts_are_drawn_from_zero_and_ratios_where_they_are(name, last,
 
 
 @pytest.mark.parametrize(
-    ("ticks", "cells"), [(2, 16), (4, 32), (5, 20), (9, 36), (10, 20), (46, 46), (200, 54)]
+    ("ticks", "cells"),
+    [(2, 16), (5, 40), (6, 24), (12, 48), (13, 26), (24, 48), (25, 25), (48, 48), (200, 54)],
 )
 async def test_the_lines_of_a_short_history_take_the_room(ticks, cells):
     app = OneApp(LinesView(Lines("x", (("one",),))))

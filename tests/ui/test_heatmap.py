@@ -220,6 +220,18 @@ async def test_a_map_holds_still_for_some_intervals_and_reads_what_is_there():
         assert [place for place, yes in enumerate(moved) if yes] == [0, 1, 9, 17]
 
 
+@pytest.mark.parametrize("width", [GUTTER + 1, GUTTER + 4, GUTTER + 20, GUTTER + 40])
+async def test_a_narrow_map_is_never_empty(width):
+    app = MapApp()
+    frames = [one(1000.0 + tick, 3, 2) for tick in range(70)]
+    async with app.run_test(size=(width, 14)):
+        app.screen.set_focus(None)
+        for last in range(50, 70):
+            app.view.show(frames[:last])
+            assert app.view.free <= app.view.map_columns // 8
+            assert app.view.grid.columns.ts[-1] == 999.0 + last
+
+
 async def test_who_steps_back_and_forth_sees_the_map_where_it_was():
     app = MapApp()
     frames = [one(1000.0 + tick, 3 + tick % 5, 2) for tick in range(120)]

@@ -101,9 +101,7 @@ class ChartArea(Container, Ground):
             self._main.show(frames, now)
             if self._strip is not None:
                 self._count_cpus(self._trail.by_cpu(frames[-1:]))
-                self._strip.cell_width = self._main.cell_width
-                self._strip.merge = self._main.merge
-                self._strip.free = self._main.free
+                self._align()
                 self._strip.show(frames, self._trail.by_cpu)
 
     def age(self, now: float) -> None:
@@ -114,8 +112,13 @@ class ChartArea(Container, Ground):
     def on_heatmap_view_zoomed(self) -> None:
         """Have the strip below show the same columns."""
         if self._strip is not None:
-            self._strip.merge, self._strip.free = self._main.merge, self._main.free
+            self._align()
             self._strip.redraw()
+
+    def _align(self) -> None:
+        """Have the strip put the same moments where the map has them."""
+        self._strip.cell_width = self._main.cell_width
+        self._strip.merge, self._strip.free = self._main.merge, self._main.free
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:
         """Find the strip its place once it is known how many CPUs there are."""

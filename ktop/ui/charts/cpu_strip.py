@@ -17,7 +17,7 @@ from ktop.pane import Unit
 from ktop.stats import bounded_percentile, longest
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
-from ktop.ui.charts.moving import MovingCells
+from ktop.ui.charts.moving import MovingCells, at_once
 from ktop.ui.charts.units import written
 from ktop.ui.drawn import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -181,7 +181,9 @@ class CpuStrip(Drawn):
         cells_for = (look, wide, self.ground(None))
         if self._cells is None or cells_for != self._cells_for:
             self._cells, self._cells_for = MovingCells(_looks(look), wide, self.ground), cells_for
-        codes = _codes(history.values, columns, min(self.free, columns))
+        # Below the map the same moment stands below itself; CPUs side by side have less room than it has.
+        free = min(self.free, columns) if across == 1 else self.free % at_once(wide, columns)
+        codes = _codes(history.values, columns, free)
         bars = self._cells.rows(codes)
         lines: list[Parts | Strip] = []
         for row in range(down):

@@ -109,13 +109,14 @@ class HeatmapView(Drawn, can_focus=True):
     def cell_width(self) -> int:
         """Cells of one column: more while the history is short."""
         columns = -(-len(self._frames) // self.merge) + (self.merge > 1)  # the ends may be parts of one
-        wide = next((cells for cells in WIDER if (columns + at_once(cells)) * cells <= self._span), 1)
+        rooms = ((cells, self._span // cells) for cells in WIDER)
+        wide = next((cells for cells, room in rooms if columns + at_once(cells, room) <= room), 1)
         return max(wide, 2 if self._span >= WIDE_FROM else 1)
 
     @property
     def _at_once(self) -> int:
         """Columns by which the map moves on; where they are several intervals, it is still for as many."""
-        return at_once(self.cell_width) if self.merge == 1 else 1
+        return at_once(self.cell_width, self.map_columns) if self.merge == 1 else 1
 
     @property
     def _first(self) -> int:
@@ -152,7 +153,7 @@ class HeatmapView(Drawn, can_focus=True):
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
-            columns = max(self.map_columns - self.free, 0)
+            columns = self.map_columns - self.free
             self.grid.fit(self._frames, columns, self.map_rows, halves=halves, merge=self.merge)
             self._stale, self._fitted = False, (width, height)
         art, at = self._art, self._at()

@@ -40,6 +40,11 @@ def _cells(dots: int) -> int:
     return max(dots // braille.DOTS_ACROSS, 1)
 
 
+def _at_once(dots: int, columns: int) -> int:
+    """Return by how many values of so many dots a chart of ``columns`` cells moves on."""
+    return at_once(_cells(dots), columns // _cells(dots))
+
+
 class LinesView(Drawn):
     """Small charts on one time axis; each has the last values in its title line."""
 
@@ -82,7 +87,7 @@ class LinesView(Drawn):
         down = max(-(-number // across), min(room // _TALL, number))
         across = -(-number // down)
         each = (width - _GAP * (across - 1)) // across
-        self._free = self._pace.free(self._frames, at_once(_cells(self._dots(each - GUTTER))))
+        self._free = self._pace.free(self._frames, _at_once(self._dots(each - GUTTER), each - GUTTER))
         tall = [(room + extra) // down for extra in range(down)][::-1]
         times: Parts = [(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))]
         lines = head
@@ -109,7 +114,7 @@ class LinesView(Drawn):
         """Return how many dots across a value has: more while the history is short."""
         most = columns * braille.DOTS_ACROSS
         number = len(self._frames)
-        return next((dots for dots in WIDER if (number + at_once(_cells(dots))) * dots <= most), 1)
+        return next((dots for dots in WIDER if (number + _at_once(dots, columns)) * dots <= most), 1)
 
     def _times(self, columns: int) -> str:
         recent = self._frames[-columns * braille.DOTS_ACROSS :]

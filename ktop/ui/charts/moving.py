@@ -12,16 +12,17 @@ from rich.style import Style
 from ktop.frame import Array, Frame
 from ktop.ui.blocks import painted
 
-_COLUMNS, _CELLS = 8, 16
+_COLUMNS, _CELLS, _SHARE = 8, 16, 8
+"""A chart moves on by so many columns and cells at most, and by no more than such a part of its width."""
 
 
-def at_once(cell_width: int) -> int:
-    """Return by how many columns of so many cells a chart moves on.
+def at_once(cell_width: int, room: int) -> int:
+    """Return by how many columns a chart with ``room`` for so many of that width moves on.
 
     If it did so with each interval, all of it would be drawn and sent anew each time, and nothing in it
     could be looked at for longer.
     """
-    return max(min(_COLUMNS, _CELLS // cell_width), 1)
+    return max(min(_COLUMNS, _CELLS // cell_width, room // _SHARE), 1)
 
 
 class Pace:
