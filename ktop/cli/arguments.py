@@ -29,6 +29,7 @@ without a command: the application, live on this host
   ktop record FILE    append what is sampled to a recording
   ktop replay FILE    the application on a recording; --at HH:MM begins at that moment of it
   ktop demo           the application on a recording that comes with ktop; needs no privileges
+  ktop keys           every key and what it does, as a file that can give them others
 
 exit codes: 0; 1 failure; 2 wrong usage; 77 this host does not allow BPF"""
 
@@ -119,6 +120,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     )
     _add_view(replay)
     _add_view(command("demo", "The application on a recording that comes with ktop."))
+    command("keys", "Every key and what it does, as the file that can give them others.")
     return top, dict(commands.choices)
 
 

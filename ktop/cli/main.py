@@ -215,10 +215,25 @@ def _moment(options: Options, source: Replay) -> float | None:
 
 
 def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | None = None) -> int:
+    from ktop.cli import key_file
     from ktop.ui.app import KtopApp
 
+    complaint = None
     try:
-        app = KtopApp(source, panes, pane=options.pane, pid=options.pid, at=at, theme=options.theme)
+        keymap = key_file.load(key_file.places())
+    except key_file.KeyFileError as error:
+        keymap, complaint = {}, f"{error}; the keys are the usual ones"
+    try:
+        app = KtopApp(
+            source,
+            panes,
+            pane=options.pane,
+            pid=options.pid,
+            at=at,
+            theme=options.theme,
+            keymap=keymap,
+            complaint=complaint,
+        )
     except KeyError:
         from ktop.ui.theme import THEMES
 
@@ -322,6 +337,25 @@ def _record(options: Options) -> int:
     return OK
 
 
+def _keys(_options: Options) -> int:
+    from ktop.cli import key_file
+    from ktop.ui.keymap import template
+
+    own, hosts = key_file.places()
+    try:
+        keymap = key_file.load((own, hosts))
+    except key_file.KeyFileError as error:
+        raise Failure(str(error)) from None
+    return _print(
+        [
+            f"# Keys of ktop.  Lines of this that stand, changed, in {own}",
+            f"# (or in {hosts}, for whoever has none of their own) give other keys.",
+            "# ctrl+c leaves, whatever is written there.",
+            *template(keymap),
+        ]
+    )
+
+
 # -- what there is, what is allowed ------------------------------------------
 
 
@@ -340,8 +374,7 @@ def _list(options: Options) -> int:
 
     sampler, found = _survey()
     _print(listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0]))
-    _must_not_have_failed(sampler)
-    return OK
+    return _how_it_ended(sampler)
 
 
 def _doctor(options: Options) -> int:
@@ -354,13 +387,15 @@ def _doctor(options: Options) -> int:
         _print(doctor.as_json(checks, found, verbose=options.verbose))
     else:
         _print(doctor.as_text(checks, found, verbose=options.verbose, width=_terminal()[0]))
-    _must_not_have_failed(sampler)
-    return OK if facts.refusal() is None else NO_BPF
+    return _how_it_ended(sampler)
 
 
-def _must_not_have_failed(sampler: Sampler) -> None:
+def _how_it_ended(sampler: Sampler) -> int:
+    from ktop.kernel import facts
+
     if sampler.failure is not None:
         raise Failure(sampler.failure)
+    return OK if facts.refusal() is None else NO_BPF
 
 
 def _print(lines: Sequence[str]) -> int:
@@ -389,5 +424,6 @@ _COMMANDS: dict[str, Callable[[Options], int]] = {
     "record": _record,
     "replay": _replay,
     "demo": _demo,
+    "keys": _keys,
     "version": _version,
 }

@@ -32,6 +32,8 @@ SETTLED_S = 3.0
 """When everything that is there to stay has been made."""
 COST_S = 10.0
 """How long ``b`` has the kernel time the programs."""
+COMPLAINT_S = 15.0
+"""How long what went wrong before the start is in sight."""
 
 
 def commands_in_order() -> type[Provider]:
@@ -61,6 +63,8 @@ class KtopApp(KeysInOrder, ThemedApp):
         pid: int | None = None,
         at: float | None = None,
         theme: str | None = None,
+        keymap: keys.Keymap | None = None,
+        complaint: str | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Show the Frames of ``source``.
@@ -68,9 +72,11 @@ class KtopApp(KeysInOrder, ThemedApp):
         ``pane``: the one in sight first.  ``pid``: filter by this process and
         open its screen.  ``at``: the moment to be paused at first (Unix time).
         ``theme``: one of Textual's or ktop's; without one, what suits the terminal
-        of ``environ``.  Raises KeyError when there is no such pane or theme.
+        of ``environ``.  ``keymap``: which bindings have other keys than usual.
+        ``complaint``: what went wrong before, and must not go unsaid.  Raises
+        KeyError when there is no such pane or theme.
         """
-        super().__init__(theme=theme, environ=environ)
+        super().__init__(theme=theme, environ=environ, keymap=keymap)
         names = [each.name for each in panes]
         if pane is not None and pane not in names:
             raise KeyError(pane)
@@ -80,6 +86,7 @@ class KtopApp(KeysInOrder, ThemedApp):
         self.view = View(interval_s=source.interval_s)
         self.view.at = at
         self.bridge = Bridge(panes, self.view)
+        self._complaint = complaint
         self.failure: Exception | None = None
         """What ended the application, if anything did but the user."""
         self._first = names.index(pane) if pane is not None else 0
@@ -104,6 +111,8 @@ class KtopApp(KeysInOrder, ThemedApp):
             self.set_timer(SETTLED_S, _settle)
         self.source.look_at((self.panes[self._first].name,))
         self.source.start(self.bridge.publish)
+        if self._complaint is not None:
+            self.notify(self._complaint, severity="warning", timeout=COMPLAINT_S, markup=False)
         main = self.screen
         if isinstance(main, MainScreen):
             main.begin()
@@ -259,8 +268,8 @@ class KtopApp(KeysInOrder, ThemedApp):
             )
 
     def _worded(self, bindings: Iterable[BindingType]) -> list[Binding]:
-        """Return ``bindings`` as they are explained for this source."""
-        return keys.worded(bindings, recorded=self.source.identity.recorded)
+        """Return ``bindings`` as they are explained for this source, with the keys that they have."""
+        return keys.rebound(keys.worded(bindings, recorded=self.source.identity.recorded), self.keymap)
 
     def _go_to(self, main: MainScreen, number: int) -> None:
         """Show pane ``number``, instead of the process that is looked at."""

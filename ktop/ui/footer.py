@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from ktop.ui.blocks import Parts
 from ktop.ui.drawn import Drawn
-from ktop.ui.keys import declared, shown_key
+from ktop.ui.keys import Keymap, declared, names, rebound, shown_key
 from ktop.ui.palette import Palette
 
 LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close", "pane.next"})
@@ -58,9 +58,10 @@ class KeyLine(Drawn):
 
     def _fitting(self, width: int) -> list[Binding]:
         """Return what there is room for: keys of the pane go before the application's, from the right."""
+        keymap: Keymap = getattr(self.app, "keymap", {})
         shown = [
             replace(binding, description=self._words.get(binding.id or "", binding.description))
-            for binding in self._shown
+            for binding in rebound(self._shown, keymap)
             if binding.id not in self._left_out
         ]
         while len(shown) > 1 and _width(shown, 1) > width:
@@ -73,7 +74,7 @@ class KeyLine(Drawn):
         place = event.get_content_offset(self)
         for start, end, binding in self._spans:
             if place is not None and start <= place.x < end:
-                self.app.simulate_key(binding.key.split(",", maxsplit=1)[0])
+                self.app.simulate_key(names(binding)[0])
                 return
 
 

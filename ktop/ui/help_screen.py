@@ -207,16 +207,15 @@ def _entry(name: str, meaning: str, names: int, width: int) -> list[Content]:
 
 def _keys(binding: Binding) -> str:
     """Return all keys of ``binding``, as they are written."""
-    names = binding.key.split(",") if binding.key != "," else [","]
-    return " ".join(keys.KEY_NAMES.get(name, name) for name in names)
+    return " ".join(keys.KEY_NAMES.get(name, name) for name in keys.names(binding))
 
 
 def _first(bindings: Iterable[Binding]) -> list[Binding]:
     """Return ``bindings`` with those of the same action (1 to 9) as one."""
     out: list[Binding] = []
     for binding in bindings:
-        if binding.id and binding.id.startswith("pane.") and binding.id[5:].isdigit():
-            if binding.id == "pane.1":
+        if binding.id == f"pane.{binding.key}":
+            if binding.key == "1":
                 out.append(keys.key("1-9", "", "", "The pane of that number", "pane.number"))
             continue
         out.append(binding)

@@ -6,12 +6,16 @@ kills anything.  Keys of a table (moving, Enter) stand with the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from textual.binding import Binding, BindingType
 
 from ktop.pane import CGROUP, Heatmap, Pane, Shape
+
+Keymap: TypeAlias = Mapping[str, Sequence[str]]
+"""Keys of the user's own by the ids of bindings; those that are not in it keep theirs."""
 
 
 def key(  # noqa: PLR0913 - one for each field a Binding is given here
@@ -193,9 +197,32 @@ def declared(bindings: Iterable[BindingType]) -> list[Binding]:
     return [binding for binding in bindings if isinstance(binding, Binding)]
 
 
+def names(binding: Binding) -> list[str]:
+    """Return the keys of ``binding``."""
+    return binding.key.split(",")
+
+
 def shown_key(binding: Binding) -> str:
     """Return how the key of ``binding`` is written on the screen."""
-    return binding.key_display or binding.key.split(",", maxsplit=1)[0]
+    return binding.key_display or names(binding)[0]
+
+
+def rebound(bindings: Iterable[BindingType], keymap: Keymap) -> list[Binding]:
+    """Return ``bindings`` with the keys of ``keymap``, written as such."""
+    return [_rebound(each, keymap) for each in declared(bindings)]
+
+
+def _rebound(binding: Binding, keymap: Keymap) -> Binding:
+    ident = binding.id or ""
+    usual = _WRITTEN_TOGETHER.get(ident, {ident: names(binding)[0]})
+    if keymap.keys().isdisjoint(usual):
+        return binding
+    first = [keymap[each][0] if each in keymap else key for each, key in usual.items()]
+    return replace(
+        binding,
+        key=",".join(keymap.get(ident, names(binding))),
+        key_display=" ".join(KEY_NAMES.get(key, key) for key in first),
+    )
 
 
 KEY_NAMES = {
@@ -216,6 +243,18 @@ KEY_NAMES = {
     "end": "End",
 }
 """How keys are written where their name is not what stands on them."""
+
+_WRITTEN_TOGETHER = {
+    "time.back": {"time.back": "[", "time.forward": "]"},
+    "heatmap.move": {
+        "heatmap.left": "left",
+        "heatmap.down": "down",
+        "heatmap.up": "up",
+        "heatmap.right": "right",
+    },
+    "tree.open": {"stacks.open": "right", "stacks.close": "left"},
+}
+"""Whose keys the line at the bottom names in one place, and what they usually are."""
 
 
 def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> list[Binding]:

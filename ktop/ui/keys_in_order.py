@@ -15,6 +15,8 @@ from textual import events
 from textual.app import App
 from textual.message import Message
 
+from ktop.ui.keys import Keymap
+
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
     from textual.timer import Timer
@@ -41,9 +43,11 @@ class Passed(Message):
 class KeysInOrder(App[None]):
     """An application that holds keys back while the one before is on its way."""
 
-    def __init__(self, **options: Any) -> None:
-        """Hold none; ``options`` are the application's."""
+    def __init__(self, *, keymap: Keymap | None = None, **options: Any) -> None:
+        """Hold none; ``keymap``: which bindings have other keys; ``options`` are the application's."""
         super().__init__(**options)
+        self.keymap = keymap or {}
+        self.set_keymap({ident: ",".join(own) for ident, own in self.keymap.items()})
         self._held: deque[events.Key] = deque()
         self._pressed_at = 0.0
         self._target: MessagePump = self

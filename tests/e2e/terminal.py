@@ -74,6 +74,7 @@ class Terminal:
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "SHELL": "/bin/sh",
+            "XDG_CONFIG_HOME": "/nonexistent",
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PS1": PROMPT + " ",

@@ -246,3 +246,22 @@ def test_what_was_drawn_bit_by_bit_is_as_drawn_anew(
         terminal.wait(partial(shows, terminal, drawn), "the same picture")
         terminal.keys("q")
         terminal.wait_for(PROMPT)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_keys_can_be_others(open_terminal: Open, tmp_path: Path, good: bool) -> None:
+    """A file gives the filter another key; one with a mistake in it leaves the usual ones, and is named."""
+    file = tmp_path / "ktop" / "keys.toml"
+    file.parent.mkdir()
+    file.write_text('view.filter = "f3"' if good else 'view.filter = "f99"')
+    terminal = open_terminal(environment={"XDG_CONFIG_HOME": str(tmp_path)})
+    terminal.start("demo")
+    terminal.wait_for("f3 filter" if good else "/ filter")
+    if not good:
+        terminal.wait_for("f99 is no key")
+    terminal.wait_for_figures()
+    terminal.keys("F3" if good else "/")
+    terminal.wait_for("text, pid:123")
+    terminal.text("postgres")
+    terminal.keys("Enter")
+    terminal.wait(lambda lines: name_under(lines) == "postgres", "nothing but its rows")

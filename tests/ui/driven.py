@@ -102,9 +102,10 @@ async def running(  # noqa: PLR0913 - what a test may choose
     at: float | None = None,
     panes: Sequence[Pane] = PANES,
     notifications: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Driven]:
     source = source if source is not None else Synthetic()
-    app = KtopApp(source, panes, pane=pane, pid=pid, at=at, environ=environ)
+    app = KtopApp(source, panes, pane=pane, pid=pid, at=at, environ=environ, **options)
     async with app.run_test(size=size, notifications=notifications) as pilot:
         driven = Driven(app, source, pilot)
         await driven.until(lambda: source.started and driven.main.pane_view is not None)
