@@ -24,6 +24,7 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from ktop.ui.console import glyphs
 from ktop.ui.escape_key import ESCAPE, EscapeKeys
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 STDOUT = 1
 GRACE_S = 1.0
 """How long a clean exit may take before the process is ended without one."""
+WIPED = "\x1b[0m\x1b[2J\x1b[H"
+"""For terminals that have no other screen to go back to: the shell must not go on in the middle of ours."""
 RESTORED = "".join(
     [
+        WIPED,
         *("\x1b[<u", "\x1b[?1049l", "\x1b[?25h", "\x1b[?7h"),
         *(f"\x1b[?{mode}l" for mode in (1000, 1003, 1015, 1006, 1004, 2004)),
     ]
@@ -83,6 +87,7 @@ class KtopDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         # Textual writes to stderr, which may lead to a file.
         self._file = TerminalFile(STDOUT)
+        self._glyphs = glyphs(os.environ)
         self._leaving = False
         self._stopped = False
         """Whether the terminal was given back until we go on."""
@@ -164,7 +169,7 @@ class KtopDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Write ``data``; what comes after the terminal was given back is dropped."""
         if self._writer_thread is not None:
-            super().write(data)
+            super().write(data if self._glyphs is None else data.translate(self._glyphs))
 
     def disable_input(self) -> None:
         """Stop the thread that reads keys: it sleeps until there is something to read."""
@@ -174,6 +179,7 @@ class KtopDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Give the terminal back; from here on it is no longer ours to restore, nor to write to."""
+        self.write(WIPED)
         super().stop_application_mode()
         self.attrs_before = None
         writer, self._writer_thread = self._writer_thread, None

@@ -63,6 +63,26 @@ def test_leaves_the_terminal_clean(terminal: Terminal, gone: Callable[[int], Non
     assert not any("Traceback" in line for line in terminal.screen())
 
 
+@pytest.mark.parametrize("how", ["q", "SIGTERM"])
+def test_leaves_nothing_of_it_on_a_terminal_with_one_screen(
+    terminal: Terminal, gone: Callable[[int], None], how: str
+) -> None:
+    """As the Linux console is: the shell goes on at the top of an empty screen."""
+    terminal.tmux("set-option", "-g", "alternate-screen", "off")
+    pid = terminal.start("demo")
+    terminal.wait_for_figures()
+    if how == "SIGTERM":
+        os.kill(pid, signal.SIGTERM)
+    else:
+        terminal.keys(how)
+    gone(pid)
+    # SIGTERM has the shell say so.
+    terminal.wait(
+        lambda lines: {line.strip() for line in lines} <= {PROMPT, "Terminated", ""} and PROMPT in str(lines),
+        "nothing but the prompt",
+    )
+
+
 @pytest.mark.parametrize("how", ["kill-pane", "kill-server"])
 def test_does_not_outlive_its_terminal(terminal: Terminal, gone: Callable[[int], None], how: str) -> None:
     pid, programs, maps = started(terminal)

@@ -265,3 +265,18 @@ def test_keys_can_be_others(open_terminal: Open, tmp_path: Path, good: bool) -> 
     terminal.text("postgres")
     terminal.keys("Enter")
     terminal.wait(lambda lines: name_under(lines) == "postgres", "nothing but its rows")
+
+
+def test_the_linux_console_gets_glyphs_that_it_has(open_terminal: Open) -> None:
+    """Charts, table and dialogs are of code page 437, which is what the kernel's own font has."""
+    terminal = open_terminal(80, 25, term="linux")
+    terminal.start("demo")
+    for key in ("1", "2", "4", "5", "8", "S", "Escape", "1", "c", "Escape", "Enter", "Escape", "?", "Escape"):
+        terminal.keys(key)
+        terminal.wait_for_figures() if key.isdigit() else terminal.wait_for("demo-host")
+        assert not {each for line in terminal.screen() for each in line if not on_a_console(each)}, key
+
+
+def on_a_console(glyph: str) -> bool:
+    """Return whether the kernel's own font has ``glyph``: below 32 that has arrows and triangles."""
+    return glyph in "←↑→↓▲▼▶◀" or bool(glyph.encode("cp437", "ignore"))

@@ -6,12 +6,14 @@ FILE; which tests, where not all, stands on the kernel's command line (``machine
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,15 +61,22 @@ class Reporter:
         items[:] = [item for item in items if item not in left]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        """Stop a test that hangs."""
-        signal.signal(signal.SIGALRM, _give_up)
-        # Again and again: what cleans up may hang as well.
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_A_TEST, 10)
-        try:
+    def pytest_runtest_setup(self) -> Any:
+        """Prepare a test, but not for ever."""
+        with _not_for_ever():
             return (yield)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Any:
+        """Run a test, but not for ever."""
+        with _not_for_ever():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Any:
+        """Clean up after a test, but not for ever."""
+        with _not_for_ever():
+            return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell how a test went: its call, or the part of it that went wrong."""
@@ -93,6 +102,18 @@ def is_native(item: pytest.Item) -> bool:
     """Return whether a test needs the reference host, or one like it."""
     fixtures = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("native") is not None or bool(fixtures & NATIVE_FIXTURES)
+
+
+@contextlib.contextmanager
+def _not_for_ever() -> Iterator[None]:
+    """Stop what hangs; not what then tells of it, which would end the whole run."""
+    signal.signal(signal.SIGALRM, _give_up)
+    # Again and again: what cleans up may hang as well.
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_TEST, 10)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _give_up(_number: int, _frame: object) -> None:
