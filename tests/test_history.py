@@ -15,8 +15,9 @@ from ktop.history import block
 from ktop.history.across import across
 from ktop.history.history import History, frame_bytes
 from ktop.pane import Column, Fold, Pane, Shape, Unit
-from ktop.process import Process, read
+from ktop.process import TICK_NS, Process, read
 from ktop.recording import codec
+from ktop.source import HOST
 from ktop.stats import ratio
 
 
@@ -189,6 +190,29 @@ def test_a_clock_set_back_begins_anew() -> None:
     assert len(history.frames("waits")) == 101
     history.add(frame(20.0, [1]))
     assert [each.ts for each in history.frames("waits")] == [20.0]
+
+
+def test_a_frame_that_comes_late_is_no_clock_set_back() -> None:
+    """Stacks wait for their names, for seconds on a host that suffers: the other panes keep all they have."""
+    history = History([PANE, BY_DISK])
+    for ts in range(100):
+        history.add(Frame(HOST, float(ts), 1.0, {}))
+        history.add(frame(float(ts), [1]))
+    history.add(frame(90.0, [1], BY_DISK))
+    assert len(history.frames("waits")) == 100
+    assert len(history.frames("disks")) == 1
+    # The clock was set back: all others' times are still to come.
+    history.add(Frame(HOST, 20.0, 1.0, {}))
+    assert history.frames("waits") == history.frames("disks") == []
+
+
+def test_a_process_that_is_known_to_a_clock_tick_is_found() -> None:
+    history = History([PANE])
+    for ts, start_ns in ((1.0, 12_345_678_901), (2.0, 12_365_000_000)):
+        seen = frame(ts, [7])
+        history.add(replace(seen, rows={**seen.rows, "start_ns": np.array([start_ns])}))
+    assert history.process(PANE, 7, 12_345_678_901 // TICK_NS * TICK_NS).place.tolist() == [0]
+    assert history.process(PANE, 7, 12_365_000_000).place.tolist() == [1]
 
 
 def test_over_budget_the_oldest_are_thinned_and_say_so() -> None:

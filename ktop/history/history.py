@@ -23,6 +23,7 @@ from ktop.frame import TICK_S, Array, Frame
 from ktop.history.block import Block, seal
 from ktop.history.process import ProcessHistory, Slice
 from ktop.pane import Pane
+from ktop.source import HOST
 
 HOT_FRAMES = 16
 """Frames of a pane that are always at hand, when they are small."""
@@ -66,10 +67,12 @@ class History:
             windows.insert(0, (held - self.seconds, held + SLACK_S))
         with self._lock:
             self._tracks = {
-                # Where the clock was set back, two different moments would have the same time.
+                # Where the clock was set back, two different moments would have the same time.  Only the
+                # host's Frames tell for all panes: those of stacks come late, when they have names.
                 name: track
                 for name, track in self._tracks.items()
-                if track.newest <= frame.ts + SLACK_S and track.forget(windows)
+                if (track.newest <= frame.ts + SLACK_S or frame.pane not in {HOST, name})
+                and track.forget(windows)
             }
             track = self._tracks.get(frame.pane)
             if track is None:

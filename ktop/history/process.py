@@ -11,6 +11,7 @@ import numpy as np
 from ktop.derived import restore
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
 from ktop.pane import START, Fold, Pane, Unit, fold
+from ktop.process import TICK_NS
 from ktop.stats import distinct
 
 _FRAME = "_frame"
@@ -92,7 +93,7 @@ class ProcessHistory:
                 last = chosen & (place == place[chosen].max())
                 start_ns = np.fmax.reduce(rows[START][last])
             # A recording may be older than the column.
-            chosen &= (rows[START] == start_ns) | np.isnan(rows[START])
+            chosen &= _began_at(rows[START], start_ns) | np.isnan(rows[START])
         order = np.flatnonzero(chosen)
         order = order[np.argsort(place[order], kind="stable")]
         number = np.cumsum(wanted) - 1
@@ -153,3 +154,11 @@ class ProcessHistory:
         folded = fold(self.pane, rows, (_FRAME,))
         # fold returns the pane's columns alone, in the order of the key.
         return {**folded, _FRAME: occurs}
+
+
+def _began_at(starts: Array, start_ns: int) -> Array:
+    """Return which ``starts`` are ``start_ns``, which from /proc is rounded down to a clock tick: bool."""
+    if start_ns % TICK_NS == 0:
+        starts = starts // TICK_NS * TICK_NS
+    began: Array = starts == start_ns
+    return began
