@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from ktop.ui.console import glyphs
 from ktop.ui.escape_key import ESCAPE, EscapeKeys
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from textual.app import App
+    from textual.message import Message
 
 STDOUT = 1
 GRACE_S = 1.0
@@ -45,8 +47,15 @@ RESTORED = "".join(
     ]
 ).encode()
 """What gives the terminal back: keys, screen, cursor, line wrap; no mouse, focus and paste events."""
+LARGEST = Size(1000, 400)
+"""Of a terminal, in cells: what claims to be larger is not, or would take all the memory there is."""
 POLL_S = 0.1
 """How soon after a lone escape the parser is asked whether it was a key."""
+
+
+def clamped(size: Size) -> Size:
+    """Return ``size``, or as much of it as a terminal can have."""
+    return Size(min(size.width, LARGEST.width), min(size.height, LARGEST.height))
 
 
 class TerminalFile(io.TextIOWrapper):
@@ -165,6 +174,17 @@ class KtopDriver(LinuxDriver):
             self.resume_application_mode()
             self._stopped = self._writer_thread is None
         self._app.refresh()
+
+    def process_message(self, message: Message) -> None:
+        """Pass on what was read; the terminal's size, as far as that can be."""
+        if isinstance(message, events.Resize):
+            size = clamped(message.size)
+            message = events.Resize(size, size, pixel_size=message.pixel_size)
+        super().process_message(message)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Return columns and lines."""
+        return clamped(Size(*super()._get_terminal_size()))
 
     def write(self, data: str) -> None:
         """Write ``data``; what comes after the terminal was given back is dropped."""

@@ -277,6 +277,22 @@ def test_the_linux_console_gets_glyphs_that_it_has(open_terminal: Open) -> None:
         assert not {each for line in terminal.screen() for each in line if not on_a_console(each)}, key
 
 
+def test_no_size_takes_all_memory(open_terminal: Open) -> None:
+    """A terminal that claims to have a thousand million cells is taken for a large one."""
+    terminal = open_terminal(80, 24)
+    pid = terminal.start("demo")
+    terminal.wait_for_figures()
+    # As terminals tell of a new size among what is typed (mode 2048).
+    terminal.tmux("send-keys", "-l", "\x1b[48;99999;99999;1;1t")
+    terminal.resize(90, 25)
+    terminal.wait(partial(has_figures, "runqlat"), "the screen of that size")
+    terminal.keys("2")
+    terminal.wait_for("disks")
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert peak is not None
+    assert int(peak[1]) < 1 << 20
+
+
 def on_a_console(glyph: str) -> bool:
     """Return whether the kernel's own font has ``glyph``: below 32 that has arrows and triangles."""
     return glyph in "←↑→↓▲▼▶◀" or bool(glyph.encode("cp437", "ignore"))
