@@ -90,12 +90,15 @@ static __always_inline void update_max(struct interval_max *max, u64 value)
 	}
 }
 
-/* The maximum of the interval that the present read ends. */
+/* The maximum of the interval that the present read ends.  What came since the read began is in
+ * the counters that are read now, so it is in this as well. */
 static __always_inline u64 read_max(const struct interval_max *max)
 {
-	u32 ended = epoch - 1, i = ended & 1;
+	u32 now = epoch, i = now & 1;
+	u64 ended = max->epoch[!i] == now - 1 ? max->value[!i] : 0;
+	u64 since = max->epoch[i] == now ? max->value[i] : 0;
 
-	return max->epoch[i] == ended ? max->value[i] : 0;
+	return since > ended ? since : ended;
 }
 
 /* The same for a record written before the interval ends (at exit). */

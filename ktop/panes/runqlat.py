@@ -38,9 +38,11 @@ def _unattributed(waits: Array, host: Array) -> float | None:
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:
     """Add p50_us, p99_us and max_us from the folded histogram and maximum."""
-    # Two CPUs that end a wait of one process at once may keep the smaller
-    # maximum; the highest slot in use is a lower bound of the true one.
-    rows["max_us"] = np.maximum(rows["longest_us"], LOG2_BOUNDS_US[highest(rows["slots"])])
+    # Two CPUs that end a wait of one process at once may keep the smaller maximum, and one that
+    # ended as the last interval was read is of two: the highest slot in use says what it can be.
+    top = highest(rows["slots"])
+    most = np.minimum(LOG2_BOUNDS_US[top + 1], rows["wait_us"])
+    rows["max_us"] = np.clip(rows["longest_us"], np.minimum(LOG2_BOUNDS_US[top], most), most)
     rows["p50_us"], rows["p99_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, (0.50, 0.99), rows["max_us"])
     return rows
 

@@ -70,6 +70,76 @@ def test_waiting_time_is_schedstats(observe, spinners):
         assert least * 0.99 - (2 + unseen) * longest <= waited_us <= most * 1.01 + 2 * longest
 
 
+WOKEN = """import os, sys
+os.sched_setaffinity(0, {0})
+print("on", flush=True)
+for line in sys.stdin.buffer.raw: pass
+"""
+HOG = """import os, select, sys
+os.sched_setaffinity(0, {0})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+print("on", flush=True)
+while not select.select([0], [], [], 0)[0]: pass
+"""
+
+
+def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
+    """Host and processes are read one after the other: a row's maximum is of one of its own waits."""
+    runqlat = observe("runqlat")
+    with piped(WOKEN) as woken:
+        woken.stdout.readline()
+
+        def wake() -> None:
+            runs = schedstat(woken.pid)[2]
+            woken.stdin.write(b"x\n")
+            until(lambda: schedstat(woken.pid)[2] > runs)
+
+        def mine() -> dict[str, float]:
+            rows = runqlat.rows(pid=woken.pid)
+            return {name: float(rows[name][0]) for name in ("waits", "wait_us", "p99_us", "max_us")}
+
+        wake()
+        runqlat.begin()
+        host = runqlat.family._arrays["latency"]
+        read = host.read
+
+        def late():
+            """Have it wait for as long as another has its CPU, before processes are read."""
+            with piped(HOG) as hog:
+                hog.stdout.readline()
+                runs = schedstat(woken.pid)[2]
+                woken.stdin.write(b"x\n")
+                time.sleep(0.1)
+                assert schedstat(woken.pid)[2] == runs
+                hog.stdin.write(b"x\n")
+                until(lambda: schedstat(woken.pid)[2] > runs)
+            return read()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "read", late)
+            long = mine()
+        wake()
+        short = mine()
+        woken.kill()
+    assert long["waits"] >= 1
+    assert 50_000 < long["max_us"] <= long["wait_us"] < long["max_us"] + 50_000
+    assert long["p99_us"] <= long["max_us"]
+    assert short["max_us"] <= short["wait_us"] < 50_000
+
+
+def piped(text: str) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", text], stdin=pipe, stdout=pipe, bufsize=0)
+
+
+def until(condition):
+    """Wait for ``condition``."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.001)
+
+
 def wait_until_run_again(pid: int) -> None:
     runs = schedstat(pid)[2]
     deadline = time.monotonic() + 20
