@@ -165,6 +165,19 @@ static __always_inline u64 first_index(struct task_struct *task, struct address_
 	return pages <= last + 1 ? last + 1 - pages : index;
 }
 
+/* Where the read ends: the kernel rounds it up to what the file system's blocks are. */
+static __always_inline u64 last_index(struct task_struct *task, struct address_space *mapping,
+				      u64 index, u64 last)
+{
+	u64 rounded = least_folio(mapping), size, end;
+
+	if (!rounded || !is_in_call(task))
+		return last;
+	size = read_size(task, user_regs(task));
+	end = index + (size - 1) / page_size;
+	return size && end < last && last - end <= rounded ? end : last;
+}
+
 /* Pages from `index` to `last`, or to the end of the file, which a request may exceed. */
 static __always_inline u64 pages_asked_for(struct address_space *mapping, u64 index, u64 last)
 {
@@ -209,21 +222,22 @@ int TASK_PROG(access__tp_btf, struct address_space *mapping, unsigned long index
 		return 0;
 	if (look == LOOK_AFRESH)
 		index = first_index(who.task, mapping, index, last);
+	last = last_index(who.task, mapping, index, last);
 	pages = pages_asked_for(mapping, index, last);
 	count(who, thread, accesses, pages);
 	return 0;
 }
 
 /* The read has ended at `end`: the pages that its bytes stand in. */
-static __always_inline int handle_read(struct kiocb *iocb, s64 bytes)
+static __always_inline int handle_read(struct file *file, u64 end, s64 bytes)
 {
 	struct who who = current_who();
 	struct use *thread = use_of(who.task);
-	u64 end = iocb->ki_pos, pages;
+	u64 pages;
 
 	if (!thread)
 		return 0;
-	settle_pending(who, thread, iocb->ki_filp->f_mapping);
+	settle_pending(who, thread, file->f_mapping);
 	thread->added = 0;
 	if (bytes <= 0)
 		return 0;
@@ -232,17 +246,34 @@ static __always_inline int handle_read(struct kiocb *iocb, s64 bytes)
 	return 0;
 }
 
+/* splice(2) and sendfile(2) look at the cache themselves from 6.5 on. */
+SEC("?fexit/filemap_read")
+int BPF_PROG(access__fexit_splice__read, struct kiocb *iocb, void *iter, s64 before, s64 ret)
+{
+	return handle_read(iocb->ki_filp, iocb->ki_pos, ret - before);
+}
+
+SEC("?fexit/filemap_splice_read")
+int BPF_PROG(access__fexit_splice__splice, struct file *file, s64 *position, void *pipe, u64 size,
+	     u32 flags, s64 ret)
+{
+	s64 end = 0;
+
+	bpf_probe_read_kernel(&end, sizeof(end), position);
+	return handle_read(file, end, ret);
+}
+
 /* 5.12, 87fa0f3eb267. */
 SEC("?fexit/filemap_read")
 int BPF_PROG(access__fexit, struct kiocb *iocb, void *iter, s64 before, s64 ret)
 {
-	return handle_read(iocb, ret - before);
+	return handle_read(iocb->ki_filp, iocb->ki_pos, ret - before);
 }
 
 SEC("?fexit/generic_file_buffered_read")
 int BPF_PROG(access__fexit_buffered, struct kiocb *iocb, void *iter, s64 before, s64 ret)
 {
-	return handle_read(iocb, ret - before);
+	return handle_read(iocb->ki_filp, iocb->ki_pos, ret - before);
 }
 
 static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pages)

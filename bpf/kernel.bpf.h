@@ -131,6 +131,7 @@ struct inode {
 
 struct address_space {
 	struct inode *host;
+	unsigned long flags;
 };
 
 typedef struct {
@@ -356,6 +357,22 @@ static __always_inline int wait_status(struct task_struct *leader)
 	if (signal->flags & SIGNAL_GROUP_EXIT)
 		return signal->group_exit_code;
 	return leader->exit_code;
+}
+
+enum mapping_flags {
+	AS_FOLIO_ORDER_MIN = 16,
+};
+
+/* How many pages beyond its first the smallest folio of a file has: more than none where a file
+ * system's blocks are larger than a page (6.12). */
+static __always_inline u64 least_folio(struct address_space *mapping)
+{
+	u64 order;
+
+	if (!bpf_core_enum_value_exists(enum mapping_flags, AS_FOLIO_ORDER_MIN))
+		return 0;
+	order = mapping->flags >> bpf_core_enum_value(enum mapping_flags, AS_FOLIO_ORDER_MIN) & 31;
+	return (1ULL << order) - 1;
 }
 
 enum pageflags {

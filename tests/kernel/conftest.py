@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
-import os
 import platform
 import shutil
 import subprocess
@@ -21,10 +19,10 @@ from ktop import losses, procfs
 from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
 from ktop.kernel.family import Family
-from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
 from ktop.pane import Pane, PerfEvent
 from tests.excuses import excuse
+from tests.refusing import refuse
 
 ATTEMPTS = 5
 MISSES = pytest.StashKey[int]()
@@ -121,14 +119,7 @@ class Observed:
 @pytest.fixture
 def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse programs on functions, as hosts do that do not let the kernel's code be patched."""
-    attach = Hooks._attach_parts
-
-    def refuse(hooks: Hooks, variant: str) -> list[int]:
-        if variant in hooks.function_variants():
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-        return attach(hooks, variant)
-
-    monkeypatch.setattr(Hooks, "_attach_parts", refuse)
+    refuse(monkeypatch)
 
 
 @pytest.fixture

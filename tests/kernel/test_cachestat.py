@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -17,7 +18,9 @@ import pytest
 from ktop import procfs
 from ktop.frame import Facts
 from ktop.kernel import facts
+from ktop.kernel.loader import load
 from ktop.records import process_deltas
+from tests.refusing import refuse
 
 PAGE = mmap.PAGESIZE
 PAGES = 4096
@@ -281,6 +284,29 @@ def test_a_copy_in_the_kernel(cachestat, path):
     assert_dirtied(warm)
 
 
+@pytest.fixture(params=["every hook", "without the tracepoint"])
+def sender(request):
+    """Return what observes sendfile(2), also by the functions that are hung on before 6.12."""
+    if request.param == "without the tracepoint":
+        refuse(request.getfixturevalue("monkeypatch"), "access__tp_btf")
+        with contextlib.closing(load("cache")) as family:
+            if refusals := family.hooks.attach(["access"], {}):
+                pytest.skip(f"no functions to hang on: {refusals}")
+    return request.getfixturevalue("observe")("cachestat")
+
+
+def test_what_is_sent_by_the_kernel(sender, path):
+    """sendfile(2) looks at the cache by another function than read(2), from 6.5 on."""
+    work = (
+        "out = os.open('/dev/null', os.O_WRONLY); at = 0\n"
+        "    while at < pages * page: at += os.sendfile(out, fd, at, 1 << 20)"
+    )
+    (cold,) = run(sender, path, work)
+    assert (cold.accesses, cold.misses) == (PAGES, PAGES)
+    (warm,) = run(sender, path, work)
+    assert (warm.accesses, warm.misses, warm.hit_ratio) == (PAGES, 0, 1)
+
+
 def test_pages_that_are_read_changed_and_written(cachestat, path):
     """By a call that can read and write: that a page is dirtied does not tell what it was brought in for."""
     work = (
@@ -509,6 +535,32 @@ def mount(disk: Path, where: Path) -> None:
     done = subprocess.run(["mount", disk, where], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"cannot mount: {done.stderr.strip()}")
+
+
+@pytest.mark.parametrize("block", [PAGE, 4 * PAGE])
+def test_blocks_larger_than_a_page(cachestat, path, attach_loop, tmp_path, block):
+    """A read asks for its pages, however many the file system's blocks have it bring in."""
+    if shutil.which("mkfs.xfs") is None:
+        pytest.skip("apt install xfsprogs")
+    image = path.parent / "xfs"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", "-b", f"size={block}", image], check=True)
+    where = tmp_path / "mounted"
+    mount(attach_loop(image), where)  # kernels before 6.12 refuse blocks that are larger
+    try:
+        file = make(where / "pages", PAGES)
+        in_turn = "[os.pread(fd, page, i * page) for i in range(1024)]"
+        (cold,) = run(cachestat, file, in_turn)
+        assert (cold.accesses, cold.hit_ratio) == (1024, 0)
+        drop(file)
+        at_random = "[os.pread(fd, page, i * page) for i in random.sample(range(pages), 500)]"
+        (cold,) = run(cachestat, file, at_random)
+        assert cold.accesses == 500
+        (warm,) = run(cachestat, file, at_random)
+        assert (warm.accesses, warm.hit_ratio) == (500, 1)
+    finally:
+        subprocess.run(["umount", where], check=False)
 
 
 def test_the_host(cachestat, path):
