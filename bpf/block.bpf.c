@@ -132,6 +132,127 @@ static __always_inline struct submission *find_submission(struct request *rq, u3
 	return NULL;
 }
 
+static __noinline struct issuer *make_issuer(const struct issuer_key *key, struct request *rq,
+					     struct totals *host)
+{
+	struct issuer *issuer, new = {};
+
+	bpf_probe_read_kernel_str(new.disk, sizeof(new.disk), disk_of(rq)->disk_name);
+	/* Another CPU may be first: -EEXIST, and its element is as good. */
+	if (!bpf_map_update_elem(&issuers, key, &new, BPF_NOEXIST))
+		__sync_fetch_and_add(&host->issuers_made, 1);
+	issuer = bpf_map_lookup_elem(&issuers, key);
+	if (!issuer)
+		__sync_fetch_and_add(&host->unplaced, 1);
+	return issuer;
+}
+
+/*
+ * Time in the device.  The kernel stamps the issue for its own statistics (wbt,
+ * iocost, bfq, kyber), of a plugged batch with the time that the batch began;
+ * queues without them only have the time of submission.  A program on
+ * block_rq_issue would be exact, and cost as much as one of these two.
+ */
+static __always_inline u64 device_ns(struct request *rq)
+{
+	u64 since = rq->io_start_time_ns ?: rq->start_time_ns;
+	s64 spent = bpf_ktime_get_ns() - since;
+
+	return since && spent > 0 ? spent : 0;
+}
+
+static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
+{
+	u64 slot = log2_slot(ns);
+
+	if (read) {
+		__sync_fetch_and_add(&issuer->read_bytes, bytes);
+		__sync_fetch_and_add(&issuer->read_ops, whole);
+	} else {
+		__sync_fetch_and_add(&issuer->write_bytes, bytes);
+		__sync_fetch_and_add(&issuer->write_ops, whole);
+	}
+	if (!whole)
+		return;
+	if (slot < LOG2_SLOTS)
+		__sync_fetch_and_add(&issuer->slots[slot], 1);
+	__sync_fetch_and_add(&issuer->total_ns, ns);
+	update_max(&issuer->max, ns);
+}
+
+static __always_inline int handle_complete(struct request *rq, bool failed, u32 bytes)
+{
+	u32 op = rq->cmd_flags & REQ_OP_MASK, first;
+	struct totals *host = this_cpu(totals);
+	struct submission *submission;
+	struct issuer_key key = {};
+	struct issuer *issuer;
+	u64 ns = 0, slot;
+	bool whole;
+
+	key.dev = disk_number(rq);
+	first = first_place(rq, key.dev);
+	if (!host)
+		return 0;
+	if (op == REQ_OP_FLUSH)
+		__sync_fetch_and_add(&host->flushes, 1);
+	if (is_discard(op))
+		__sync_fetch_and_add(&host->discards, 1);
+	/* A write with a flush completes once more, with nothing, when that has ended. */
+	if (!bytes || (!is_read(op) && !is_write(op)))
+		return 0;
+	submission = find_submission(rq, first, false);
+	if (!submission) /* submitted before this program was there */
+		return 0;
+	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
+	if (whole) {
+		ns = device_ns(rq);
+		slot = log_linear_slot(ns, SLOTS);
+		if (slot < SLOTS)
+			__sync_fetch_and_add(&host->slots[slot], 1);
+	}
+	key.pid = submission->pid;
+	key.start_ns = submission->start_ns;
+	issuer = bpf_map_lookup_elem(&issuers, &key);
+	if (!issuer)
+		issuer = make_issuer(&key, rq, host);
+	if (issuer) {
+		issuer->cgroup = submission->cgroup;
+		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
+		charge(issuer, is_read(op), bytes, whole, ns);
+		if (failed)
+			__sync_fetch_and_add(&issuer->errors, 1);
+	}
+	if (whole)
+		submission->request = 0;
+	return 0;
+}
+
+/* A request that was merged into another never completes. */
+static __always_inline int handle_merge(struct request *rq)
+{
+	struct submission *submission =
+		find_submission(rq, first_place(rq, disk_number(rq)), false);
+
+	if (submission)
+		submission->request = 0;
+	return 0;
+}
+
+SEC("?tp_btf/block_rq_merge")
+int TASK_PROG(merge__tp_btf, struct request *rq)
+{
+	return handle_merge(rq);
+}
+
+/* The second argument was an errno until 5.16; 0 is well in both.  Before the others in this file,
+ * so attached before them: requests that complete meanwhile would look as if they never had. */
+SEC("?tp_btf/block_rq_complete")
+int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
+{
+	return handle_complete(rq, error != 0, bytes);
+}
+
 static __always_inline bool is_flusher(const char *desc)
 {
 	for (u32 i = 0; i < sizeof("flush-") - 1; i++)
@@ -310,126 +431,6 @@ SEC("?tp_btf/block_rq_issue")
 int BPF_PROG(start__getrq__issue, struct request *rq)
 {
 	return handle_issue(rq);
-}
-
-static __noinline struct issuer *make_issuer(const struct issuer_key *key, struct request *rq,
-					     struct totals *host)
-{
-	struct issuer *issuer, new = {};
-
-	bpf_probe_read_kernel_str(new.disk, sizeof(new.disk), disk_of(rq)->disk_name);
-	/* Another CPU may be first: -EEXIST, and its element is as good. */
-	if (!bpf_map_update_elem(&issuers, key, &new, BPF_NOEXIST))
-		__sync_fetch_and_add(&host->issuers_made, 1);
-	issuer = bpf_map_lookup_elem(&issuers, key);
-	if (!issuer)
-		__sync_fetch_and_add(&host->unplaced, 1);
-	return issuer;
-}
-
-/*
- * Time in the device.  The kernel stamps the issue for its own statistics (wbt,
- * iocost, bfq, kyber), of a plugged batch with the time that the batch began;
- * queues without them only have the time of submission.  A program on
- * block_rq_issue would be exact, and cost as much as one of these two.
- */
-static __always_inline u64 device_ns(struct request *rq)
-{
-	u64 since = rq->io_start_time_ns ?: rq->start_time_ns;
-	s64 spent = bpf_ktime_get_ns() - since;
-
-	return since && spent > 0 ? spent : 0;
-}
-
-static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
-{
-	u64 slot = log2_slot(ns);
-
-	if (read) {
-		__sync_fetch_and_add(&issuer->read_bytes, bytes);
-		__sync_fetch_and_add(&issuer->read_ops, whole);
-	} else {
-		__sync_fetch_and_add(&issuer->write_bytes, bytes);
-		__sync_fetch_and_add(&issuer->write_ops, whole);
-	}
-	if (!whole)
-		return;
-	if (slot < LOG2_SLOTS)
-		__sync_fetch_and_add(&issuer->slots[slot], 1);
-	__sync_fetch_and_add(&issuer->total_ns, ns);
-	update_max(&issuer->max, ns);
-}
-
-static __always_inline int handle_complete(struct request *rq, bool failed, u32 bytes)
-{
-	u32 op = rq->cmd_flags & REQ_OP_MASK, first;
-	struct totals *host = this_cpu(totals);
-	struct submission *submission;
-	struct issuer_key key = {};
-	struct issuer *issuer;
-	u64 ns = 0, slot;
-	bool whole;
-
-	key.dev = disk_number(rq);
-	first = first_place(rq, key.dev);
-	if (!host)
-		return 0;
-	if (op == REQ_OP_FLUSH)
-		__sync_fetch_and_add(&host->flushes, 1);
-	if (is_discard(op))
-		__sync_fetch_and_add(&host->discards, 1);
-	/* A write with a flush completes once more, with nothing, when that has ended. */
-	if (!bytes || (!is_read(op) && !is_write(op)))
-		return 0;
-	submission = find_submission(rq, first, false);
-	if (!submission) /* submitted before this program was there */
-		return 0;
-	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
-	if (whole) {
-		ns = device_ns(rq);
-		slot = log_linear_slot(ns, SLOTS);
-		if (slot < SLOTS)
-			__sync_fetch_and_add(&host->slots[slot], 1);
-	}
-	key.pid = submission->pid;
-	key.start_ns = submission->start_ns;
-	issuer = bpf_map_lookup_elem(&issuers, &key);
-	if (!issuer)
-		issuer = make_issuer(&key, rq, host);
-	if (issuer) {
-		issuer->cgroup = submission->cgroup;
-		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
-		charge(issuer, is_read(op), bytes, whole, ns);
-		if (failed)
-			__sync_fetch_and_add(&issuer->errors, 1);
-	}
-	if (whole)
-		submission->request = 0;
-	return 0;
-}
-
-/* A request that was merged into another never completes. */
-static __always_inline int handle_merge(struct request *rq)
-{
-	struct submission *submission =
-		find_submission(rq, first_place(rq, disk_number(rq)), false);
-
-	if (submission)
-		submission->request = 0;
-	return 0;
-}
-
-SEC("?tp_btf/block_rq_merge")
-int TASK_PROG(merge__tp_btf, struct request *rq)
-{
-	return handle_merge(rq);
-}
-
-/* The second argument was an errno until 5.16; 0 is well in both. */
-SEC("?tp_btf/block_rq_complete")
-int TASK_PROG(complete__tp_btf, struct request *rq, u32 error, u32 bytes)
-{
-	return handle_complete(rq, error != 0, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -90,6 +90,33 @@ static __always_inline void take_addresses(struct connection *connection, const 
 		connection->lport = bpf_ntohs(read_field(tcp, inet_conn.icsk_inet.inet_sport));
 }
 
+/* Leaves a last record. */
+static __always_inline void end_connection(struct place *place)
+{
+	struct connection *connection = find_slot(connections, place->slot);
+
+	if (!connection)
+		return;
+	if (bpf_ringbuf_output(&closed, connection, sizeof(*connection), BPF_RB_NO_WAKEUP))
+		count_lost(ring_full);
+	give_back_slot(connections, place->slot, connection);
+	place->slot = NO_SLOT;
+}
+
+/* Not at TCP_CLOSE: what has arrived can still be received then.  Before the others in this file,
+ * so attached before them: a socket that closes meanwhile would keep its slot for ever. */
+SEC("?tp_btf/tcp_destroy_sock")
+int TASK_PROG(destroy__tp_btf, struct sock *sk)
+{
+	struct place *place = find_socket_value(places, sk);
+
+	if (!place)
+		return 0;
+	end_connection(place);
+	drop_socket_substitute(places, sk);
+	return 0;
+}
+
 static __noinline struct place *make_place(const struct sock *sk)
 {
 	struct place new = {.slot = take_slot(connections)}, *place;
@@ -230,19 +257,6 @@ int BPF_PROG(receive__fexit, struct sock *sk, void *message, u64 size, int flags
 	return handle_receive(sk, ret, flags);
 }
 
-/* Leaves a last record. */
-static __always_inline void end_connection(struct place *place)
-{
-	struct connection *connection = find_slot(connections, place->slot);
-
-	if (!connection)
-		return;
-	if (bpf_ringbuf_output(&closed, connection, sizeof(*connection), BPF_RB_NO_WAKEUP))
-		count_lost(ring_full);
-	give_back_slot(connections, place->slot, connection);
-	place->slot = NO_SLOT;
-}
-
 /* A socket can be used again for another connection: connect(2) to AF_UNSPEC ends the first. */
 static __noinline int begin_anew(struct place *place)
 {
@@ -306,19 +320,6 @@ SEC("?tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit__tp_btf, const struct sock *sk, const struct sk_buff *skb)
 {
 	return handle_retransmit(sk, skb);
-}
-
-/* Not at TCP_CLOSE: what has arrived can still be received then. */
-SEC("?tp_btf/tcp_destroy_sock")
-int TASK_PROG(destroy__tp_btf, struct sock *sk)
-{
-	struct place *place = find_socket_value(places, sk);
-
-	if (!place)
-		return 0;
-	end_connection(place);
-	drop_socket_substitute(places, sk);
-	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -362,7 +362,7 @@ class Sampler:
             live.stand_down()
             frame = live.without_figures()
         if frame is not None:
-            self._losing |= frame.status.lost > 0
+            self._losing |= "ring_full" in frame.status.losses
             self._deliver(live.pane, frame)
 
     def _deliver(self, pane: Pane, frame: Frame) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ktop.kernel import libbpf
 from ktop.kernel.btf import Btf
 from ktop.kernel.choice import Choice
+from ktop.kernel.facts import kernel_version
 from ktop.kernel.slots import MOST_ARRAYS
 
 
@@ -25,12 +26,13 @@ def ring_bytes(declared: int, cpus: int) -> int:
     return declared << max((cpus - 1).bit_length() - 3, 0)
 
 
-def lru_entries(declared: int, cpus: int) -> int:
+def lru_entries(declared: int, cpus: int, kernel: tuple[int, int]) -> int:
     """Return the size of an LRU hash that holds ``declared`` entries, whichever CPUs they come from.
 
-    Before 6.17, d4adf1c9ee77, each CPU that inserts sets 128 free ones aside, until there are none.
+    Each CPU that inserts sets 128 free ones aside; from 6.17 on, d4adf1c9ee77, not more than half of all.
     """
-    return declared + 128 * cpus
+    aside = 128 * cpus
+    return declared + (min(aside, declared) if kernel >= (6, 17) else aside)
 
 
 def storages(handle: int) -> set[str]:
@@ -58,7 +60,7 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
             # Guests can have hundreds of CPUs that are possible, and two: rings are never swapped out.
             lib.bpf_map__set_max_entries(bpf_map, ring_bytes(lib.bpf_map__max_entries(bpf_map), present))
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_LRU_HASH:
-            entries = lru_entries(lib.bpf_map__max_entries(bpf_map), present)
+            entries = lru_entries(lib.bpf_map__max_entries(bpf_map), present, kernel_version())
             lib.bpf_map__set_max_entries(bpf_map, entries)
         if lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
             lib.bpf_map__set_max_entries(bpf_map, MOST_ARRAYS)
