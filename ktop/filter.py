@@ -165,6 +165,12 @@ class Filter:
         """Return the terms, as typed, that ``pane`` has no column for: they hide nothing there."""
         return tuple(term.text for term in self.terms if not term.applies(pane))
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return the names of what looks like columns, and is looked for as text: no pane has them."""
+        named = (_TERM.fullmatch(term.text.lstrip("!")) for term in self.terms if not term.column)
+        return tuple(match[1] for match in named if match and not _IN_ADDRESS.fullmatch(match[1]))
+
     def for_totals(self, pane: Pane) -> tuple[Filter, Filter]:
         """Return what of it applies to rows before they are added up to those of ``pane``, and what after.
 
@@ -201,6 +207,8 @@ def _term(token: str, panes: Collection[Pane]) -> Term:
     negated = (len(token) - len(body)) % 2 == 1
     if not body.replace('"', ""):
         raise FilterError(f"Nothing stands after {token[:1]} to look for.")
+    if body[0] in "<>=":
+        raise FilterError(f"A column stands before {body[0]}, without a space: p99_us>10ms.")
     match = _TERM.fullmatch(body)
     if match is None:
         return Term(token, body.replace('"', ""), negated=negated)

@@ -21,8 +21,9 @@ def has_trend(column: Column, *, totals: bool = False) -> bool:
 def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
     """Return the column ``name`` of each of ``rows`` in each of ``frames``: float64, shape (rows, frames).
 
-    Where a row is not there it is 0 if the column adds up, since nothing
-    happened, else NaN; NaN too where its Frame no longer has all rows.
+    A column that adds up is per second, for intervals differ.  Where a row is
+    not there that is 0, since nothing happened, else NaN; NaN too where its
+    Frame no longer has all rows.
     """
     adds_up = pane.column(name).fold is Fold.SUM
     keys = [key for key in pane.key if key in rows]
@@ -43,6 +44,7 @@ def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
         values.flat[place] = 0.0
         # np.add.at takes ten times as long.
         values += np.bincount(place, found[known], values.size).reshape(values.shape)
+        values /= [frame.interval_s for frame in frames]
     else:
         np.fmax.at(values.reshape(-1), place, found[known])
     return values

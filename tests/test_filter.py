@@ -221,6 +221,7 @@ def test_without_the_panes_any_name_is_taken():
 def test_a_name_that_no_pane_has_is_plain_text():
     assert parse("nope:5", PANES).terms[0].column == ""
     assert parse("--id=5", PANES).terms[0].column == ""
+    assert parse('nope:5 pid:7 --id=5 fe80::1 "x > y" !other=x', PANES).unknown == ("nope", "other")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +240,8 @@ def test_a_name_that_no_pane_has_is_plain_text():
         ("failed:maybe", "failed is yes or no, not maybe."),
         ("comm>5", "comm is text: look for it with comm:5."),
         ("nope>5", "No pane has a column nope."),
+        ("p99 > 10ms", "A column stands before >, without a space: p99_us>10ms."),
+        ("p99_us >=10ms", "A column stands before >, without a space: p99_us>10ms."),
     ],
 )
 def test_errors_are_one_clear_sentence(text, message):

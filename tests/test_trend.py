@@ -70,6 +70,18 @@ def test_rows_are_told_apart_by_all_of_their_key():
     assert trend(pane, take(rows, slice(3, 4)), shown, "accesses").tolist() == [[8, 8]]
 
 
+def test_what_adds_up_is_per_second_whatever_the_interval():
+    rows = {
+        "pid": np.array([7]),
+        "comm": np.array([b"x"]),
+        "accesses": np.array([100]),
+        "hit_ratio": np.array([0.5]),
+    }
+    shown = [Frame("p", 1.0, 1.0, rows), Frame("p", 5.0, 4.0, {**rows, "accesses": np.array([400])})]
+    assert trend(CACHESTAT, take(rows, slice(1)), shown, "accesses").tolist() == [[100, 100]]
+    assert trend(CACHESTAT, take(rows, slice(1)), shown, "hit_ratio").tolist() == [[0.5, 0.5]]
+
+
 def test_totals_have_a_trend_of_what_can_be_told_from_their_parts():
     rows = {"pid": np.array([7, 7]), "waits": np.array([10, 20]), "max_us": np.array([3.0, 2.0])}
     shown = [Frame("runqlat", 1.0, 1.0, rows)]

@@ -126,10 +126,11 @@ class FilterBar(Horizontal):
             text, style = "", ""
         else:
             shown, total, ignored = self._counts
-            text = f"{shown} of {total}"
+            text, style = f"{shown} of {total}", "muted"
             if ignored:
-                text = f"no column here for {escape(' '.join(ignored))}  {text}"
-            style = "warn" if ignored else "muted"
+                text, style = f"no column here for {escape(' '.join(ignored))}  {text}", "warn"
+            elif not shown and (unknown := self._view.filter.unknown):
+                text, style = f"no pane has a column {escape(unknown[0])}: it is looked for as text", "warn"
         self._about.set([(text, style)])
         self._about.refresh(layout=True)
 

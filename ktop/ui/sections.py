@@ -15,7 +15,7 @@ from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.order import row_at
-from ktop.pane import CGROUP, START, Column, Pane, Shape, Unit
+from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit
 from ktop.process import TICK_NS
 from ktop.text import ELLIPSIS, cells, escape, fit
 from ktop.ui.blocks import rising
@@ -164,18 +164,22 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
 def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     """Return the column the pane is sorted by, over all intervals, as one line of bars.
 
-    Where there are more intervals than room, a bar is the largest of several.
+    What adds up is per second, for intervals differ.  Where there are more
+    intervals than room, a bar is the largest of several.
     """
     column = pane.column(pane.sort)
-    room = max(width - len(column.title) - 12, 8)
+    room = max(width - len(column.title) - 14, 8)
     values = known.series(pane.sort)
+    adds_up = column.fold is Fold.SUM
+    if adds_up:
+        values = values / known.interval_s
     if len(values) > room:
         # fmax passes over what was not measured.
         values = np.fmax.reduceat(values, np.arange(room) * len(values) // room)
     peak = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
     shares = (values / peak if peak > 0 else values * 0).tolist()
     glyphs = ["·" if np.isnan(share) else rising(share) for share in shares]
-    top = cell(column, peak).strip()
+    top = cell(column, peak).strip() + "/s" * adds_up
     return Content.assemble(
         (column.title.lower() + " ", "$muted"), ("".join(glyphs), "$series-1"), (f"  max {top}", "$muted")
     )

@@ -167,6 +167,12 @@ async def test_a_term_for_another_pane_is_named():
         assert "no column here" not in k.text
 
 
+async def test_a_column_that_no_pane_has_is_named_where_nothing_is_found():
+    async with running() as k:
+        await k.press("slash", *"cgrp:web", "enter")
+        assert "no pane has a column cgrp: it is looked for as text" in k.text
+
+
 async def test_letters_typed_into_the_filter_do_nothing_else():
     async with running() as k:
         await k.press("slash", *"q1 Sx")

@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 
 from ktop.frame import Frame, Histogram
 from ktop.pane import Column, Lines, Unit
+from ktop.panes.cachestat import PANE as CACHESTAT
 from ktop.stats import log2_bounds, log_linear_bounds
 from ktop.ui.blocks import bar, rising
 from ktop.ui.charts import bins, braille
@@ -251,6 +252,17 @@ async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_
         left, right = ([line[x:] for line in lines] for x in (0, each + 3))
         for beside, names in ((left, ("accesses", "dirtied")), (right, ("hits", "dirty"))):
             assert all(any(line.startswith(f"{name} 1") for line in beside) for name in names)
+
+
+async def test_what_adds_up_is_drawn_per_second_whatever_the_interval():
+    """A longer interval is no peak; amounts (dirty) are as they are."""
+    app = OneApp(LinesView(Lines("x", (("accesses",), ("dirty_bytes",))), CACHESTAT.columns))
+    async with app.run_test(size=(90, 10)):
+        for interval_s in (1.0, 4.0):
+            host = {"accesses": 100.0 * interval_s, "dirty_bytes": 1024.0}
+            app.widget.show([Frame("p", interval_s, interval_s, {}, host=host)])
+            assert "accesses 100/s" in app.text()[1]
+            assert "dirty 1.00K " in app.text()[1]
 
 
 def test_ages_stand_below_their_columns():

@@ -28,8 +28,8 @@ def _over_time(accesses: dict[int, int], intervals: int, width: int) -> str:
 
 @pytest.mark.parametrize(("intervals", "place"), [(60, 2), (61, 2), (119, 1), (120, 1), (600, 0)])
 def test_the_line_over_time_is_of_all_the_time_the_figures_are_of(intervals: int, place: int) -> None:
-    line = _over_time({2: 500, intervals - 1: 250}, intervals, 80)
-    bars = line.removeprefix("accesses ").removesuffix("  max 500")
+    line = _over_time({2: 500, intervals - 1: 250}, intervals, 82)
+    bars = line.removeprefix("accesses ").removesuffix("  max 500/s")
     assert bars == " " * place + "█" + " " * (58 - place) + "▄"
 
 

@@ -1,4 +1,7 @@
-"""Figures of ``Frame.host`` over time: a small chart for each group, side by side and stacked."""
+"""Figures of ``Frame.host`` over time: a small chart for each group, side by side and stacked.
+
+What adds up is drawn per second: intervals differ, on a busy host from one to the next.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 from rich.style import Style
 
 from ktop.frame import Array, Frame
-from ktop.pane import Column, Lines, Unit
+from ktop.pane import Column, Fold, Lines, Unit
 from ktop.text import ELLIPSIS
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
@@ -56,6 +59,7 @@ class LinesView(Drawn):
         self.chart = chart
         self._units = {column.name: column.unit for column in columns}
         self._names = {column.name: column.title.lower() for column in columns}
+        self._rates = {column.name for column in columns if column.fold is Fold.SUM}
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
         self._pace = Pace()
@@ -131,6 +135,8 @@ class LinesView(Drawn):
         """Return the newest values, as often as they have dots."""
         recent = self._frames[-columns * braille.DOTS_ACROSS :] if columns else ()
         values = np.array([frame.host.get(name, np.nan) for frame in recent], dtype=np.float64)
+        if name in self._rates:
+            values /= [frame.interval_s for frame in recent]
         return np.repeat(values, self._dots(columns))
 
     def _chart(self, look: Palette, group: tuple[str, ...], width: int, height: int) -> list[Parts]:
@@ -181,7 +187,10 @@ class LinesView(Drawn):
     ) -> Parts:
         """Return names and last values; names are cut before a value would be."""
         last = [float(series[-1]) if len(series) else float("nan") for series in values]
-        texts = [written(self._units.get(name, unit), value) for name, value in zip(group, last, strict=True)]
+        texts = [
+            written(self._units.get(name, unit), value) + "/s" * (name in self._rates and value == value)  # noqa: PLR0124 - NaN
+            for name, value in zip(group, last, strict=True)
+        ]
         names = [self._names.get(name, label(name)) for name in group]
         needed = sum(len(name) + len(text) + 1 for name, text in zip(names, texts, strict=True))
         # From the left edge, as the titles of all charts; closer where there is little room, and at last cut.

@@ -17,7 +17,7 @@ LEAST = 24
 GAP = "   "
 _GLYPHS = np.array(list(" ▁▂▃▄▅▆▇"))
 """Not "█" too: bars of neighbouring rows would run into each other."""
-HELP = "The column sorted by, in each of the last samples: from 0 up, each row on its own scale."
+HELP = "The column sorted by, per second of each of the last samples: from 0 up, each row on its own scale."
 
 
 class Trend:
