@@ -352,9 +352,9 @@ int BPF_PROG(dirty__tp_btf_page, struct page *page)
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct use *use, bool ended)
+					const struct use *use, bool ended)
 {
-	struct counters *counters = &use->counters;
+	const struct counters *counters = &use->counters;
 
 	record->start_ns = task->start_boottime;
 	record->cgroup = cgroup_of(task);
@@ -393,6 +393,6 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-PROCESS_ITERATOR(uses, make_on_demand);
+PROCESS_ITERATOR(uses, make_on_demand, NULL);
 
 char LICENSE[] SEC("license") = "GPL";

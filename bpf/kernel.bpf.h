@@ -32,8 +32,14 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head;
+	u64 sum_sched_runtime; /* of threads that ended */
 	unsigned int flags;
 	int group_exit_code;
 	struct task_struct *group_exec_task;
@@ -100,6 +106,7 @@ struct task_struct {
 	struct sched_entity se;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
+	struct list_head thread_node;
 	struct signal_struct *signal;
 	struct thread_info thread_info;
 	void *stack;

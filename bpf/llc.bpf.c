@@ -179,9 +179,9 @@ int flush(void *ctx)
 }
 
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					struct process *process, bool ended)
+					const struct process *process, bool ended)
 {
-	struct usage *usage = &process->usage;
+	const struct usage *usage = &process->usage;
 
 	record->start_ns = task->start_boottime;
 	record->cgroup = cgroup_of(task);
@@ -223,6 +223,6 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-PROCESS_ITERATOR(usages, make_before);
+PROCESS_ITERATOR(usages, make_before, NULL);
 
 char LICENSE[] SEC("license") = "GPL";

@@ -60,22 +60,23 @@ enum {
 };
 
 /* The counters of a process, `map` at its group leader, reach user space through an iterator, which
- * first does `prepare` to every task ... */
-#define PROCESS_ITERATOR(map, prepare)                                                             \
+ * first does `prepare` to every task, and writes `otherwise` of a process without any: nothing
+ * where that is NULL ... */
+#define PROCESS_ITERATOR(map, prepare, otherwise)                                                  \
 	RECORD(processes, struct process_record);                                                  \
 	SEC("iter/task")                                                                           \
 	int processes(struct bpf_iter__task *ctx)                                                  \
 	{                                                                                          \
 		struct task_struct *task = ctx->task;                                              \
 		struct process_record record = {};                                                 \
-		typeof(map.value) value;                                                           \
+		const typeof(*map.value) *value;                                                   \
                                                                                                    \
 		if (!task)                                                                         \
 			return 0;                                                                  \
 		prepare(task);                                                                     \
 		if (task->pid != task->tgid)                                                       \
 			return 0;                                                                  \
-		value = find_task_value(map, task);                                                \
+		value = find_task_value(map, task) ?: (otherwise);                                 \
 		if (!value || value->ended == ENDED)                                               \
 			return 0;                                                                  \
 		fill_record(&record, task, value, false);                                          \

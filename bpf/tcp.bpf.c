@@ -19,6 +19,8 @@
 struct counters {
 	u64 tx_bytes;
 	u64 rx_bytes;
+	u64 tx_calls; /* that sent anything */
+	u64 rx_calls;
 	u64 retrans;
 };
 
@@ -198,8 +200,10 @@ static __always_inline int handle_send(struct sock *sk, int bytes)
 	if (bytes <= 0 || !is_tcp(sk))
 		return 0;
 	connection = connection_in_use(sk);
-	if (connection)
+	if (connection) {
 		__sync_fetch_and_add(&connection->now.tx_bytes, bytes);
+		__sync_fetch_and_add(&connection->now.tx_calls, 1);
+	}
 	return 0;
 }
 
@@ -210,8 +214,10 @@ static __always_inline int handle_receive(struct sock *sk, int bytes, int flags)
 	if (bytes <= 0 || !is_tcp(sk) || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	connection = connection_in_use(sk);
-	if (connection)
+	if (connection) {
 		__sync_fetch_and_add(&connection->now.rx_bytes, bytes);
+		__sync_fetch_and_add(&connection->now.rx_calls, 1);
+	}
 	return 0;
 }
 

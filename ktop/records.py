@@ -10,6 +10,9 @@ import numpy as np
 from ktop.frame import Array, Reading
 from ktop.stats import difference, fell, grown, match
 
+UNKNOWN = np.uint64(2**64 - 1)
+"""What a program writes for a time that it could not tell."""
+
 
 def with_records_of(earlier: Sequence[Reading], reading: Reading) -> Reading:
     """Return ``reading`` with what the ring buffers of ``earlier`` ones held before its own records."""
@@ -27,6 +30,7 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     counters: Sequence[str],
     maxima: Sequence[str] = (),
     *,
+    times: Sequence[str] = (),
     records: str = "processes",
     exits: str = "exits",
 ) -> dict[str, Array]:
@@ -36,7 +40,8 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     with the last record of those that ended; both have the fields ``pid``,
     ``start_ns``, ``comm`` and ``cgroup`` (its id).  ``counters`` only grow and
     are differenced (one- or two-dimensional), ``maxima`` are already the
-    interval's.  Returns those four fields and these, a row a process.
+    interval's, ``times`` are of the whole life of a process (see _grown_since).
+    Returns those four fields and these, a row a process.
     """
     before = previous.maps[records]
     now = current.maps[records]
@@ -47,11 +52,26 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
         now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
     place = match(_identity(before), _identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
+    rows.update({name: _grown_since(before, now, place, name) for name in times})
     active = _any_of(rows.values(), len(now))
     out = {name: now[name][active] for name in ("pid", "start_ns", "comm", "cgroup")}
     out.update({name: column[active] for name, column in rows.items()})
     out.update({name: now[name][active] for name in maxima})
     return out
+
+
+def _grown_since(before: Array, now: Array, place: Array, name: str) -> Array:
+    """Return by how much times grew that count from the birth of a process: float64, shape (now,).
+
+    They are sums over threads, which a thread that ends meanwhile can make a
+    little too small: no growth is below 0 for that.  NaN where it is UNKNOWN.
+    """
+    growth: Array = np.maximum(difference(before[name], now[name], place).view("i8"), 0).astype(np.float64)
+    unknown = now[name] == UNKNOWN
+    if len(before):
+        unknown |= (place >= 0) & (before[name][place] == UNKNOWN)
+    growth[unknown] = np.nan
+    return growth
 
 
 def _ended(previous: Reading, current: Reading, exits: str) -> Array:
@@ -114,7 +134,7 @@ def _any_of(columns: Iterable[Array], count: int) -> Array:
     """Return in which rows one of ``columns`` (one- or two-dimensional) is not 0: bool, shape (count,)."""
     found = np.zeros(count, dtype=bool)
     for column in columns:
-        found |= column.any(axis=tuple(range(1, column.ndim)))
+        found |= (column > 0).any(axis=tuple(range(1, column.ndim)))
     return found
 
 

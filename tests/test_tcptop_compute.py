@@ -63,7 +63,7 @@ def test_nothing_happened():
     assert {column.name for column in PANE.columns} == {*sample.rows, "bytes"}
     assert all(len(column) == 0 for column in sample.rows.values())
     assert sample.unattributed_ratio is None
-    assert sample.host == {"tx_bytes": 0, "rx_bytes": 0, "retrans": 0}
+    assert sample.host == dict.fromkeys(COUNTERS, 0)
 
 
 def test_the_same_reading_twice_is_nothing():

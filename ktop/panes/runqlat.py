@@ -13,9 +13,10 @@ from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
     counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
-    rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",))
+    rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",), times=("ran_ns",))
     rows["waits"] = rows["slots"].sum(axis=1)  # each is in one of them
     rows["wait_us"] = rows.pop("wait_ns") / 1000
+    rows["cpu_us"] = rows.pop("ran_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
     rows["cgroup"] = facts.cgroups(rows["cgroup"])
     by_cpu = [
@@ -84,6 +85,13 @@ PANE = Pane(
             Fold.DERIVED,
         ),
         Column("max_us", "MAX", Unit.US, "The longest wait that ended in the interval.", Fold.DERIVED),
+        Column(
+            "cpu_us",
+            "ON CPU",
+            Unit.US,
+            "Time its threads ran, added up, those that run now to the last tick of their CPU (1 to 10 ms): "
+            "who takes the CPU that others wait for.",
+        ),
         CGROUP,
         Column(
             "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True

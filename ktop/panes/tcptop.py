@@ -9,7 +9,7 @@ from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
-COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
+COUNTERS = ("tx_bytes", "rx_bytes", "tx_calls", "rx_calls", "retrans")
 _V4_MAPPED = np.frombuffer(V4_MAPPED, "u4")
 
 
@@ -69,7 +69,8 @@ def _unattributed(pids: Array, grew: dict[str, Array]) -> float | None:
 
 _PAYLOAD = (
     "what calls returned, so failed and partial sends count right. Of TLS in the kernel it is the plain "
-    "text. Multipath TCP is not seen. A connection within this host is there twice, once for each end. "
+    "text, and before Linux 6.3 nothing. Multipath TCP is not seen. A connection within this host is there "
+    "twice, once for each end. "
 )
 
 PANE = Pane(
@@ -104,7 +105,8 @@ PANE = Pane(
             "tx_bytes",
             "SENT",
             Unit.BYTES,
-            "Payload that the application handed over: " + _PAYLOAD + "sendfile and splice count.",
+            "Payload that the application handed over: " + _PAYLOAD + "sendfile and splice count "
+            "(but on 6.3 and 6.4).",
         ),
         Column(
             "rx_bytes",
@@ -129,6 +131,14 @@ PANE = Pane(
             "Segments sent again, of connection requests too; answers to those (SYN-ACK) are not among them.",
             alarm=True,
         ),
+        Column(
+            "tx_calls",
+            "SENDS",
+            Unit.COUNT,
+            "Calls that sent any of it: many with few bytes are a chatty client.",
+            from_width=110,
+        ),
+        Column("rx_calls", "RECVS", Unit.COUNT, "Calls that took any of it.", from_width=110),
         Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
         CGROUP,
         Column(

@@ -14,6 +14,8 @@ import pytest
 
 from tests.excuses import EMULATED
 
+TICK_US = 1e6 / 100
+"""The longest that a kernel goes without looking at what runs."""
 SPIN = "import os,sys\nos.sched_setaffinity(0,{0})\nprint('on',flush=True)\nwhile True: pass"
 
 
@@ -68,6 +70,64 @@ def test_waiting_time_is_schedstats(observe, spinners):
         unseen = max(third[pid][2] - second[pid][2] - waits, 0)
         least, most = (third[pid][1] - second[pid][1]) / 1000, (fourth[pid][1] - first[pid][1]) / 1000
         assert least * 0.99 - (2 + unseen) * longest <= waited_us <= most * 1.01 + 2 * longest
+
+
+def test_time_on_the_cpu_is_schedstats(observe, spinners):
+    """Of processes that live, what the kernel says of their threads before and after."""
+    runqlat = observe("runqlat")
+    first = {process.pid: schedstat(process.pid)[0] for process in spinners}
+    runqlat.begin()
+    second = {process.pid: schedstat(process.pid)[0] for process in spinners}
+    time.sleep(1)
+    third = {pid: schedstat(pid)[0] for pid in first}
+    rows = runqlat.sample().rows
+    fourth = {pid: schedstat(pid)[0] for pid in first}
+    for pid, ran_ns in first.items():
+        ran_us = rows["cpu_us"][rows["pid"] == pid].sum()
+        # What runs is known to the last tick of its CPU, of both sources.
+        assert (third[pid] - second[pid]) / 1000 - TICK_US <= ran_us
+        assert ran_us <= (fourth[pid] - ran_ns) / 1000 + TICK_US
+
+
+THREADS = """import sys, threading, time
+def spin():
+    began = time.thread_time()
+    while time.thread_time() - began < 0.1: pass
+for _ in range(3):
+    threads = [threading.Thread(target=spin) for _ in range(3)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    print("on", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_time_on_the_cpu_is_of_all_threads_also_those_that_ended(observe):
+    """All of a process's life, reading by reading, is what the kernel tells its parent at its end."""
+    runqlat = observe("runqlat")
+    total_us = 0.0
+    with piped(THREADS) as child:
+        for _ in range(3):
+            child.stdout.readline()
+            total_us += runqlat.rows(pid=child.pid)["cpu_us"].sum()
+            child.stdin.write(b"x\n")
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0
+    total_us += runqlat.rows(pid=child.pid)["cpu_us"].sum()
+    assert total_us == pytest.approx((used.ru_utime + used.ru_stime) * 1e6, rel=0.02, abs=2 * TICK_US)
+
+
+def test_a_process_that_never_waits_has_its_time(observe):
+    """Who has a CPU for itself waits for nothing, and may be whom all others wait for."""
+    with piped(HOG) as hog:
+        hog.stdout.readline()
+        runqlat = observe("runqlat")
+        runqlat.begin()
+        time.sleep(0.3)
+        rows = runqlat.rows(pid=hog.pid)
+        hog.stdin.write(b"x\n")
+    assert rows["cpu_us"].sum() > 100_000
+    assert rows["waits"].sum() < 50
 
 
 WOKEN = """import os, sys

@@ -121,6 +121,24 @@ def test_intervals_add_up(observe):
             assert len(rows["pid"]) == (2 if size else 0)
 
 
+def test_calls_are_those_that_moved_anything(observe):
+    """A chatty client: many calls, few bytes; looking ahead and finding nothing are none of them."""
+    tcptop = observe("tcptop")
+    with connected() as (client, server):
+        for _ in range(37):
+            client.send(b"0123456789")
+            assert server.recv(10, socket.MSG_PEEK) == server.recv(10) == b"0123456789"
+        server.send(b"end")
+        receive(client, 3)
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+        rows = tcptop.sample().rows
+        mine, others = row(rows, client), row(rows, server)
+    assert (mine["tx_calls"], mine["rx_calls"], mine["tx_bytes"]) == (37, 1, 370)
+    assert (others["tx_calls"], others["rx_calls"], others["rx_bytes"]) == (1, 37, 370)
+
+
 def test_only_what_calls_returned_counts(observe):
     """Failed sends, partial sends and looking ahead."""
     tcptop = observe("tcptop")
