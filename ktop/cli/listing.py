@@ -84,7 +84,7 @@ def hooks(status: Status) -> str:
 
 
 def as_json(found: Sequence[Found]) -> list[str]:
-    """Return one JSON object a pane: ``pane question live unavailable hooks refused columns``."""
+    """Return one JSON object a pane: ``pane question live unavailable hooks refused``."""
     return [json.dumps(describe(each), allow_nan=False) for each in found]
 
 
