@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
-from ktop.kernel import facts
+from ktop.kernel import checks, facts
 from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
 from ktop.pane import Pane, PerfEvent, Shape
@@ -205,7 +205,7 @@ class Sampler:
 
         limits.raise_open_files()
         self._facts = facts.for_compute()
-        refusal = facts.refusal()
+        refusal = checks.refusal()
         wanted = [
             live
             for live in self._in_order()

@@ -19,7 +19,7 @@ from ktop.cli.doctor import as_json as doctor_json
 from ktop.cli.doctor import as_text as doctor_text
 from ktop.cli.listing import Found, as_text, survey
 from ktop.frame import Status
-from ktop.kernel.facts import Check
+from ktop.kernel.checks import Check
 from ktop.recording.file import Writer
 from ktop.registry import get, panes
 from ktop.source import Identity, Publish

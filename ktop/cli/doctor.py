@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Protocol
 
 from ktop.cli.listing import Found, describe, hooks
+from ktop.kernel.checks import Check
 from ktop.text import escape
-
-
-class Check(Protocol):
-    """One thing that ktop needs or can use (``ktop.kernel.facts.Check``)."""
-
-    @property
-    def name(self) -> str:
-        """What was looked at."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is as it should be."""
-
-    @property
-    def detail(self) -> str:
-        """What was found."""
-
-    @property
-    def remedy(self) -> str:
-        """What mends it; empty when nothing does or need be."""
-
-    @property
-    def needed(self) -> bool:
-        """Whether there is nothing live without it."""
 
 
 def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool, width: int = 0) -> list[str]:

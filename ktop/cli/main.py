@@ -131,12 +131,12 @@ def _panes(names: Sequence[str]) -> tuple[Pane, ...]:
 
 def _must_allow_bpf() -> None:
     """End with 77 where the host does not allow BPF, and say where it allows only a part."""
-    from ktop.kernel import facts
+    from ktop.kernel import checks
 
-    refusal = facts.refusal()
+    refusal = checks.refusal()
     if refusal is not None:
         raise Failure(f"{refusal}; `ktop demo` shows a recording and needs no privileges", NO_BPF)
-    processes = facts.processes()
+    processes = checks.processes()
     if not processes.ok:
         _say(f"{processes.name}: {processes.detail}; {processes.remedy}")
 
@@ -379,9 +379,9 @@ def _list(options: Options) -> int:
 
 def _doctor(options: Options) -> int:
     from ktop.cli import doctor
-    from ktop.kernel import facts
+    from ktop.kernel.checks import gather
 
-    checks = facts.gather()
+    checks = gather()
     sampler, found = _survey()
     if options.json:
         _print(doctor.as_json(checks, found, verbose=options.verbose))
@@ -391,11 +391,11 @@ def _doctor(options: Options) -> int:
 
 
 def _how_it_ended(sampler: Sampler) -> int:
-    from ktop.kernel import facts
+    from ktop.kernel import checks
 
     if sampler.failure is not None:
         raise Failure(sampler.failure)
-    return OK if facts.refusal() is None else NO_BPF
+    return OK if checks.refusal() is None else NO_BPF
 
 
 def _print(lines: Sequence[str]) -> int:
