@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -27,17 +26,6 @@ def renewed(facts: Facts) -> Facts:
     """Return ``facts`` with the present time of day; the same unless the clock has been set."""
     boot_ns = _boot_ns()
     return replace(facts, boot_ns=boot_ns) if abs(boot_ns - facts.boot_ns) > _STEP_NS else facts
-
-
-def expected_sizes() -> dict[str, int]:
-    """Return how much there will be at once of what a family keeps in slots, by map: TCP sockets."""
-    try:
-        counts = Path("/proc/net/sockstat").read_text(encoding="ascii")
-    except OSError:
-        return {}
-    # Of all network namespaces, unlike the ones beside it.
-    allocated = re.search(r"^TCP:.* alloc (\d+)", counts, re.MULTILINE)
-    return {"connections": int(allocated[1])} if allocated else {}
 
 
 def _boot_ns() -> int:
