@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, NoReturn
 # Before numpy is imported: OpenBLAS would start a thread a CPU, and ktop multiplies no matrices.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from ktop.cli import options as command_line
-from ktop.cli.options import Options, UsageError
+from ktop.cli import streams
+from ktop.cli.ending import FAILED, NO_BPF, OK, USAGE, Failure
+from ktop.cli.options import Options
+from ktop.cli.streams import STDOUT, cannot_write, encoding, print_lines, say, terminal_size
 
 if TYPE_CHECKING:
     from ktop.cli.listing import Found
@@ -25,18 +27,8 @@ if TYPE_CHECKING:
     from ktop.sampler import Sampler
     from ktop.source import Source
 
-OK, FAILED, USAGE, NO_BPF = 0, 1, 2, 77
-_STDOUT, _STDERR = 1, 2
 NICE = -10
 """With 8 hogs on 2 CPUs a key is seen after 3.0 ms (median; 99th percentile 26), at nice 0 10.4 (125)."""
-
-
-class Failure(Exception):  # noqa: N818 - it is how a command ends, not a defect
-    """A command ends with this sentence on stderr and this exit code."""
-
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def command() -> NoReturn:
@@ -52,72 +44,54 @@ def command() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code; never a traceback."""
-    _open_streams()
-    code = _do(argv)
+    streams.open_missing()
+    code = _do(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget(_STDOUT)
+        streams.forget(streams.STDOUT)
     except OSError as error:
         code = code or FAILED
-        _forget(_STDOUT)
-        _say(str(error.strerror or error))
+        streams.forget(streams.STDOUT)
+        streams.say(str(error.strerror or error))
     return code
 
 
-def _open_streams() -> None:
-    """Give a process that was started without one of its three streams one that leads nowhere."""
-    for fd, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            _forget(fd)
-            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115 - as long as we
-
-
-def _do(argv: Sequence[str] | None) -> int:
+def _do(argv: Sequence[str]) -> int:
     """Do it, and turn whatever goes wrong into one sentence and a code."""
     try:
-        options = command_line.parse(sys.argv[1:] if argv is None else argv)
+        options = _parsed(argv)
         code = _COMMANDS[options.command](options)
     except SystemExit as end:  # argparse, when it has printed the help
         code = end.code if isinstance(end.code, int) else OK
     except BrokenPipeError:
         code = OK
-        _forget(_STDOUT)
-    except (Failure, UsageError) as error:
-        code = error.code if isinstance(error, Failure) else USAGE
-        _say(str(error))
+        streams.forget(streams.STDOUT)
+    except Failure as error:
+        code = error.code
+        streams.say(str(error))
     except KeyboardInterrupt:
         code = FAILED
-        _say("interrupted")
+        streams.say("interrupted")
     except OSError as error:
         code = FAILED
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        _forget(_STDOUT)
+        streams.say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        streams.forget(streams.STDOUT)
     except Exception as error:  # a defect of ktop: one sentence all the same
         if os.environ.get("KTOP_DEBUG"):
             raise
         code = FAILED
-        _say(f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)")
+        streams.say(f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)")
     return code
 
 
-def _say(sentence: str) -> None:
-    """Write one sentence to stderr, wherever that leads."""
-    # Names that were given (files, panes) may hold anything.
-    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(sentence.split()))
-    try:
-        sys.stderr.write(f"ktop: {text}\n")
-        sys.stderr.flush()
-    except OSError:
-        _forget(_STDERR)
+def _parsed(argv: Sequence[str]) -> Options:
+    """Return what was asked for; Failure; SystemExit after -h."""
+    if not argv:
+        return Options()  # the usual start: argparse would be 7 ms of the way to its first paint
+    from ktop.cli import arguments
 
-
-def _forget(fd: int) -> None:
-    """Let the interpreter's last flush go nowhere, instead of complaining about the reader."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    if nowhere != fd:
-        os.dup2(nowhere, fd)
-        os.close(nowhere)
+    return arguments.parse(argv)
 
 
 def _panes(names: Sequence[str]) -> tuple[Pane, ...]:
@@ -138,7 +112,7 @@ def _must_allow_bpf() -> None:
         raise Failure(f"{refusal}; `ktop demo` shows a recording and needs no privileges", NO_BPF)
     processes = checks.processes()
     if not processes.ok:
-        _say(f"{processes.name}: {processes.detail}; {processes.remedy}")
+        say(f"{processes.name}: {processes.detail}; {processes.remedy}")
 
 
 # -- the application ---------------------------------------------------------
@@ -197,7 +171,7 @@ def _show_recording(path: Path, options: Options, *, loop: bool) -> int:
     code = _show(source, source.panes, options, at)
     if not loop:
         for note in source.notes:
-            _say(note)
+            say(note)
     return code
 
 
@@ -263,22 +237,22 @@ def _run(options: Options) -> int:
     if options.pid is not None:
         for pane in panes:
             if pane.process_key not in {column.name for column in pane.columns}:
-                _say(f"{pane.name} does not go by process: --pid leaves it whole")
+                say(f"{pane.name} does not go by process: --pid leaves it whole")
     render = (
-        batch.as_json(options.pid) if options.json else batch.as_text(options.pid, _encoding(), _terminal)
+        batch.as_json(options.pid) if options.json else batch.as_text(options.pid, encoding(), terminal_size)
     )
     source = Sampler(panes, options.interval, everything=True, hurry=False)
     _demand(source, panes, options)
     if options.pid and source.identity.all_processes and not Path(f"/proc/{options.pid}").exists():
-        _say(f"there is no process {options.pid} now: rows come if it has just ended, or once there is one")
+        say(f"there is no process {options.pid} now: rows come if it has just ended, or once there is one")
     try:
-        dropped = batch.run(source, panes, render, _STDOUT, options.count)
+        dropped = batch.run(source, panes, render, STDOUT, options.count)
     except (batch.NothingLiveError, batch.CutError) as error:
         raise Failure(str(error)) from None
     except OSError as error:
-        raise Failure(f"cannot write to standard output: {error.strerror}") from None
+        raise cannot_write(error) from None
     if dropped:
-        _say(f"{dropped} intervals were left out: the reader of standard output was too slow")
+        say(f"{dropped} intervals were left out: the reader of standard output was too slow")
     return OK
 
 
@@ -293,19 +267,6 @@ def _demand(source: Sampler, panes: Sequence[Pane], options: Options) -> None:
         source.demand(name, "failed", on=True)
 
 
-def _terminal() -> tuple[int, int]:
-    """Return the columns and lines of the terminal on standard output; 0 where there is none."""
-    try:
-        size = os.get_terminal_size(_STDOUT)
-    except OSError:
-        return 0, 0
-    return size.columns, size.lines
-
-
-def _encoding() -> str:
-    return sys.stdout.encoding or "utf-8"
-
-
 def _record(options: Options) -> int:
     from ktop.cli import batch
     from ktop.recording.file import RecordingError, Writer
@@ -318,7 +279,7 @@ def _record(options: Options) -> int:
     try:
         writer = Writer(options.file, source.identity, options.interval, [pane.name for pane in panes])
         if writer.cut:
-            _say(f"{options.file} had a damaged end: {writer.cut} bytes were cut off")
+            say(f"{options.file} had a damaged end: {writer.cut} bytes were cut off")
         try:
             intervals, lost = batch.record(source, panes, writer, count=options.count)
         finally:
@@ -327,13 +288,13 @@ def _record(options: Options) -> int:
         raise Failure(str(error)) from None
     if intervals:
         how_many = "1 interval" if intervals == 1 else f"{intervals} intervals"
-        _say(f"{how_many} recorded in {options.file}; ktop replay {options.file} shows them")
+        say(f"{how_many} recorded in {options.file}; ktop replay {options.file} shows them")
     else:
-        _say(f"nothing was recorded in {options.file}: the first interval was not over")
+        say(f"nothing was recorded in {options.file}: the first interval was not over")
     if lost:
-        _say(f"{lost} frames were lost: the disk was too slow")
+        say(f"{lost} frames were lost: the disk was too slow")
     if writer.dropped:
-        _say(f"{writer.dropped} rows are not in it: they were of intervals with more than a recording takes")
+        say(f"{writer.dropped} rows are not in it: they were of intervals with more than a recording takes")
     return OK
 
 
@@ -346,7 +307,7 @@ def _keys(_options: Options) -> int:
         keymap = key_file.load((own, hosts))
     except key_file.KeyFileError as error:
         raise Failure(str(error)) from None
-    return _print(
+    return _printed(
         [
             f"# Keys of ktop.  Lines of this that stand, changed, in {own}",
             f"# (or in {hosts}, for whoever has none of their own) give other keys.",
@@ -373,7 +334,7 @@ def _list(options: Options) -> int:
     from ktop.cli import listing
 
     sampler, found = _survey()
-    _print(listing.as_json(found) if options.json else listing.as_text(found, _terminal()[0]))
+    print_lines(listing.as_json(found) if options.json else listing.as_text(found, terminal_size()[0]))
     return _how_it_ended(sampler)
 
 
@@ -384,9 +345,9 @@ def _doctor(options: Options) -> int:
     checks = gather()
     sampler, found = _survey()
     if options.json:
-        _print(doctor.as_json(checks, found, verbose=options.verbose))
+        print_lines(doctor.as_json(checks, found, verbose=options.verbose))
     else:
-        _print(doctor.as_text(checks, found, verbose=options.verbose, width=_terminal()[0]))
+        print_lines(doctor.as_text(checks, found, verbose=options.verbose, width=terminal_size()[0]))
     return _how_it_ended(sampler)
 
 
@@ -398,22 +359,15 @@ def _how_it_ended(sampler: Sampler) -> int:
     return OK if checks.refusal() is None else NO_BPF
 
 
-def _print(lines: Sequence[str]) -> int:
-    from ktop.export.output import write_all
-
-    try:
-        write_all(_STDOUT, "".join(f"{line}\n" for line in lines).encode(_encoding(), "replace"))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Failure(f"cannot write to standard output: {error.strerror}") from None
+def _printed(lines: Sequence[str]) -> int:
+    print_lines(lines)
     return OK
 
 
 def _version(_options: Options) -> int:
     from ktop import __version__
 
-    return _print([f"ktop {__version__}"])
+    return _printed([f"ktop {__version__}"])
 
 
 _COMMANDS: dict[str, Callable[[Options], int]] = {
