@@ -17,7 +17,8 @@ from ktop.cli import arguments
 from ktop.cli import main as cli
 from ktop.cli.doctor import as_json as doctor_json
 from ktop.cli.doctor import as_text as doctor_text
-from ktop.cli.listing import Found, as_text, survey
+from ktop.cli.listing import as_text
+from ktop.cli.survey import Found, survey
 from ktop.frame import Status
 from ktop.kernel.checks import Check
 from ktop.recording.file import Writer
@@ -282,7 +283,7 @@ def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(
     def broken(_options: object) -> int:
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setitem(cli._COMMANDS, "list", broken)
+    monkeypatch.setattr("ktop.cli.listing.list_panes", broken)
     monkeypatch.delenv("KTOP_DEBUG", raising=False)
     assert cli.main(["list"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -332,7 +333,7 @@ def test_a_sampler_that_failed_is_a_failure(
     class Failed(Probe):
         failure = "sampling ended: of a test"
 
-    monkeypatch.setattr("ktop.sampler.Sampler", lambda *_arguments, **_options: Failed())
+    monkeypatch.setattr("ktop.cli.survey.Sampler", lambda *_arguments, **_options: Failed())
     monkeypatch.setattr("ktop.export.output.write_all", lambda *_chunk: None)
     assert cli.main([command]) == 1
     assert capsys.readouterr().err == "ktop: sampling ended: of a test\n"
