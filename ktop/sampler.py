@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
-from ktop.kernel import facts
+from ktop.kernel import checks, facts
 from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
 from ktop.pane import Pane, PerfEvent, Shape
@@ -205,7 +205,7 @@ class Sampler:
 
         limits.raise_open_files()
         self._facts = facts.for_compute()
-        refusal = facts.refusal()
+        refusal = checks.refusal()
         wanted = [
             live
             for live in self._in_order()
@@ -238,7 +238,7 @@ class Sampler:
         pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="loader")
         try:
             for name in dict.fromkeys(families):
-                self._loading[name] = pool.submit(load, name, *self._settings())
+                self._loading[name] = pool.submit(load, name, *self._settings(name))
         except RuntimeError:  # no thread to be had: what no other has begun, the sampler's own loads
             pool.shutdown(wait=False, cancel_futures=True)
             self._loading = {
@@ -246,9 +246,11 @@ class Sampler:
             }
         pool.shutdown(wait=False)
 
-    def _settings(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return the constants and sizes of all families."""
-        return {"page_size": self._facts.page_size}, facts.expected_sizes()
+    def _settings(self, family: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the constants and sizes to load ``family`` with."""
+        from ktop.kernel import expected
+
+        return {"page_size": self._facts.page_size}, expected.sizes(family)
 
     def _family(self, name: str) -> Family:
         """Return the family, loaded; LoadError when it cannot be."""
@@ -256,7 +258,7 @@ class Sampler:
 
         if name not in self._families:
             loading = self._loading.pop(name, None)
-            self._families[name] = loading.result() if loading else load(name, *self._settings())
+            self._families[name] = loading.result() if loading else load(name, *self._settings(name))
         return self._families[name]
 
     def _bring_up(self, live: LivePane) -> None:

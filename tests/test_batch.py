@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from ktop.cli import batch
+from ktop.cli.run import as_json, as_text, of_process
 from ktop.export.output import Output, write_all
 from ktop.frame import Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.pane import Column, Fold, Pane, Unit
@@ -116,7 +117,7 @@ def run(source: Script, panes: Sequence[Pane], ends: tuple[int, int], count: int
     reader = threading.Thread(target=lambda: found.append(read_all(ends[0])))
     reader.start()
     try:
-        batch.run(source, panes, batch.as_json(None), ends[1], count)
+        batch.run(source, panes, as_json(None), ends[1], count)
     finally:
         os.close(ends[1])
         reader.join()
@@ -205,7 +206,7 @@ def test_a_signal_that_was_ignored_before_still_is(pipe: tuple[int, int], number
 def test_a_reader_that_leaves_ends_it_quietly(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
     source = Script([frame(A, float(ts)) for ts in range(3)])
-    assert batch.run(source, [A], batch.as_json(None), pipe[1], None) == 0
+    assert batch.run(source, [A], as_json(None), pipe[1], None) == 0
     assert source.stopped.is_set()
 
 
@@ -213,7 +214,7 @@ def test_a_full_device_is_an_error() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         with pytest.raises(OSError, match="No space left"):
-            batch.run(Script([frame(A, 1.0)]), [A], batch.as_json(None), full, None)
+            batch.run(Script([frame(A, 1.0)]), [A], as_json(None), full, None)
     finally:
         os.close(full)
 
@@ -231,13 +232,13 @@ def test_a_slow_reader_loses_whole_intervals_and_is_told(
     monkeypatch.setattr(batch, "Output", bounded)
     awake, offered = threading.Event(), threading.Event()
     source = Script([frame(A, float(ts), 100) for ts in range(200)], awake, [frame(A, 200.0, 100)])
-    as_json = batch.as_json(None)
+    in_json = as_json(None)
     found: list[bytes] = []
 
     def render(pane: Pane, each: Frame, missed: int) -> tuple[bytes, int]:
         if each.ts == 199:
             offered.set()
-        return as_json(pane, each, missed)
+        return in_json(pane, each, missed)
 
     def read() -> None:
         assert offered.wait(20)
@@ -278,7 +279,7 @@ def test_of_one_process_a_slow_reader_loses_its_rows_alone(
 ) -> None:
     monkeypatch.setattr(batch, "Output", Refusing)
     source = Script([frame(A, float(ts), 5) for ts in range(4)])
-    render = batch.as_json(pid) if json_lines else batch.as_text(pid, "ascii", lambda: (0, 0))
+    render = as_json(pid) if json_lines else as_text(pid, "ascii", lambda: (0, 0))
     batch.run(source, [A], render, pipe[1], 4)
     os.close(pipe[1])
     said = f'"slow_reader":{3 * rows}}}' if json_lines else f"({3 * rows} rows of a went unread)"
@@ -332,11 +333,11 @@ def test_what_was_wanted_is_written_whatever_came_after_it(pipe: tuple[int, int]
 
 
 def test_one_process_alone() -> None:
-    only = batch.of_process(A, frame(A, 1.0, 5), 3)
+    only = of_process(A, frame(A, 1.0, 5), 3)
     assert only.rows["pid"].tolist() == [3]
-    assert len(batch.of_process(A, frame(A, 1.0, 5), 77)) == 0
+    assert len(of_process(A, frame(A, 1.0, 5), 77)) == 0
     whole = Frame("a", 1.0, 1.0, {"irq": np.arange(3)})
-    assert batch.of_process(A, whole, 3) is whole
+    assert of_process(A, whole, 3) is whole
 
 
 def test_of_one_process_nothing_is_said_of_the_host() -> None:
@@ -344,17 +345,17 @@ def test_of_one_process_nothing_is_said_of_the_host() -> None:
     bounds = np.array([0.0, 1.0, np.inf])
     histograms = (Histogram(bounds, np.array([4, 5])),)
     everything = replace(frame(pane, 1.0), host={"waits": 777.0}, histograms=histograms)
-    text, _ = batch.as_text(3, "ascii", lambda: (0, 0))(pane, everything, 0)
+    text, _ = as_text(3, "ascii", lambda: (0, 0))(pane, everything, 0)
     assert b"777" not in text
-    text, _ = batch.as_text(None, "ascii", lambda: (0, 0))(pane, everything, 0)
+    text, _ = as_text(None, "ascii", lambda: (0, 0))(pane, everything, 0)
     assert b"777" in text
     for pid, kinds in ((3, ["status"]), (None, ["row", "row", "row", "histogram", "status"])):
-        lines, _ = batch.as_json(pid)(pane, everything, 0)
+        lines, _ = as_json(pid)(pane, everything, 0)
         assert [json.loads(line)["kind"] for line in lines.splitlines()] == kinds
 
 
 def test_text_says_what_went_unread() -> None:
-    render = batch.as_text(None, "ascii", lambda: (80, 24))
+    render = as_text(None, "ascii", lambda: (80, 24))
     chunk, rows = render(A, frame(A, 1.0), 7)
     assert rows == 2
     text = chunk.decode("ascii")

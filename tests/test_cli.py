@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from ktop.cli import arguments
 from ktop.cli import main as cli
-from ktop.cli import options as command_line
 from ktop.cli.doctor import as_json as doctor_json
 from ktop.cli.doctor import as_text as doctor_text
-from ktop.cli.listing import Found, as_text, survey
+from ktop.cli.listing import as_text
+from ktop.cli.survey import Found, survey
 from ktop.frame import Status
-from ktop.kernel.facts import Check
+from ktop.kernel.checks import Check
 from ktop.recording.file import Writer
 from ktop.registry import get, panes
 from ktop.source import Identity, Publish
@@ -118,30 +119,31 @@ def test_hostile_words_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_defaults() -> None:
-    options = command_line.parse([])
-    assert (options.command, options.interval, options.pane, options.pid) == ("application", 1.0, None, None)
-    options = command_line.parse(["run", "biotop", "tcptop", "-i", "0.5", "-n", "3", "--pid", "7", "--json"])
+    for options in (cli._parsed([]), arguments.parse([])):
+        assert (options.command, options.interval, options.pane) == ("application", 1.0, None)
+        assert (options.pid, options.theme) == (None, None)
+    options = arguments.parse(["run", "biotop", "tcptop", "-i", "0.5", "-n", "3", "--pid", "7", "--json"])
     assert (options.panes, options.interval, options.count) == (["biotop", "tcptop"], 0.5, 3)
     assert (options.pid, options.json) == (7, True)
-    options = command_line.parse(["--interval", "2", "--pane", "biotop"])
+    options = arguments.parse(["--interval", "2", "--pane", "biotop"])
     assert (options.command, options.interval, options.pane) == ("application", 2.0, "biotop")
 
 
 def test_options_may_stand_between_panes():
-    options = command_line.parse(["run", "biotop", "-n", "3", "tcptop", "--json", "runqlat"])
+    options = arguments.parse(["run", "biotop", "-n", "3", "tcptop", "--json", "runqlat"])
     assert (options.panes, options.count, options.json) == (["biotop", "tcptop", "runqlat"], 3, True)
-    options = command_line.parse(["record", "a.ktop", "-n", "3", "tcptop"])
+    options = arguments.parse(["record", "a.ktop", "-n", "3", "tcptop"])
     assert (options.file, options.panes, options.count) == (Path("a.ktop"), ["tcptop"], 3)
-    assert command_line.parse(["-i", "2"]).interval == 2
+    assert arguments.parse(["-i", "2"]).interval == 2
 
 
 def test_what_is_said_before_a_command_counts():
-    options = command_line.parse(["--interval", "2", "--pid", "7", "run", "biotop"])
+    options = arguments.parse(["--interval", "2", "--pid", "7", "run", "biotop"])
     assert (options.interval, options.pid, options.panes, options.count) == (2, 7, ["biotop"], None)
-    options = command_line.parse(["--pid", "7", "run", "biotop", "--pid", "8", "-i", "3"])
+    options = arguments.parse(["--pid", "7", "run", "biotop", "--pid", "8", "-i", "3"])
     assert (options.interval, options.pid, options.json) == (3, 8, False)
-    assert command_line.parse(["--pane", "biotop", "demo"]).pane == "biotop"
-    assert command_line.parse(["run", "biotop"]).interval == 1
+    assert arguments.parse(["--pane", "biotop", "demo"]).pane == "biotop"
+    assert arguments.parse(["run", "biotop"]).interval == 1
 
 
 @pytest.mark.parametrize("fd", [0, 1, 2])
@@ -249,6 +251,12 @@ def test_without_a_screen_textual_is_not_imported(words: list[str]) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_the_usual_start_does_not_pay_for_argparse() -> None:
+    script = "import sys\nfrom ktop.cli.main import main\nmain([])\nsys.exit('argparse' in sys.modules)"
+    result = ktop_script(script)
+    assert (result.returncode, b"needs a terminal" in result.stderr) == (0, True)
+
+
 def ktop_script(script: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False
@@ -275,7 +283,7 @@ def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(
     def broken(_options: object) -> int:
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setitem(cli._COMMANDS, "list", broken)
+    monkeypatch.setattr("ktop.cli.listing.list_panes", broken)
     monkeypatch.delenv("KTOP_DEBUG", raising=False)
     assert cli.main(["list"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -325,7 +333,7 @@ def test_a_sampler_that_failed_is_a_failure(
     class Failed(Probe):
         failure = "sampling ended: of a test"
 
-    monkeypatch.setattr("ktop.sampler.Sampler", lambda *_arguments, **_options: Failed())
+    monkeypatch.setattr("ktop.cli.survey.Sampler", lambda *_arguments, **_options: Failed())
     monkeypatch.setattr("ktop.export.output.write_all", lambda *_chunk: None)
     assert cli.main([command]) == 1
     assert capsys.readouterr().err == "ktop: sampling ended: of a test\n"

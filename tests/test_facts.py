@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -47,28 +45,3 @@ def test_a_cpu_taken_away_between_two_clocks_does_not_move_the_boot(monkeypatch,
 
     monkeypatch.setattr(time, "clock_gettime_ns", slow)
     assert facts.for_compute().boot_ns == pytest.approx(expected, abs=1e6)
-
-
-@pytest.mark.parametrize(
-    ("why", "remedy"),
-    [("cannot open shared object file: No such file or directory", True), ("Too many open files", False)],
-)
-def test_a_library_is_to_be_installed_only_where_it_is_not_there(monkeypatch, why, remedy):
-    def library():
-        raise OSError(why)
-
-    monkeypatch.setattr("ktop.kernel.libbpf.library", library)
-    check = next(check for check in facts.checks_needed() if check.name == "libbpf")
-    assert (check.ok, check.detail, bool(check.remedy)) == (False, why, remedy)
-
-
-def test_a_pid_namespace_of_its_own_is_told():
-    """iter/task lists only the tasks of the reader's namespace."""
-    check = "from ktop.kernel.facts import gather; print(*(c for c in gather() if c.name == 'processes'))"
-    command = [sys.executable, "-c", check]
-    command = ["unshare", "--pid", "--fork", "--mount-proc", *command]
-    inside = subprocess.run(command, capture_output=True, text=True, check=False)
-    if inside.returncode and "unshare failed" in inside.stderr:
-        pytest.skip(inside.stderr.strip())
-    assert "ok=False" in inside.stdout
-    assert "--pid=host" in inside.stdout

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ktop.cli.options import Options, UsageError
+from ktop.cli.ending import USAGE, Failure
+from ktop.cli.options import Options
 
 if TYPE_CHECKING:
     from ktop.cli.moment import Moment
@@ -44,11 +45,11 @@ class _Parser(ArgumentParser):
         if message.startswith("argument COMMAND: invalid choice: "):
             word = message.removeprefix("argument COMMAND: invalid choice: ").split(" (", 1)[0]
             message = f"there is no command {word}"
-        raise UsageError(f"{message} (see {self.prog} -h)")
+        raise Failure(f"{message} (see {self.prog} -h)", USAGE)
 
 
 def parse(argv: Sequence[str]) -> Options:
-    """Return the options; UsageError; SystemExit after -h."""
+    """Return the options; Failure (2) when the words make none; SystemExit after -h."""
     top, commands = _parser()
     options, more = top.parse_known_args(argv, namespace=Options())
     if more:
@@ -64,11 +65,11 @@ def parse(argv: Sequence[str]) -> Options:
 
 
 def _must_be_known(options: Options, command: ArgumentParser) -> None:
-    """Raise UsageError for what stands before a command that can do nothing with it."""
+    """Raise Failure (2) for what stands before a command that can do nothing with it."""
     known = {action.dest for action in command._actions}  # noqa: SLF001 - there is no other way to ask
     for name in ("interval", *_VIEW):
         if name in vars(options) and name not in known:
-            raise UsageError(f"{command.prog} takes no --{name} (see {command.prog} -h)")
+            raise Failure(f"{command.prog} takes no --{name} (see {command.prog} -h)", USAGE)
 
 
 def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:

@@ -1,4 +1,4 @@
-"""`ktop run` and `ktop record`: Frames from a source to standard output or a file, without a screen."""
+"""What `ktop run` and `ktop record` stand on: Frames from a source to a stream or a file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
+from ktop.cli.ending import USAGE, Failure
 from ktop.derived import strip
-from ktop.export import json_lines, text_table
 from ktop.export.output import Output
-from ktop.frame import Frame, take
+from ktop.frame import Frame
 from ktop.history.events import EventLog
 from ktop.pane import Pane, Shape
 from ktop.recording.file import Writer
 from ktop.source import HOST, Source
+
+if TYPE_CHECKING:
+    from ktop.cli.options import Options
+    from ktop.sampler import Sampler
 
 Frames: TypeAlias = SimpleQueue[Frame | None]
 """What the source published; None: stop."""
@@ -35,6 +37,23 @@ class NothingLiveError(Exception):
 
 class CutError(Exception):
     """A signal came while the reader was behind; the message says what that means for the output."""
+
+
+def sampler(panes: Sequence[Pane], options: Options) -> Sampler:
+    """Return the live source of ``panes``, whole intervals of all, with what is on demand.
+
+    Failure (2) when none of them has that.
+    """
+    from ktop.sampler import Sampler
+
+    source = Sampler(panes, options.interval, everything=True, hurry=False)
+    if options.failed:
+        wanted = [pane.name for pane in panes if "failed" in pane.on_demand]
+        if not wanted:
+            raise Failure("--failed is for execsnoop, which is none of these panes", USAGE)
+        for name in wanted:
+            source.demand(name, "failed", on=True)
+    return source
 
 
 @contextmanager
@@ -174,42 +193,6 @@ def _is_over(frames: Frames) -> bool:
         if frames.get() is None:
             return True
     return False
-
-
-def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
-    """Return ``frame`` with the rows of one process and nothing of the host's.
-
-    Whole for None or a pane that goes by no process.
-    """
-    if pid is None or pane.process_key not in frame.rows:
-        return frame
-    rows = take(frame.rows, np.flatnonzero(frame.rows[pane.process_key] == pid))
-    return replace(frame, rows=rows, host={}, histograms=())
-
-
-def as_json(pid: int | None) -> Render:
-    """Return how JSON lines are made."""
-
-    def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
-        told = of_process(pane, frame, pid)
-        lines = json_lines.lines(pane, told, also_lost=missed)
-        return ("\n".join(lines) + "\n").encode(), len(told)
-
-    return render
-
-
-def as_text(pid: int | None, encoding: str, size: Callable[[], tuple[int, int]]) -> Render:
-    """Return how tables are made; ``size`` gives the terminal's columns and lines, 0 where there is none."""
-
-    def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
-        width, height = size()
-        told = of_process(pane, frame, pid)
-        lines = text_table.table(pane, told, width=width, height=height)
-        if missed:
-            lines.insert(0, f"({missed} rows of {pane.name} went unread)")
-        return ("\n".join(lines) + "\n\n").encode(encoding, "replace"), len(told)
-
-    return render
 
 
 def record(source: Source, panes: Sequence[Pane], writer: Writer, *, count: int | None) -> tuple[int, int]:

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
-from typing import Protocol
 
-from ktop.cli.listing import Found, describe, hooks
+from ktop.cli.options import Options
+from ktop.cli.streams import print_lines, terminal_size
+from ktop.cli.survey import Found, describe, exit_code, hooks, survey_of_all
+from ktop.kernel.checks import Check, gather
 from ktop.text import escape
 
 
-class Check(Protocol):
-    """One thing that ktop needs or can use (``ktop.kernel.facts.Check``)."""
-
-    @property
-    def name(self) -> str:
-        """What was looked at."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is as it should be."""
-
-    @property
-    def detail(self) -> str:
-        """What was found."""
-
-    @property
-    def remedy(self) -> str:
-        """What mends it; empty when nothing does or need be."""
-
-    @property
-    def needed(self) -> bool:
-        """Whether there is nothing live without it."""
+def doctor(options: Options) -> int:
+    """Print what was found of this host and of every pane; return the exit code."""
+    checks = gather()
+    sampler, found = survey_of_all()
+    if options.json:
+        print_lines(as_json(checks, found, verbose=options.verbose))
+    else:
+        print_lines(as_text(checks, found, verbose=options.verbose, width=terminal_size()[0]))
+    return exit_code(sampler)
 
 
 def as_text(checks: Sequence[Check], found: Sequence[Found], *, verbose: bool, width: int = 0) -> list[str]:
@@ -105,8 +95,6 @@ def _pane(each: Found, widest: int, *, verbose: bool, width: int) -> list[str]:
 
 def _wrapped(head: str, said: Sequence[str], width: int) -> list[str]:
     """Return ``said``, a paragraph each, beside ``head``."""
-    import textwrap
-
     room = max((width or 100) - len(head), 30)
     lines = [line for each in said for line in textwrap.wrap(each, room) or [""]]
     return [(head if number == 0 else " " * len(head)) + line for number, line in enumerate(lines)]

@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from ktop.cli.moment import Moment
 
 
-class UsageError(Exception):
-    """The command line is wrong; the message is one sentence."""
-
-
 class Options:
     """The command and what was said with it; unsaid, the application's defaults."""
 
@@ -35,12 +31,3 @@ class Options:
     json = False
     verbose = False
     version = False
-
-
-def parse(argv: Sequence[str]) -> Options:
-    """Return the options; UsageError; SystemExit after -h."""
-    if not argv:
-        return Options()  # the usual start: argparse would be 7 ms of the way to its first paint
-    from ktop.cli import arguments
-
-    return arguments.parse(argv)

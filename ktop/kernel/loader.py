@@ -129,7 +129,7 @@ def _blame(choice: Choice, lines: list[str], error: OSError, log: list[str]) -> 
     culprit = next((m[1] for line in lines if (m := _CULPRIT.match(line)) and m[1] in taken), None)
     if culprit is None:
         if any("Error loading vmlinux BTF" in line for line in lines):
-            # libbpf gives ESRCH for whatever kept it from that; the file is there (facts.refusal).
+            # libbpf gives ESRCH for whatever kept it from that; the file is there (checks.refusal).
             raise LoadError("the kernel's types (BTF) cannot be read: memory is short (ulimit -v?)", log)
         last = next((line.removeprefix("libbpf: ") for line in reversed(lines)), "")
         # Out of files for a map, libbpf tries once more without BTF, and fails for that.

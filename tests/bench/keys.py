@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from ktop import registry
-from ktop.cli.main import NICE
+from ktop.cli.application import NICE
 from tests.bench.figures import Goal, Section, quantile
 from tests.bench.many_rows import ROWS, name
 from tests.bench.peers import end

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from ktop import registry
-from ktop.cli.main import _go_first
+from ktop.cli.application import go_first
 from ktop.frame import Array, Frame, Rows
 from ktop.pane import Pane, Unit
 from ktop.source import HOST, Identity, Publish
@@ -93,6 +93,6 @@ class Arithmetic:
 
 
 if __name__ == "__main__":
-    _go_first()  # as the command line does
+    go_first()  # as the command line does
     runqlat = registry.get("runqlat")
     KtopApp(Arithmetic(runqlat), [runqlat]).run()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ktop.kernel import libbpf
-from ktop.kernel.facts import runtime_statistics
+from ktop.kernel.run_time import runtime_statistics
 
 _RAW_TRACEPOINT = 17
 """BPF_PROG_TYPE_RAW_TRACEPOINT (include/uapi/linux/bpf.h)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ktop import registry
-from ktop.cli.main import NICE
+from ktop.cli.application import NICE
 from ktop.recording.file import Writer, blocks, describe
 from ktop.source import HOST
 from tests.e2e.terminal import KTOP, PROMPT, Terminal

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ktop.kernel import facts
+from ktop.kernel import checks
 
 BLOCK = 4096
 READS, SECTORS_READ, READING_MS, DISCARDS = 0, 2, 3, 11
@@ -30,7 +30,7 @@ in interrupts for some milliseconds (/proc/interrupts counts them, irq_handler_e
 
 def hangs_on_a_function() -> bool:
     """Return whether the start of a request is told by a function: up to 5.16, then it is inlined."""
-    types = facts.BTF.read_bytes() if facts.BTF.exists() else b""
+    types = checks.BTF.read_bytes() if checks.BTF.exists() else b""
     return b"\0blk_account_io_start\0" in types and b"\0btf_trace_block_io_start\0" not in types
 
 

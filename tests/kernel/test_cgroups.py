@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ktop.cgroup import label
-from ktop.kernel import cgroups, facts, perf
+from ktop.kernel import cgroups, checks, perf
 from ktop.kernel.cgroups import GONE, Cgroups
 from ktop.pane import PerfEvent
 from ktop.panes.llcstat import PANE as LLCSTAT
@@ -238,15 +238,15 @@ def test_what_is_known_is_bounded(monkeypatch, make_cgroup):
 
 def test_where_nobody_may_ask_nothing_is_known(monkeypatch, make_cgroup):
     unit = number(make_cgroup("x.service"))
-    assert facts._cgroups().ok
+    assert checks._cgroups().ok
     os.seteuid(65534)  # takes CAP_DAC_READ_SEARCH with it
     try:
         assert labels(Cgroups(), unit) == [None]
-        assert "CAP_DAC_READ_SEARCH" in facts._cgroups().detail
+        assert "CAP_DAC_READ_SEARCH" in checks._cgroups().detail
     finally:
         os.seteuid(0)
     monkeypatch.setattr(cgroups, "mount", lambda: b"")
     assert labels(Cgroups(), unit) == [None]
-    assert "not mounted" in facts._cgroups().detail
+    assert "not mounted" in checks._cgroups().detail
     monkeypatch.setattr(cgroups, "mount", lambda: b"/nowhere/to be/found")
     assert labels(Cgroups(), unit) == [None]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pytest
 
 from ktop import registry
-from ktop.kernel import facts
+from ktop.kernel import checks, facts
 from ktop.kernel.choice import Choice
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
@@ -34,7 +34,7 @@ def bring_up(pane: Pane) -> Sampler:
 @pytest.mark.usefixtures("without_fentry")
 @pytest.mark.parametrize("pane", BY_TRACEPOINT, ids=lambda pane: pane.name)
 def test_each_pane_takes_what_is_left_or_says_what_lacks(pane):
-    types = facts.BTF.read_bytes()
+    types = checks.BTF.read_bytes()
     has_tracepoints = pane.name not in NEEDED or b"\0" + NEEDED[pane.name] + b"\0" in types
     sampler = bring_up(pane)
     try:

@@ -293,7 +293,7 @@ def test_an_end_before_all_is_loaded_is_told_too(sampler, monkeypatch):
     def fail():
         raise RuntimeError("no facts")
 
-    monkeypatch.setattr("ktop.kernel.facts.refusal", fail)
+    monkeypatch.setattr("ktop.kernel.checks.refusal", fail)
     one = sampler([registry.get("runqlat")], 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()
     one.start(arrived.put)
