@@ -12,23 +12,11 @@ from ktop.pane import fold
 from ktop.panes.biotop import PANE, compute, derive
 from ktop.records import written_maximum
 from ktop.stats import log2_bounds
+from tests.layouts import entry, layout, record, records
 
-MAX = np.dtype([("value", "u8", 2), ("epoch", "u4", 2)])
-KEY = np.dtype([("start_ns", "u8"), ("pid", "u4"), ("dev", "u4")])
-COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors")
-VALUE = np.dtype(
-    [
-        *((name, "u8") for name in COUNTERS),
-        ("cgroup", "u8"),
-        ("max", MAX),
-        ("comm", "S16"),
-        ("disk", "S32"),
-        ("slots", "u4", 26),
-    ]
-)
-TOTALS = np.dtype(
-    [(name, "u8") for name in ("flushes", "discards", "issuers_made", "unplaced")] + [("slots", "u8", 264)]
-)
+MAX = layout("block", "interval_max")
+ISSUER = entry("block", "issuer_key", "issuer")
+TOTALS = layout("block", "totals")
 FACTS = Facts()
 
 
@@ -41,19 +29,18 @@ def totals(**values: int) -> np.ndarray:
 
 def issuer(pid: int, ops: int = 1, *, longest: tuple[int, int] = (0, 0), slot: int = 8, name=(b"x", b"sda")):
     """Return an entry; ``longest`` is a maximum and its epoch, ``name`` the command's and the disk's."""
-    entry = np.zeros(1, [("key", KEY), ("value", VALUE)])
-    entry["key"]["pid"] = pid
-    value = entry["value"]
+    made = record(ISSUER)
+    made["key"]["pid"] = pid
+    value = made["value"]
     value["read_ops"], value["read_bytes"], value["total_ns"] = ops, ops * 4096, ops * 100_000
     value["slots"][:, slot] = ops
     value["max"]["value"][:, longest[1] & 1], value["max"]["epoch"][:, longest[1] & 1] = longest
     value["comm"], value["disk"] = name
-    return entry
+    return made
 
 
 def reading(entries: list[np.ndarray], host: np.ndarray | None = None) -> Reading:
-    none = np.zeros(0, [("key", KEY), ("value", VALUE)])
-    maps: dict[str, Any] = {"issuers": np.concatenate([none, *entries])}
+    maps: dict[str, Any] = {"issuers": records(ISSUER, entries)}
     maps["totals"] = totals() if host is None else host
     return Reading(0, maps)
 

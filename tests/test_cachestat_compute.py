@@ -11,38 +11,24 @@ from hypothesis import strategies as st
 from ktop.frame import Facts, Reading, concatenate
 from ktop.pane import fold
 from ktop.panes.cachestat import COUNTERS, PANE, compute, derive
+from tests.layouts import layout, record, records
 
-RECORD = np.dtype(
-    [
-        *((name, "u8") for name in ("start_ns", "cgroup", *COUNTERS)),
-        ("pid", "u4"),
-        ("comm", "S16"),
-        ("pad", "u4"),
-    ]
-)
-HOST = np.dtype([*((name, "u8") for name in COUNTERS), ("pad", "u8")])
+RECORD = layout("cache", "process_record")
+HOST = layout("cache", "counters")
 MEMINFO = {"Cached": 3000, "Buffers": 500, "Dirty": 70}
 
 
-def record(pid, **counters):
-    row = np.zeros((), RECORD)
-    row["pid"], row["start_ns"], row["comm"] = pid, pid * 10, b"name%d" % pid
-    for name, value in counters.items():
-        row[name] = value
-    return row
+def process(pid, **counters):
+    return record(RECORD, pid=pid, start_ns=pid * 10, comm=b"name%d" % pid, **counters)
 
 
 def reading(living=(), ended=(), host=None):
     """Return a Reading; the host's counters are the processes' when they are not given."""
-    records = [np.array(list(rows), RECORD) for rows in (living, ended)]
+    processes, exits = (records(RECORD, rows) for rows in (living, ended))
     totals = np.zeros(2, HOST)  # two CPUs: the first has counted all
     for name in COUNTERS:
-        totals[name][0] = (
-            sum(int(rows[name].sum()) for rows in records) if host is None else host.get(name, 0)
-        )
-    return Reading(
-        0, {"host": totals, "processes": records[0], "exits": records[1]}, proc={"meminfo": MEMINFO}
-    )
+        totals[name][0] = processes[name].sum() + exits[name].sum() if host is None else host.get(name, 0)
+    return Reading(0, {"host": totals, "processes": processes, "exits": exits}, proc={"meminfo": MEMINFO})
 
 
 def sample(before, after):
@@ -60,8 +46,8 @@ def only(before, after):
 def test_hits_and_misses():
     """What was brought in was missing; the rest was there."""
     row = only(
-        reading([record(7, accesses=100, read_in=50, dirtied=1)]),
-        reading([record(7, accesses=180, read_in=70, dirtied=4, mapped_in=9)]),
+        reading([process(7, accesses=100, read_in=50, dirtied=1)]),
+        reading([process(7, accesses=180, read_in=70, dirtied=4, mapped_in=9)]),
     )
     assert (row["accesses"], row["misses"], row["hits"], row["dirtied"]) == (80, 20, 60, 3)
     assert (row["hit_ratio"], row["readahead_surplus"], row["mapped_in"]) == (0.75, 0, 9)
@@ -71,36 +57,36 @@ def test_hits_and_misses():
 
 def test_more_was_brought_in_than_asked_for():
     """Misses are no more than accesses: the rest is surplus."""
-    row = only(reading(), reading([record(7, accesses=10, read_in=32)]))
+    row = only(reading(), reading([process(7, accesses=10, read_in=32)]))
     assert (row["misses"], row["hits"], row["hit_ratio"], row["readahead_surplus"]) == (10, 0, 0, 22)
 
 
 def test_no_reads_no_ratio():
     """Only written: there is no hit ratio, and that is not 0."""
-    row = only(reading(), reading([record(7, write_in=5, dirtied=5)]))
+    row = only(reading(), reading([process(7, write_in=5, dirtied=5)]))
     assert (row["accesses"], row["misses"], row["dirtied"], row["readahead_surplus"]) == (0, 0, 5, 0)
     assert math.isnan(row["hit_ratio"])
 
 
 def test_copies():
     """Of the pages that a copy brings in, those it dirties were not missing."""
-    row = only(reading(), reading([record(7, accesses=100, mixed_in=160, mixed_out=100, dirtied=100)]))
+    row = only(reading(), reading([process(7, accesses=100, mixed_in=160, mixed_out=100, dirtied=100)]))
     assert (row["misses"], row["hits"]) == (60, 40)
     # Brought in before this interval, dirtied in it.
-    row = only(reading(), reading([record(7, accesses=100, mixed_in=3, mixed_out=4)]))
+    row = only(reading(), reading([process(7, accesses=100, mixed_in=3, mixed_out=4)]))
     assert (row["misses"], row["readahead_surplus"]) == (0, 0)
 
 
 def test_ended_processes_count():
     """The ring buffer's last record is differenced like the living ones'."""
-    before = reading([record(7, accesses=10)])
-    rows = sample(before, reading([], [record(7, accesses=15), record(8, accesses=3)])).rows
+    before = reading([process(7, accesses=10)])
+    rows = sample(before, reading([], [process(7, accesses=15), process(8, accesses=3)])).rows
     assert dict(zip(rows["pid"].tolist(), rows["accesses"].tolist(), strict=True)) == {7: 5, 8: 3}
 
 
 def test_the_host_is_not_what_one_reads_ahead():
     """One process fetches a lot in advance, another hits all the time: no misses."""
-    after = reading([record(7, read_in=100_000), record(8, accesses=50_000)])
+    after = reading([process(7, read_in=100_000), process(8, accesses=50_000)])
     host = sample(reading(), after).host
     assert (host["accesses"], host["misses"], host["hits"], host["hit_ratio"]) == (50_000, 0, 50_000, 1)
     assert host["readahead_surplus"] == 100_000
@@ -109,7 +95,7 @@ def test_the_host_is_not_what_one_reads_ahead():
 
 def test_what_nobody_can_be_charged_with():
     """The host's counters know of more than the processes'."""
-    after = reading([record(7, accesses=30, read_in=5)], host={"accesses": 40, "read_in": 8})
+    after = reading([process(7, accesses=30, read_in=5)], host={"accesses": 40, "read_in": 8})
     found = sample(reading(), after)
     assert (found.host["accesses"], found.host["misses"]) == (40, 8)
     assert found.unattributed_ratio == 0.25
@@ -117,7 +103,7 @@ def test_what_nobody_can_be_charged_with():
 
 def test_processes_are_read_a_little_later():
     """They may have done more than the host had when it was read."""
-    after = reading([record(7, accesses=30, read_in=30)], host={"accesses": 28, "read_in": 28})
+    after = reading([process(7, accesses=30, read_in=30)], host={"accesses": 28, "read_in": 28})
     found = sample(reading(), after)
     assert (found.host["accesses"], found.host["misses"], found.host["hits"]) == (28, 28, 0)
     assert found.unattributed_ratio == 0
@@ -144,8 +130,8 @@ def test_no_meminfo():
 def test_over_several_intervals():
     """Folded: what was a miss stays one, and the ratio is that of the sums."""
     tables = [
-        sample(reading(), reading([record(7, accesses=10, read_in=30)])).rows,
-        sample(reading(), reading([record(7, accesses=30)])).rows,
+        sample(reading(), reading([process(7, accesses=10, read_in=30)])).rows,
+        sample(reading(), reading([process(7, accesses=30)])).rows,
     ]
     row = fold(PANE, concatenate(tables), ("pid",))
     assert (row["accesses"][0], row["misses"][0], row["hits"][0], row["hit_ratio"][0]) == (40, 10, 30, 0.75)
@@ -158,10 +144,10 @@ SOME = st.dictionaries(st.integers(1, 6), PROCESS, max_size=6)
 @given(SOME, SOME, SOME, PROCESS, PROCESS)
 def test_figures_are_never_absurd(first, second, ended, host_first, host_second):
     """Whatever the counters did: nothing is negative, no ratio over 1, and the parts are the whole."""
-    before = reading([record(pid, **counters) for pid, counters in first.items()], host=host_first)
+    before = reading([process(pid, **counters) for pid, counters in first.items()], host=host_first)
     after = reading(
-        [record(pid, **counters) for pid, counters in second.items()],
-        [record(pid, **counters) for pid, counters in ended.items()],
+        [process(pid, **counters) for pid, counters in second.items()],
+        [process(pid, **counters) for pid, counters in ended.items()],
         # The host's own counters never go back.
         {name: host_first[name] + host_second[name] for name in COUNTERS},
     )

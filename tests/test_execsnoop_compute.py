@@ -7,24 +7,19 @@ import pytest
 
 from ktop.frame import Facts, Reading
 from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, exit_code
+from tests.layouts import layout, record, records
 
-DTYPE = np.dtype(
-    [
-        ("start_ns", "u8"), ("exec_ns", "u8"), ("end_ns", "u8"), ("pid", "u4"), ("ppid", "u4"), ("uid", "u4"),
-        ("code", "i4"), ("kind", "u1"), ("truncated", "u1"), ("unread", "u1"), ("comm", "S16"),
-        ("cgroup", "u8"),
-    ]
-)  # fmt: skip
+EVENT = layout("exec", "event")
 FACTS = Facts(boot_ns=1_000_000_000_000_000_000)
 
 
 def event(kind, pid, exec_ns, **rest):
-    rest = {"end_ns": 0, "code": 0, "unread": 0} | rest
-    return (5, exec_ns, rest["end_ns"], pid, 1, 1000, rest["code"], kind, 0, rest["unread"], b"comm", 9)
+    who = {"start_ns": 5, "ppid": 1, "uid": 1000, "comm": b"comm", "cgroup": 9}
+    return record(EVENT, kind=kind, pid=pid, exec_ns=exec_ns, **who, **rest)
 
 
 def sample(*events_and_tails):
-    events = np.array([event for event, _tail in events_and_tails], dtype=DTYPE)
+    events = records(EVENT, [event for event, _tail in events_and_tails])
     reading = Reading(0, {"events": events}, {"events": [tail for _event, tail in events_and_tails]})
     return compute(reading, reading, FACTS).rows
 

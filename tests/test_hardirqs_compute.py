@@ -8,31 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ktop.frame import Facts, Reading
+from ktop.frame import Array, Facts, Reading
 from ktop.pane import fold
 from ktop.panes.hardirqs import BOUNDS_US, PANE, VECTORS, compute, derive
+from tests.layouts import entry, layout, record, records
 
-LINES = 128
-LINE = np.dtype(
-    [
-        ("action", "u8"),
-        ("irq", "u4"),
-        ("pad", "u4"),
-        ("handled_ns", "u8"),
-        ("futile_ns", "u8"),
-        ("max", [("value", "u8", 2), ("epoch", "u4", 2)]),
-        ("slots", "u4", 18),
-    ]
-)
-INTERRUPTS = np.dtype(
-    [("entered", "u8"), ("reason", "u8"), ("pad", "u8", 14), ("lines", LINE, LINES + len(VECTORS))]
-)
-NAME = np.dtype(
-    [
-        ("key", [("action", "u8"), ("irq", "u4"), ("pad", "u4")]),
-        ("value", [("text", "S40"), ("is_ipi", "u8")]),
-    ]
-)
+INTERRUPTS = layout("irq", "interrupts")
+NAME = entry("irq", "name_key", "name")
+LINES = INTERRUPTS["lines"].shape[0] - len(VECTORS)
 LOC, RES, CAL, CAL_SINGLE, IWI = range(LINES, LINES + 5)
 
 
@@ -41,11 +24,14 @@ class Host:
 
     def __init__(self) -> None:
         self.cpus = np.zeros(2, INTERRUPTS)
-        self.names: list[tuple[tuple[int, int, int], tuple[bytes, bool]]] = []
+        self.names: list[Array] = []
         self.epoch = 0
 
     def name(self, irq: int, action: int, text: bytes, *, is_ipi: bool = False) -> None:
-        self.names.append(((action, irq, 0), (text, is_ipi)))
+        made = record(NAME)
+        made["key"]["action"], made["key"]["irq"] = action, irq
+        made["value"]["text"], made["value"]["is_ipi"] = text, is_ipi
+        self.names.append(made)
 
     def run(
         self, cpu: int, place: int, ns: int, handler: tuple[int, int] = (0, 0), *, mine: bool = True
@@ -65,8 +51,7 @@ class Host:
 
     def read(self) -> Reading:
         self.epoch += 1
-        names = np.array(self.names, NAME) if self.names else np.zeros(0, NAME)
-        return Reading(self.epoch, {"interrupts": self.cpus.copy(), "names": names})
+        return Reading(self.epoch, {"interrupts": self.cpus.copy(), "names": records(NAME, self.names)})
 
 
 def figures(before: Reading, after: Reading) -> dict[bytes, dict[str, Any]]:
@@ -171,7 +156,7 @@ def test_a_maximum_from_before_the_reading():
     host = Host()
     host.epoch = 1
     host.run(0, LOC, 9_000_000)
-    before = Reading(0, {"interrupts": host.cpus.copy(), "names": np.zeros(0, NAME)})
+    before = Reading(0, {"interrupts": host.cpus.copy(), "names": records(NAME)})
     host.run(0, LOC, 1000)
     row = figures(before, host.read())[b"LOC"]
     assert row["avg_us"] <= row["max_us"] <= 1.024

@@ -7,21 +7,32 @@ import pytest
 
 from ktop.frame import Facts, Reading
 from ktop.panes.llcstat import PANE, compute, derive
+from tests.layouts import layout, record, records
 
-USAGE = [(name, "u8") for name in ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")]
-PROCESS = np.dtype([("start_ns", "u8"), *USAGE, ("pid", "u4"), ("comm", "S16"), ("cgroup", "u8")])
-CPU = np.dtype([("all", USAGE), ("unattributed", "u8")])
+PROCESS, CPU, USAGE = (layout("llc", name) for name in ("process_record", "cpu", "usage"))
+COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")
 FACTS = Facts()
 
 
 def reading(*processes, cpus=(), exits=()):
-    """Return a Reading of processes (pid, five counters) and CPUs (five counters, unattributed)."""
-    records = [
-        np.array([(5, *counters, pid, b"c", 9) for pid, *counters in of], PROCESS)
-        for of in (processes, exits)
+    """Return a Reading of processes (pid, COUNTERS) and CPUs (COUNTERS, unattributed)."""
+    by_cpu = [
+        record(CPU, all=record(USAGE, **named(counters)), unattributed=rest)
+        for *counters, rest in cpus or [(0,) * 6]
     ]
-    by_cpu = np.array([(tuple(counters), rest) for *counters, rest in cpus or [(0,) * 6]], CPU)
-    return Reading(0, {"processes": records[0], "exits": records[1], "cpus": by_cpu})
+    maps = {"processes": of(processes), "exits": of(exits), "cpus": records(CPU, by_cpu)}
+    return Reading(0, maps)
+
+
+def of(processes):
+    who = {"start_ns": 5, "comm": b"c", "cgroup": 9}
+    return records(
+        PROCESS, [record(PROCESS, pid=pid, **who, **named(counters)) for pid, *counters in processes]
+    )
+
+
+def named(counters):
+    return dict(zip(COUNTERS, counters, strict=True))
 
 
 def rows(before, now):

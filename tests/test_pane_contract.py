@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -20,14 +18,11 @@ from ktop.derived import restore, strip
 from ktop.export.json_lines import columns
 from ktop.frame import Array, Frame, concatenate, length, take
 from ktop.history.history import frame_bytes
-from ktop.kernel import libbpf
-from ktop.kernel.btf import STRUCT
-from ktop.kernel.loader import OBJECTS
-from ktop.kernel.prepare import object_btf
 from ktop.pane import CGROUP, Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import conform
 from ktop.stats import LATENCY_BOUNDS_US
+from tests.layouts import structures
 from tests.rows import frame_of, rows_of
 
 PANES = registry.panes()
@@ -133,19 +128,7 @@ def test_its_numbers_are_tested_on_the_kernel(pane: Pane) -> None:
 
 def lengths_of_histograms(family: str) -> set[int]:
     """Return how many slots the arrays called ``slots`` have in the structures of bpf/FAMILY.bpf.c."""
-    lib = libbpf.library()
-    handle = lib.bpf_object__open_file(os.fsencode(OBJECTS / f"{family}.bpf.o"), None)
-    try:
-        btf = object_btf(handle)
-    finally:
-        lib.bpf_object__close(handle)
-    lengths = set()
-    for number in range(1, len(btf._offsets)):
-        if btf._type(number)[1] == STRUCT:
-            with contextlib.suppress(TypeError):  # what maps are declared with has no dtype
-                dtype = btf.dtype(number)
-                lengths |= {dtype[name].shape[0] for name in dtype.names or () if name == "slots"}
-    return lengths
+    return {each["slots"].shape[0] for each in structures(family).values() if "slots" in (each.names or ())}
 
 
 @every_pane

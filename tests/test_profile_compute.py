@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
 from ktop.frame import Facts, Reading
 from ktop.panes.profile import PANE, compute
+from tests.layouts import layout, record, records
 
-DTYPE = np.dtype(
-    [
-        ("start_ns", "u8"), ("exec_id", "u8"), ("pid", "u4"), ("kernel_bytes", "i4"), ("user_bytes", "i4"),
-        ("comm", "S16"), ("cgroup", "u8"),
-    ]
-)  # fmt: skip
+SAMPLE = layout("profile", "sample")
 FACTS = Facts()
 
 
 def sample(pid, kernel, user, comm=b"comm", start_ns=5):
     """Return (record, tail); stacks innermost first as the kernel writes them, or -errno."""
-    sizes = [stack if isinstance(stack, int) else 8 * len(stack) for stack in (kernel, user)]
+    in_kernel, in_user = (stack if isinstance(stack, int) else 8 * len(stack) for stack in (kernel, user))
     addresses = [address for stack in (kernel, user) if not isinstance(stack, int) for address in stack]
-    return (start_ns, 1, pid, *sizes, comm, 9), struct.pack(f"{len(addresses)}Q", *addresses)
+    who = {"start_ns": start_ns, "exec_id": 1, "pid": pid, "comm": comm, "cgroup": 9}
+    made = record(SAMPLE, kernel_bytes=in_kernel, user_bytes=in_user, **who)
+    return made, struct.pack(f"{len(addresses)}Q", *addresses)
 
 
 def rows(*samples):
-    records = np.array([record for record, _tail in samples], dtype=DTYPE)
-    reading = Reading(0, {"samples": records}, {"samples": [tail for _record, tail in samples]})
+    heads = records(SAMPLE, [made for made, _tail in samples])
+    reading = Reading(0, {"samples": heads}, {"samples": [tail for _made, tail in samples]})
     return compute(reading, reading, FACTS).rows
 
 

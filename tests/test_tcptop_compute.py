@@ -11,39 +11,23 @@ from hypothesis import strategies as st
 from ktop.frame import Facts, Reading
 from ktop.pane import fold
 from ktop.panes.tcptop import COUNTERS, PANE, compute
+from tests.layouts import layout, record, records
 
-COUNTS = np.dtype([(name, "u8") for name in COUNTERS])
-ADDRESSES = [("laddr", "u4", 4), ("raddr", "u4", 4)]
-FIGURES = [("now", COUNTS), ("srtt_us", "u4"), ("pid", "u4")]
-RECORD = np.dtype(
-    [
-        ("cookie", "u8"),
-        ("start_ns", "u8"),
-        ("cgroup", "u8"),
-        *FIGURES,
-        *ADDRESSES,
-        ("lport", "u2"),
-        ("rport", "u2"),
-        ("comm", "S16"),
-    ]
-)
+CONNECTION, COUNTS = layout("tcp", "connection"), layout("tcp", "counters")
 FACTS = Facts()
 
 
-def record(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
-    entry = np.zeros(1, RECORD)
-    entry["cookie"], entry["pid"], entry["comm"] = cookie, pid, b"x"
-    entry["now"] = np.array([now], COUNTS)
+def connection(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
+    counts = record(COUNTS, **dict(zip(COUNTERS, now, strict=True)))
     there = ipaddress.ip_address(raddr)
     raw = there.packed if there.version == 6 else b"\0" * 10 + b"\xff\xff" + there.packed
-    entry["raddr"] = entry["laddr"] = np.frombuffer(raw, "u4")
-    return entry
+    address = np.frombuffer(raw, "u4")
+    return record(CONNECTION, cookie=cookie, pid=pid, comm=b"x", now=counts, laddr=address, raddr=address)
 
 
 def reading(*connections, closed=()) -> Reading:
-    none = np.zeros(0, RECORD)
     return Reading(
-        0, {"connections": np.concatenate([none, *connections]), "closed": np.concatenate([none, *closed])}
+        0, {"connections": records(CONNECTION, connections), "closed": records(CONNECTION, closed)}
     )
 
 
@@ -67,26 +51,26 @@ def test_nothing_happened():
 
 
 def test_the_same_reading_twice_is_nothing():
-    once = reading(record(1, (10, 20, 3)))
+    once = reading(connection(1, (10, 20, 3)))
     assert sums(once, once) == (0, 0, 0)
 
 
 def test_a_connection_goes_on_from_what_it_had():
-    before = reading(record(1, (40, 0, 0)), record(2, (9, 9, 9)))
-    assert sums(before, reading(record(2, (9, 9, 9)), record(1, (100, 7, 0)))) == (60, 7, 0)
+    before = reading(connection(1, (40, 0, 0)), connection(2, (9, 9, 9)))
+    assert sums(before, reading(connection(2, (9, 9, 9)), connection(1, (100, 7, 0)))) == (60, 7, 0)
 
 
 def test_a_new_connection_counts_whole():
-    assert sums(reading(record(1, (40, 0, 0))), reading(record(2, (100, 7, 1)))) == (100, 7, 1)
+    assert sums(reading(connection(1, (40, 0, 0))), reading(connection(2, (100, 7, 1)))) == (100, 7, 1)
 
 
 def test_one_that_was_closed_counts_to_its_end():
-    before, last = record(1, (40, 0, 0)), record(1, (150, 7, 1))
+    before, last = connection(1, (40, 0, 0)), connection(1, (150, 7, 1))
     assert sums(reading(before), reading(closed=[last])) == (110, 7, 1)
 
 
 def test_one_that_was_closed_while_it_was_read_counts_once():
-    before, open_, last = record(1, (40, 0, 0)), record(1, (100, 7, 0)), record(1, (150, 7, 1))
+    before, open_, last = connection(1, (40, 0, 0)), connection(1, (100, 7, 0)), connection(1, (150, 7, 1))
     rows = compute(reading(before), reading(open_, closed=[last]), FACTS).rows
     assert rows["tx_bytes"].tolist() == [110]
     assert sums(reading(before), reading(open_, closed=[last])) == (110, 7, 1)
@@ -94,22 +78,22 @@ def test_one_that_was_closed_while_it_was_read_counts_once():
 
 @given(st.dictionaries(st.integers(1, 3), st.tuples(st.integers(0, 2**40), st.integers(0, 2**40))))
 def test_never_negative(counts):
-    before = [record(cookie, (had, 0, 0)) for cookie, (had, _) in counts.items()]
-    now = [record(cookie, (has, 0, 0)) for cookie, (_, has) in counts.items()]
+    before = [connection(cookie, (had, 0, 0)) for cookie, (had, _) in counts.items()]
+    now = [connection(cookie, (has, 0, 0)) for cookie, (_, has) in counts.items()]
     rows = compute(reading(*before), reading(*now), FACTS).rows
     assert (rows["tx_bytes"] <= 2**40).all()
 
 
 def test_addresses_say_their_family():
     rows = compute(
-        reading(), reading(record(1, (1, 0, 0)), record(2, (1, 0, 0), raddr="fe80::1")), FACTS
+        reading(), reading(connection(1, (1, 0, 0)), connection(2, (1, 0, 0), raddr="fe80::1")), FACTS
     ).rows
     assert rows["family"].tolist() == [4, 6]
     assert bytes(rows["raddr"][1]) == ipaddress.ip_address("fe80::1").packed
 
 
 def test_a_round_trip_that_was_never_measured_is_nan():
-    measured, not_yet = record(1, (1, 0, 0)), record(2, (1, 0, 0))
+    measured, not_yet = connection(1, (1, 0, 0)), connection(2, (1, 0, 0))
     measured["srtt_us"] = 250
     rows = compute(reading(), reading(measured, not_yet), FACTS).rows
     assert rows["srtt_us"][0] == 250
@@ -117,9 +101,9 @@ def test_a_round_trip_that_was_never_measured_is_nan():
 
 
 def test_connections_fold_into_processes():
-    first, second = record(1, (10, 1, 2)), record(2, (5, 1, 1), raddr="::1")
+    first, second = connection(1, (10, 1, 2)), connection(2, (5, 1, 1), raddr="::1")
     first["srtt_us"] = 250
-    rows = compute(reading(), reading(first, second, record(3, (7, 0, 0), pid=9)), FACTS).rows
+    rows = compute(reading(), reading(first, second, connection(3, (7, 0, 0), pid=9)), FACTS).rows
     folded = fold(PANE, rows, ("pid", "start_ns"))
     assert folded["pid"].tolist() == [1, 9]
     assert folded["tx_bytes"].tolist() == [15, 7]
@@ -128,5 +112,5 @@ def test_connections_fold_into_processes():
 
 
 def test_traffic_without_an_owner_is_the_share_not_attributed():
-    sample = compute(reading(), reading(record(1, (30, 0, 0), pid=0), record(2, (0, 10, 0))), FACTS)
+    sample = compute(reading(), reading(connection(1, (30, 0, 0), pid=0), connection(2, (0, 10, 0))), FACTS)
     assert sample.unattributed_ratio == 0.75

@@ -5,6 +5,7 @@ Format: Documentation/bpf/btf.rst in the kernel tree.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import Any
 
@@ -86,6 +87,16 @@ class Btf:
                 }
             )
         raise TypeError(f"no dtype for BTF kind {kind} ({name or 'anonymous'})")
+
+    def structures(self) -> dict[str, np.dtype[Any]]:
+        """Return the dtype of each structure by name, of those that have both."""
+        found = {}
+        for type_id in range(1, len(self._offsets)):
+            name, kind, *_rest = self._type(type_id)
+            if kind == STRUCT and name:
+                with contextlib.suppress(TypeError):  # the kernel's own may hold unions
+                    found[name] = self.dtype(type_id)
+        return found
 
     def variables(self) -> dict[str, int]:
         """Return the type of each global variable, by name."""

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ktop.cli import main as cli
+from ktop.recording.file import Writer
+from ktop.registry import get
+from ktop.source import Identity
+from ktop.ui.app import KtopApp
 from ktop.ui.process_screen import ProcessScreen
-from tests.ui.driven import running
+from tests.rows import frame_of
+from tests.ui.driven import Driven, running
 from tests.ui.synthetic import START, Synthetic
 
 AT = START + 40
@@ -35,3 +49,48 @@ async def test_before_the_first_sample_it_waits_for_one():
 async def test_the_process_is_folded_up_to_the_moment():
     async with running(Synthetic(recorded=True), at=AT, pid=438, ticks=60) as k:
         await k.until(lambda: k.shows(ProcessScreen) and "all figures over the last 40" in k.text)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A recording of two minutes: as many rows in each interval as seconds have passed."""
+    path = tmp_path / "a.ktop"
+    writer = Writer(path, Identity("h", "k", 2), 1.0, ["runqlat"])
+    writer.write([replace(frame_of(get("runqlat"), second), ts=START + second) for second in range(121)])
+    writer.close()
+    return path
+
+
+def test_the_command_line_has_it_begin_at_the_moment(
+    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What led there is there at once: as it was recorded, it would take 100 s."""
+    at = START + 100
+    looked_at: list[KtopApp] = []
+
+    async def look(app: KtopApp, source: Any) -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            k = Driven(app, source, pilot)
+            await k.until(lambda: k.main.pane_view is not None and k.table.row_count == 100)
+            assert k.app.view.at == at
+            assert k.main.history.latest("runqlat", at).ts == at
+            assert "paused" in k.text
+            assert "14:15:00" in k.text
+            await k.press("space")
+            assert k.app.view.live
+            app.exit()
+
+    def run(app: KtopApp) -> None:
+        looked_at.append(app)
+        try:
+            asyncio.run(look(app, app.source))
+        finally:
+            app.source.stop()
+
+    monkeypatch.setattr(KtopApp, "run", run)
+    monkeypatch.setattr(cli, "_must_have_terminal", lambda: None)
+    monkeypatch.setattr(gc, "disable", lambda: None)  # it would stay as the application has it
+    monkeypatch.setenv("KTOP_DEBUG", "1")  # what fails in there is not made a sentence
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(recording.parent))
+    assert cli.main(["replay", str(recording), "--at", "14:15"]) == 0, capsys.readouterr().err
+    assert looked_at
