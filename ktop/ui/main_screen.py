@@ -175,7 +175,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Return the line of the filter, made when it is first needed."""
         if self._bar is None:
             from ktop.ui.filter_bar import FilterBar
-            from ktop.ui.pane_rows import per_cgroup, per_process
+            from ktop.ui.totals import per_cgroup, per_process
 
             added_up = [per_process(pane) for pane in self.panes if keys.has_totals(pane)]
             added_up += [per_cgroup(pane) for pane in self.panes if keys.has_cgroups(pane)]

@@ -22,20 +22,10 @@ from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
-from ktop.ui.pane_rows import (
-    filter_for,
-    joined,
-    not_measured,
-    number,
-    on_demand,
-    per_cgroup,
-    per_process,
-    totals,
-    why_empty,
-    with_processes,
-)
+from ktop.ui.pane_rows import joined, not_measured, number, on_demand, why_empty
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
+from ktop.ui.totals import filter_for, per_cgroup, per_process, totals
 from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:
@@ -229,7 +219,7 @@ class PaneView(Vertical, Ground):
         """Return those of ``rows`` that are ``chosen``, and whether they are totals of some rows only."""
         before, after = chosen.for_totals(self._shown_pane) if self._totals else (None, chosen)
         if before:
-            rows = self._added_up(take(frame.rows, before.mask(self.pane, frame.rows)))
+            rows = totals(self.pane, self._shown_pane, take(frame.rows, before.mask(self.pane, frame.rows)))
         return take(rows, after.mask(self._shown_pane, rows)), bool(before)
 
     def _ignored(self) -> tuple[str, ...]:
@@ -272,12 +262,7 @@ class PaneView(Vertical, Ground):
             self._stacks_s = sum(each.interval_s for each in frames)
             tables = [each.rows for each in frames if len(each)]
             return fold(self.pane, joined(tables), self.pane.key) if tables else {}
-        return self._added_up(frame.rows) if self._totals and len(frame) else frame.rows
-
-    def _added_up(self, rows: Rows) -> Rows:
-        if self._shown_pane.key == (CGROUP.name,):
-            rows = with_processes(self.pane, rows)
-        return totals(self._shown_pane, rows)
+        return totals(self.pane, self._shown_pane, frame.rows) if self._totals and len(frame) else frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
         host = self._bridge.history.latest(HOST, self._view.until)

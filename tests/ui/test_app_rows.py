@@ -15,10 +15,10 @@ from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
-from ktop.ui.pane_rows import per_process
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.table.sort_picker import SortPicker
 from ktop.ui.table.table import FrameTable
+from ktop.ui.totals import per_process
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
 

@@ -12,7 +12,7 @@ from ktop.filter import parse
 from ktop.frame import take
 from ktop.pane import START, Fold, Shape
 from ktop.ui.keys import has_cgroups
-from ktop.ui.pane_rows import filter_for, per_cgroup, totals, with_processes
+from ktop.ui.totals import filter_for, per_cgroup, totals
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.owned import NAMES, OWNED, Owned
@@ -32,7 +32,7 @@ def test_nothing_is_counted_twice_or_left_out(pane):
     rows = take(rows, np.repeat(np.arange(20), 2)) if pane.name in {"biotop", "tcptop"} else rows
     rows["cgroup"] = NAMES[rows["pid"] % len(NAMES)]
     shown = per_cgroup(pane)
-    found = totals(shown, with_processes(pane, rows))
+    found = totals(pane, shown, rows)
     assert set(found["cgroup"].tolist()) == set(rows["cgroup"].tolist())
     assert len(found["cgroup"]) == len(set(found["cgroup"].tolist()))
     identities = {each for each in zip(rows["pid"].tolist(), rows[START].tolist(), strict=True) if each[0]}
@@ -51,7 +51,7 @@ def test_a_process_that_moved_counts_in_both_and_nobody_in_none():
     rows = {**rows_of(pane, 4), "pid": np.array([7, 7, 7, 0]), START: np.array([1, 1, 1, 0])}
     rows["cgroup"] = np.array([b"ssh.service", b"session-3.scope", b"session-3.scope", None], dtype=object)
     rows["tx_bytes"] = np.array([1000, 7, 8, 1])
-    found = totals(per_cgroup(pane), with_processes(pane, rows))
+    found = totals(pane, per_cgroup(pane), rows)
     columns = (found[name].tolist() for name in ("cgroup", "processes", "connections", "tx_bytes"))
     assert set(zip(*columns, strict=True)) == {
         (b"ssh.service", 1, 1, 1000),
