@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ktop.frame import Frame, Rows, Status, length, take
-from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape, fold
+from ktop.frame import Frame, Status
+from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape
 from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
@@ -22,18 +22,14 @@ from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
-from ktop.ui.pane_rows import joined, not_measured, number, on_demand, why_empty
+from ktop.ui.pane_rows import Snapshot, number, snapshot
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
-from ktop.ui.totals import filter_for, per_cgroup, per_process, totals
+from ktop.ui.totals import filter_for, per_cgroup, per_process
 from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:
-    from ktop.filter import Filter
     from ktop.ui.stack_tree import StackTree
-
-STACK_SECONDS = 30.0
-"""Stacks are added up over that long, or an interval that is longer: a few samples say little."""
 
 
 class PaneView(Vertical, Ground):
@@ -78,13 +74,9 @@ class PaneView(Vertical, Ground):
         self._shown_pane = pane
         self._totals = ""
         """What rows are totals of, in words; empty: each is by itself."""
-        self._rows_shown: Rows = {}
-        self._older = 0
+        self._snapshot = Snapshot(rows={}, total=0, empty_text="")
         self._waiting_for: Followed | None = None
         """Whom the cursor was sent to last."""
-        self._stacks_s = 0.0
-        """Seconds that the stacks shown were sampled in."""
-        self._on_demand: list[str] = []
         self._drawn_at = 0.0
         """What "now" was when the pane was drawn last (Unix time)."""
 
@@ -173,16 +165,16 @@ class PaneView(Vertical, Ground):
         notes = []
         if self._totals:
             notes.append(self._totals)
-        if self.pane.shape is Shape.STACKS:
-            notes.append(f"last {self._stacks_s:.3g} s")
+        if self._snapshot.sampled_s is not None:
+            notes.append(f"last {self._snapshot.sampled_s:.3g} s")
         if self._view.follow is not None and self._shown_pane.has_processes:
             waiting = ", which has no row now" if not self.is_on(self._view.follow) else ""
             notes.append(f"following {self._view.follow.pid}{waiting}")
-        notes += self._on_demand
+        notes += self._snapshot.on_demand
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
-        if self._older:
-            notes.append(f"{self._older} older ones are no longer kept")
+        if self._snapshot.older:
+            notes.append(f"{self._snapshot.older} older ones are no longer kept")
         self._question.set([(self.pane.question, "muted")], [("  ".join(notes), "strong")])
 
     def _draw_reason(self, reason: str | None) -> None:
@@ -195,39 +187,14 @@ class PaneView(Vertical, Ground):
             self._reason.update(Content("\n\n").join([title, Content(text[:1].upper() + text[1:])]))
 
     def _draw_rows(self, frame: Frame | None) -> None:
-        rows = self._rows(frame)
-        self._on_demand = on_demand(self.pane, frame, rows) if frame is not None else []
-        total = length(rows)
-        some = False
-        if total and self._view.filter and frame is not None:
-            rows, some = self._filtered(rows, frame, self._view.filter)
+        found = self._snapshot = snapshot(self.pane, self._shown_pane, frame, self._bridge, self._view)
         if self.pane.shape is not Shape.STACKS:
-            if frame is not None and frame.status.unavailable and not total:
-                rows = not_measured(self._shown_pane)
-            self._table.empty_text = why_empty(frame, total, waiting=self._view.live or not self._bridge.now)
-            if self.pane.shape is Shape.TABLE:
-                history = self._bridge.history
-                frames = history.at_hand(self.pane.name, self._view.until) if total and not some else ()
-                self._table.trend.show(frames, self._bridge.now, totals=bool(self._totals))
-        self._table.show(rows)
-        self._rows_shown = rows
+            self._table.empty_text = found.empty_text
+            self._table.trend.show(found.frames, found.now, totals=found.are_totals)
+        self._table.show(found.rows)
         self._follow()
         self._draw_row_chart()
-        self.post_message(self.Drawn(length(rows) if total else 0, total, self._ignored()))
-
-    def _filtered(self, rows: Rows, frame: Frame, chosen: Filter) -> tuple[Rows, bool]:
-        """Return those of ``rows`` that are ``chosen``, and whether they are totals of some rows only."""
-        before, after = chosen.for_totals(self._shown_pane) if self._totals else (None, chosen)
-        if before:
-            rows = totals(self.pane, self._shown_pane, take(frame.rows, before.mask(self.pane, frame.rows)))
-        return take(rows, after.mask(self._shown_pane, rows)), bool(before)
-
-    def _ignored(self) -> tuple[str, ...]:
-        """Return the terms of the filter that mean nothing here."""
-        if not self._view.filter:
-            return ()
-        unknown = self._view.filter.ignored(self._shown_pane)
-        return tuple(term for term in self._view.filter.ignored(self.pane) if term in unknown)
+        self.post_message(self.Drawn(found.count, found.total, found.ignored))
 
     def _follow(self) -> None:
         """Put the cursor on the process that is followed, and have the table keep it there."""
@@ -247,22 +214,6 @@ class PaneView(Vertical, Ground):
         self._waiting_for = followed
         if self._table.follow != (followed is not None):
             self._table.follow = followed is not None
-
-    def _rows(self, frame: Frame | None) -> Rows:
-        """Return the rows of the moment: one interval's, or what several make together."""
-        if frame is None:
-            return {}
-        if self.pane.shape is Shape.EVENTS:
-            rows, self._older = self._bridge.events(self.pane.name, None if self._view.live else frame.ts)
-            return rows
-        if self.pane.shape is Shape.STACKS:
-            # Half an interval: they do not come to the millisecond.
-            since = frame.ts - STACK_SECONDS + frame.interval_s / 2
-            frames = self._bridge.history.frames(self.pane.name, since=min(since, frame.ts), until=frame.ts)
-            self._stacks_s = sum(each.interval_s for each in frames)
-            tables = [each.rows for each in frames if len(each)]
-            return fold(self.pane, joined(tables), self.pane.key) if tables else {}
-        return totals(self.pane, self._shown_pane, frame.rows) if self._totals and len(frame) else frame.rows
 
     def _draw_status(self, frame: Frame | None) -> None:
         host = self._bridge.history.latest(HOST, self._view.until)
@@ -407,7 +358,7 @@ class PaneView(Vertical, Ground):
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
         """Open the process of the line: where a PID was used again, the last one."""
         event.stop()
-        rows = self._rows_shown
+        rows = self._snapshot.rows
         starts = rows[START][rows[self.pane.process_key] == event.pid] if START in rows else ()
         newest = max(starts, default=None)
         self.post_message(self.Opened(event.pid, number({START: newest}, START)))

@@ -32,7 +32,9 @@ async def test_enter_in_the_heatmap_holds_the_moment_of_the_column():
         assert k.app.view.at == times[-4]
         assert "-00:03 · paused" in k.text
         assert k.keyboard_is_at(FrameTable)
-        assert k.view._rows_shown["pid"].tolist() == k.main.history.frames("runqlat")[-4].rows["pid"].tolist()
+        assert (
+            k.view._snapshot.rows["pid"].tolist() == k.main.history.frames("runqlat")[-4].rows["pid"].tolist()
+        )
         await k.press("escape")
         assert k.app.view.live
 
@@ -256,7 +258,7 @@ async def test_totals_say_of_how_many_rows_they_are():
         await k.until(lambda: "DISKS" in k.text and k.table.row_count)
         k.view.sort_by("disks")
         await k.pilot.pause()
-        assert int(k.view._rows_shown["disks"].sum()) == rows
+        assert int(k.view._snapshot.rows["disks"].sum()) == rows
         # No sample has the column, so that there is nothing to draw of those before.
         assert k.table.trend.width == 0
         await k.press("question_mark")
@@ -304,14 +306,14 @@ async def test_totals_can_be_sorted_by_each_column_that_is_offered():
 async def test_totals_are_of_the_rows_that_a_filter_of_a_column_they_lack_leaves():
     async with running(pane="biotop") as k:
         await k.press("slash", *"disk:sda", "enter")
-        rows = dict(k.view._rows_shown)
+        rows = dict(k.view._snapshot.rows)
         assert set(rows["disk"].tolist()) == {b"sda"}
         await k.press("p")
         await k.until(lambda: "per process" in k.text and k.table.row_count)
         assert "no column here" not in k.text
-        assert k.view._rows_shown["read_bytes"].sum() == rows["read_bytes"].sum() > 0
+        assert k.view._snapshot.rows["read_bytes"].sum() == rows["read_bytes"].sum() > 0
         k.main._bar.clear()
-        await k.until(lambda: k.view._rows_shown["read_bytes"].sum() > rows["read_bytes"].sum())
+        await k.until(lambda: k.view._snapshot.rows["read_bytes"].sum() > rows["read_bytes"].sum())
 
 
 async def test_the_order_goes_round_past_what_has_none():
