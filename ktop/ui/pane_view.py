@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -23,6 +22,7 @@ from ktop.ui.drawn import Ground
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
 from ktop.ui.pane_rows import Snapshot, number, snapshot
+from ktop.ui.rows_view import RowsView
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
 from ktop.ui.totals import filter_for, per_cgroup, per_process
@@ -65,18 +65,17 @@ class PaneView(Vertical, Ground):
         self.pane = pane
         self._bridge = bridge
         self._view = view
-        self._trail = Trail(bridge.history, pane.name)
         self._question = Line(id="question")
-        self._chart = ChartArea(pane, self._trail, view) if pane.chart is not None else None
+        trail = Trail(bridge.history, pane.name)
+        self._chart = ChartArea(pane, trail, view) if pane.chart is not None else None
         self._reason = Static(id="unavailable", markup=False)
-        self._table: Any = None
+        self.table = _rows_view(pane)
+        """Where the rows are; another one when they become totals."""
         self._status = StatusLine(recorded=recorded)
         self._shown_pane = pane
         self._totals = ""
         """What rows are totals of, in words; empty: each is by itself."""
         self._snapshot = Snapshot(rows={}, total=0, empty_text="")
-        self._waiting_for: Followed | None = None
-        """Whom the cursor was sent to last."""
         self._drawn_at = 0.0
         """What "now" was when the pane was drawn last (Unix time)."""
 
@@ -88,16 +87,8 @@ class PaneView(Vertical, Ground):
         if self._chart is not None:
             yield self._chart
         yield self._reason
-        self._table = self._make_table()
-        yield self._table
+        yield self.table
         yield self._status
-
-    def _make_table(self) -> Any:
-        if self.pane.shape is Shape.STACKS:
-            from ktop.ui.stack_tree import StackTree
-
-            return StackTree()
-        return FrameTable(self._shown_pane)
 
     def on_mount(self) -> None:
         """Draw what there is, and follow what comes; unless another pane was chosen meanwhile."""
@@ -115,7 +106,7 @@ class PaneView(Vertical, Ground):
     def wake(self) -> None:
         """Come into sight: draw from the history, then follow."""
         self._bridge.watch(self.pane.name, self)
-        if self._table is not None:
+        if self.table.is_attached:
             self.draw()
             focused = self.screen.focused
             # Being made takes its time, in which a filter can have been begun.
@@ -133,8 +124,7 @@ class PaneView(Vertical, Ground):
             return
         if self._chart is not None:
             self._chart.age(self._bridge.now)
-        if self.pane.shape is Shape.TABLE:
-            self._table.age(self._bridge.now)
+        self.table.age(self._bridge.now)
         self._draw_status(self._frame())
 
     # -- drawing -------------------------------------------------------------
@@ -188,32 +178,10 @@ class PaneView(Vertical, Ground):
 
     def _draw_rows(self, frame: Frame | None) -> None:
         found = self._snapshot = snapshot(self.pane, self._shown_pane, frame, self._bridge, self._view)
-        if self.pane.shape is not Shape.STACKS:
-            self._table.empty_text = found.empty_text
-            self._table.trend.show(found.frames, found.now, totals=found.are_totals)
-        self._table.show(found.rows)
-        self._follow()
+        self.table.show_snapshot(found)
+        self.table.follow_process(self._view.follow)
         self._draw_row_chart()
         self.post_message(self.Drawn(found.count, found.total, found.ignored))
-
-    def _follow(self) -> None:
-        """Put the cursor on the process that is followed, and have the table keep it there."""
-        followed = self._view.follow
-        if self.pane.shape is Shape.STACKS:
-            if followed is not None and not self.is_on(followed):
-                self._table.go_to(followed.pid)
-            return
-        if not self._shown_pane.has_processes:
-            return
-        if followed is not None and not (self._table.follow and self.is_on(followed)):
-            process = {self.pane.process_key: followed.pid, START: followed.start_ns}
-            known = {name: value for name, value in process.items() if value is not None}
-            # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
-            if not self._table.go_to(**known) and self._waiting_for != followed:
-                self._table.wait_for(**known)
-        self._waiting_for = followed
-        if self._table.follow != (followed is not None):
-            self._table.follow = followed is not None
 
     def _draw_status(self, frame: Frame | None) -> None:
         host = self._bridge.history.latest(HOST, self._view.until)
@@ -225,28 +193,13 @@ class PaneView(Vertical, Ground):
 
     def _draw_row_chart(self) -> None:
         if self._chart is not None and isinstance(self.pane.chart, RowHistogram):
-            self._chart.draw_row(self._table.cursor_row())
+            self._chart.draw_row(self.table.cursor_row())
 
     # -- what the screen asks for --------------------------------------------
 
-    @property
-    def pid(self) -> int | None:
-        """The process under the cursor; None where there is none."""
-        if self.pane.shape is Shape.STACKS:
-            return self._table.cursor.pid if self._table.cursor is not None else None
-        return number(self._table.cursor_row(), self.pane.process_key)
-
-    @property
-    def process(self) -> Followed | None:
-        """The same, and when it started, where the row says."""
-        if self.pid is None:
-            return None
-        row = None if self.pane.shape is Shape.STACKS else self._table.cursor_row()
-        return Followed(self.pid, number(row, START))
-
     def is_on(self, process: Followed) -> bool:
         """Return whether the cursor is on ``process``."""
-        return process.is_same(self.process)
+        return process.is_same(self.table.process)
 
     @property
     def shown_pane(self) -> Pane:
@@ -259,41 +212,11 @@ class PaneView(Vertical, Ground):
         chart = self._chart.focusable if self._chart is not None else None
         return chart is not None and self.screen.focused is chart
 
-    @property
-    def can_sort(self) -> bool:
-        """Whether there are columns to sort by."""
-        return self.pane.shape is not Shape.STACKS
-
-    @property
-    def sorted_by(self) -> str:
-        """The column sorted by."""
-        return str(self._table.sort_column) if self.can_sort else self.pane.sort
-
-    @property
-    def moving_keys(self) -> Sequence[BindingType]:
-        """The keys of the table."""
-        return list(type(self._table).BINDINGS)
-
-    def sort_by(self, column: str | None) -> None:
-        """Sort by ``column``; None changes nothing."""
-        if column is not None and self.can_sort:
-            self._table.sort_by(column)
-
-    def sort_next(self, step: int) -> None:
-        """Sort by a neighbouring column."""
-        if self.can_sort:
-            self._table.sort_next(step)
-
-    def reverse_sort(self) -> None:
-        """Reverse the order."""
-        if self.can_sort:
-            self._table.reverse_sort()
-
     def focus_table(self) -> None:
         """Give the table the keyboard."""
-        if self._table is not None:
+        if self.table.is_attached:
             # At once, here as below: deferred, it could take the keyboard from a filter begun meanwhile.
-            self.screen.set_focus(self._table)
+            self.screen.set_focus(self.table)
 
     def switch_focus(self) -> None:
         """Give the chart the keyboard, or the table again."""
@@ -316,11 +239,8 @@ class PaneView(Vertical, Ground):
     def _toggle(self, words: str, make: Callable[[Pane], Pane]) -> None:
         self._totals = "" if self._totals == words else words
         self._shown_pane = make(self.pane) if self._totals else self.pane
-        self._waiting_for = None
-        old, self._table = self._table, FrameTable(self._shown_pane)
-        if any(column.name == old.sort_column for column in self._shown_pane.columns):
-            self._table.sort_column, self._table.sort_reversed = old.sort_column, old.sort_reversed
-        self.mount(self._table, after=old)
+        old, self.table = self.table, FrameTable(self._shown_pane, self.table.sorting)
+        self.mount(self.table, after=old)
         self.focus_table()
         old.remove()
         row = old.cursor_row() or {}
@@ -333,7 +253,7 @@ class PaneView(Vertical, Ground):
     def _table_changed(self, row: Mapping[str, Any]) -> None:
         self.draw()
         if row and self._view.follow is None:
-            self._table.go_to(**row)
+            self.table.go_to(**row)
 
     # -- messages ------------------------------------------------------------
 
@@ -375,3 +295,12 @@ class PaneView(Vertical, Ground):
     def on_heatmap_view_left(self) -> None:
         """Take the keyboard back."""
         self.focus_table()
+
+
+def _rows_view(pane: Pane) -> RowsView:
+    """Return what shows the rows of ``pane``."""
+    if pane.shape is Shape.STACKS:
+        from ktop.ui.stack_tree import StackTree
+
+        return StackTree()
+    return FrameTable(pane)

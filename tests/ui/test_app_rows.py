@@ -179,10 +179,10 @@ async def test_letters_typed_into_the_filter_do_nothing_else():
 async def test_the_cursor_stays_on_its_process_when_the_order_changes():
     async with running() as k:
         await k.press("down", "down", "down")
-        pid = k.view.pid
+        pid = k.pid
         await k.tick(7)
         await k.press("I")
-        assert k.view.pid == pid
+        assert k.pid == pid
 
 
 async def test_a_cursor_that_nobody_moved_is_never_out_of_sight():
@@ -215,19 +215,19 @@ async def test_totals_per_process():
 
 async def test_totals_keep_the_order_and_the_process_under_the_cursor():
     async with running(pane="biotop") as k:
-        k.view.sort_by("read_bytes")
+        k.view.table.sort_by("read_bytes")
         await k.press("I", "down", "down")
-        pid = k.view.pid
+        pid = k.pid
         for disks in (0, 1):
             await k.press("p")
             await k.until(lambda: k.table.row_count and k.text.count("DISK") == disks)  # noqa: B023 - at once
             await k.pilot.pause()
             assert (k.table.sort_column, k.table.sort_reversed) == ("read_bytes", True)
-            assert k.view.pid == pid
-        k.view.sort_by("disk")
+            assert k.pid == pid
+        k.view.table.sort_by("disk")
         await k.press("p")
         await k.until(lambda: "DISK" not in k.text)
-        assert k.view.sorted_by == "write_bytes"
+        assert k.table.sort_column == "write_bytes"
 
 
 async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
@@ -235,7 +235,7 @@ async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
         await k.press("slash", "o", "enter")
         k.view.toggle_per_process()
         k.main.set_focus(k.main.query_one(Input))
-        await k.until(lambda: k.view._table.row_count)
+        await k.until(lambda: k.table.row_count)
         assert k.keyboard_is_at(Input)
 
 
@@ -256,7 +256,7 @@ async def test_totals_say_of_how_many_rows_they_are():
         assert "DISKS" not in k.text
         await k.press("p")
         await k.until(lambda: "DISKS" in k.text and k.table.row_count)
-        k.view.sort_by("disks")
+        k.view.table.sort_by("disks")
         await k.pilot.pause()
         assert int(k.view._snapshot.rows["disks"].sum()) == rows
         # No sample has the column, so that there is nothing to draw of those before.

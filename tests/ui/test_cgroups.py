@@ -67,7 +67,7 @@ async def test_rows_per_cgroup_and_back():
         await k.until(lambda: "PROCESSES" in k.text and k.table.row_count == len(NAMES))
         assert "per cgroup" in k.text
         assert "Enter its processes" in k.text
-        assert k.view.pid is None
+        assert k.pid is None
         shown = k.view._snapshot.rows
         read = dict(zip(shown["cgroup"].tolist(), shown["read_bytes"].tolist(), strict=True))
         assert read == {

@@ -32,14 +32,16 @@ from ktop.columns import (
 )
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
-from ktop.pane import Column, Pane, Shape
+from ktop.pane import START, Column, Pane, Shape
 from ktop.text import fit
 from ktop.ui.drawn import Finished
-from ktop.ui.scrolled import Scrolled
+from ktop.ui.pane_rows import Snapshot, number
+from ktop.ui.rows_view import RowsView, Sorting
 from ktop.ui.table.row_cursor import RowCursor
 from ktop.ui.table.table_keys import TABLE_KEYS
 from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
 from ktop.ui.table.trend import HELP, Trend
+from ktop.ui.view import Followed
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
@@ -47,7 +49,7 @@ _PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
 """The part of the style sheet for each role of a cell."""
 
 
-class FrameTable(Scrolled, can_focus=True):
+class FrameTable(RowsView, can_focus=True):
     """The rows of a pane, sorted, of which one is under the cursor."""
 
     ALLOW_SELECT = False
@@ -77,15 +79,16 @@ class FrameTable(Scrolled, can_focus=True):
     class Awaited(Message):
         """What the cursor waits for is to be opened, though it has no row."""
 
-    def __init__(self, pane: Pane, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
-        """Make a table for the rows of ``pane``, sorted as the pane wishes."""
-        super().__init__(id=id)
+    def __init__(self, pane: Pane, sorting: Sorting | None = None) -> None:
+        """Make a table for the rows of ``pane``: by ``sorting`` if it has that column, else as it wishes."""
+        super().__init__()
         self.auto_links = False  # there are no links, and looking for them takes time
         self.pane = pane
         self.empty_text = ""
         """What is said where there are no rows."""
-        self.sort_column = pane.sort
-        self.sort_reversed = False
+        if sorting is None or all(column.name != sorting.column for column in pane.columns):
+            sorting = Sorting(pane.sort)
+        self.sort_column, self.sort_reversed = sorting
         self._rows: Rows = {}
         self._order: Array = np.arange(0)
         self._needs: dict[str, int] = {}
@@ -103,6 +106,8 @@ class FrameTable(Scrolled, can_focus=True):
         """Whether the user, not the order of the first rows, put the cursor where it is."""
         self._told: dict[str, Any] | None = None
         self._follow = False
+        self._sent_to: Followed | None = None
+        """Whom the cursor was sent to last."""
 
     # What is shown
 
@@ -115,12 +120,19 @@ class FrameTable(Scrolled, can_focus=True):
         self._rows = rows
         self._sort()
 
+    def show_snapshot(self, found: Snapshot) -> None:
+        """Show the rows of ``found``, and beside them what they were before."""
+        self.empty_text = found.empty_text
+        self.trend.show(found.frames, found.now, totals=found.are_totals)
+        self.show(found.rows)
+
     def age(self, now: float) -> None:
         """Count the ages above the trend from ``now``; the rows stay."""
-        before = self.drawn()
         self.trend.age(now)
-        self._header = None
-        self.refresh_changed(before)
+        if self.trend.width:
+            before = self.drawn()
+            self._header = None
+            self.refresh_changed(before)
 
     @property
     def row_count(self) -> int:
@@ -138,11 +150,16 @@ class FrameTable(Scrolled, can_focus=True):
 
     # The order
 
-    def sort_by(self, name: str, reverse: bool | None = None) -> None:
+    @property
+    def sorting(self) -> Sorting:
+        """The order of the rows."""
+        return Sorting(self.sort_column, self.sort_reversed)
+
+    def sort_by(self, name: str, reverse: bool = False) -> None:
         """Sort by the column ``name``: numbers from the largest, text from A; ``reverse``: the other way."""
         if not is_sortable(self.pane.column(name)):
             return
-        self.sort_column, self.sort_reversed = name, bool(reverse)
+        self.sort_column, self.sort_reversed = name, reverse
         self._sort()
 
     def sort_next(self, step: int) -> None:
@@ -199,6 +216,27 @@ class FrameTable(Scrolled, can_focus=True):
         self._strips.pop(self._cursor.position, None)
         self.refresh_line(self._cursor.position + 1)
         self._tell()
+
+    @property
+    def process(self) -> Followed | None:
+        """The process of the row under the cursor, and when it started, where the row says."""
+        row = self.cursor_row()
+        pid = number(row, self.pane.process_key)
+        return Followed(pid, number(row, START)) if pid is not None else None
+
+    def follow_process(self, process: Followed | None) -> None:
+        """Put the cursor on ``process``, and keep it there or waiting; not where no row is a process."""
+        if not self.pane.has_processes:
+            return
+        if process is not None and not (self._follow and process.is_same(self.process)):
+            values = {self.pane.process_key: process.pid, START: process.start_ns}
+            known = {name: value for name, value in values.items() if value is not None}
+            # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
+            if not self.go_to(**known) and self._sent_to != process:
+                self.wait_for(**known)
+        self._sent_to = process
+        if self._follow != (process is not None):
+            self.follow = process is not None
 
     def action_move(self, step: int) -> None:
         """Move the cursor; one that is out of sight comes back at the edge it left behind."""
@@ -442,4 +480,4 @@ class FrameTable(Scrolled, can_focus=True):
         if column is None or not is_sortable(column):
             return
         again = column.name == self.sort_column
-        self.sort_by(column.name, not self.sort_reversed if again else None)
+        self.sort_by(column.name, again and not self.sort_reversed)
