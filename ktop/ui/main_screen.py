@@ -273,9 +273,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Show the process ``pid`` that started at ``start_ns`` on a screen of its own; without: the last."""
         from ktop.ui.process_screen import ProcessScreen
 
-        self.app.push_screen(
-            ProcessScreen(pid, self.source, self.panes, self.bridge, self.view, start_ns), self._returned
-        )
+        self.app.push_screen(ProcessScreen(pid, self, start_ns), self._returned)
 
     def _returned(self, _result: None) -> None:
         """Look at the pane again."""

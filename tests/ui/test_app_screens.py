@@ -274,7 +274,7 @@ def test_the_filters_of_the_help_are_filters():
 
 async def test_every_binding_has_an_id_and_a_tooltip():
     async with running() as k:
-        for node in (k.app, k.main, k.table, ProcessScreen(1, k.source, PANES, k.app.bridge, k.app.view)):
+        for node in (k.app, k.main, k.table, ProcessScreen(1, k.main)):
             own = {
                 key for cls in type(node).__mro__ if cls.__module__.startswith("ktop") for key in _keys(cls)
             }
