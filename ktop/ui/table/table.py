@@ -11,25 +11,12 @@ from typing import Any
 
 import numpy as np
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from ktop.columns import (
-    ALARM,
-    QUIET,
-    SORTED,
-    RowWriter,
-    Slot,
-    alarming,
-    arrange,
-    at,
-    candidates,
-    need,
-    total_width,
-)
+from ktop.columns import RowWriter
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import START, Column, Pane, Shape
@@ -37,16 +24,15 @@ from ktop.text import fit
 from ktop.ui.drawn import Finished
 from ktop.ui.pane_rows import Snapshot, number
 from ktop.ui.rows_view import RowsView, Sorting
+from ktop.ui.table.column_layout import ColumnLayout
 from ktop.ui.table.row_cursor import RowCursor
 from ktop.ui.table.table_keys import TABLE_KEYS
-from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
+from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, TableStyles, header_segments, with_arrows
 from ktop.ui.table.trend import HELP, Trend
 from ktop.ui.view import Followed
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
-_PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
-"""The part of the style sheet for each role of a cell."""
 
 
 class FrameTable(RowsView, can_focus=True):
@@ -91,17 +77,14 @@ class FrameTable(RowsView, can_focus=True):
         self.sort_column, self.sort_reversed = sorting
         self._rows: Rows = {}
         self._order: Array = np.arange(0)
-        self._needs: dict[str, int] = {}
-        self._alarming: set[str] = set()
-        """Columns that told of a failure: they stay, as long as the size does."""
-        self._slots: tuple[Slot, ...] = ()
+        self._columns = ColumnLayout(pane)
         self._writer: RowWriter | None = None
         self._blank: Strip | None = None
         """A line below the rows."""
         self._lines_before = 1
         self.trend = Trend(pane)
         self._cursor = RowCursor(pane)
-        self._styles: dict[str, Style] = {}
+        self._styles = TableStyles(self)
         self._chosen = False
         """Whether the user, not the order of the first rows, put the cursor where it is."""
         self._told: dict[str, Any] | None = None
@@ -142,11 +125,11 @@ class FrameTable(RowsView, can_focus=True):
     @property
     def columns(self) -> list[Column]:
         """The columns that are shown, from the left."""
-        return [slot.column for slot in self._slots]
+        return [slot.column for slot in self._columns.slots]
 
     def column_at(self, x: int) -> Column | None:
         """Return the column at cell ``x`` of the widget."""
-        return at(self._slots, x + self.scroll_offset.x)
+        return self._columns.at(x + self.scroll_offset.x)
 
     # The order
 
@@ -282,8 +265,7 @@ class FrameTable(RowsView, can_focus=True):
         """Give the columns their places anew; the row under the cursor stays in sight if it was."""
         seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
         self._lines_before = self.lines
-        self._needs.clear()
-        self._alarming.clear()
+        self._columns.forget()
         self._arrange()
         self.forget()
         if seen and self.row_count:
@@ -306,7 +288,7 @@ class FrameTable(RowsView, can_focus=True):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Explain the column whose header is under the mouse."""
         column = self.column_at(event.x) if event.y == 0 else None
-        over_trend = event.y == 0 and self.trend.width and event.x >= total_width(self._slots)
+        over_trend = event.y == 0 and self.trend.width and event.x >= self._columns.width
         text = column.help if column else HELP if over_trend else ""
         # Content: no markup is read in the text.
         tooltip = Content(text) if text else None
@@ -316,7 +298,7 @@ class FrameTable(RowsView, can_focus=True):
     def notify_style_update(self) -> None:
         """Forget what was painted in other colours."""
         super().notify_style_update()
-        self._styles.clear()
+        self._styles.forget()
         self._blank = None
         self.forget()
 
@@ -335,8 +317,8 @@ class FrameTable(RowsView, can_focus=True):
             right, length = left + self._width, strip.cell_length
             strip = strip.crop(left, right)
             if y == 0:
-                strip = with_arrows(strip, left > 0, length > right, self._style("header-sorted"))
-            return strip.extend_cell_length(self.outer_size.width, self._style("row"))
+                strip = with_arrows(strip, left > 0, length > right, self._styles.of("header-sorted"))
+            return strip.extend_cell_length(self.outer_size.width, self._styles.of("row"))
         return strip
 
     def line_strip(self, place: int) -> Strip:
@@ -352,14 +334,14 @@ class FrameTable(RowsView, can_focus=True):
             on_screen = self._order[top : top + self.lines].tolist()
             bars = self.trend.text(self._rows, int(self._order[place]), on_screen)
             under_cursor = place == self._cursor.position and not self._cursor.absent
-            segments.append(Segment(bars, self._style("cursor" if under_cursor else "trend")))
+            segments.append(Segment(bars, self._styles.of("cursor" if under_cursor else "trend")))
         return self._whole(segments)
 
     def header_strip(self) -> Strip:
         """Return the columns' headers."""
         rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
-        styles = self._style("header"), self._style("header-sorted")
-        segments = header_segments(self._slots, self.sort_column, rising, *styles)
+        styles = self._styles.of("header"), self._styles.of("header-sorted")
+        segments = header_segments(self._columns.slots, self.sort_column, rising, *styles)
         if self.trend.width:
             segments.append(Segment(self.trend.header(), styles[0]))
         return self._whole(segments)
@@ -374,29 +356,18 @@ class FrameTable(RowsView, can_focus=True):
     @property
     def _line_width(self) -> int:
         """How wide a line without a row is."""
-        return max(total_width(self._slots), self.outer_size.width)
+        return max(self._columns.width, self.outer_size.width)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
             text = " " + self.empty_text if position == 0 else ""
-            width = total_width(self._slots) or self.outer_size.width
-            return [Segment(fit(text, width), self._style("quiet"))]
+            width = self._columns.width or self.outer_size.width
+            return [Segment(fit(text, width), self._styles.of("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         if position == self._cursor.position and not self._cursor.absent:
-            return [Segment("".join([text for text, _role in pieces]), self._style("cursor"))]
-        styles = {role: self._style(part) for role, part in _PARTS.items()}
-        plain = self._style("row")
-        return [Segment(text, styles.get(role, plain)) for text, role in pieces]
-
-    def _style(self, part: str) -> Style:
-        style = self._styles.get(part)
-        if style is None:
-            try:
-                style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
-            except KeyError:
-                return Style.null()  # the mouse can ask before the first style sheet was applied
-        return style
+            return [Segment("".join([text for text, _role in pieces]), self._styles.of("cursor"))]
+        return self._styles.painted(pieces)
 
     # Places
 
@@ -461,17 +432,11 @@ class FrameTable(RowsView, can_focus=True):
             self.post_message(self.Highlighted(self, self.cursor_row()))
 
     def _arrange(self) -> None:
-        """Give the columns their places; what they need only grows until the widget's size changes."""
-        self._alarming |= alarming(self.pane, self._rows)
-        keep = {self.sort_column, *self._alarming}
-        columns = candidates(self.pane, self._rows, self.app.size.width, {*keep, self.pane.sort})
-        for column in columns:
-            wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
-            self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
-        self._slots = arrange(self.pane, columns, self._needs, self._width, keep)
-        self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
+        """Give the columns their places, and the trend what they leave."""
+        self._columns.arrange(self._rows, self.sort_column, self.app.size.width, self._width)
+        slots, used = self._columns.slots, self._columns.width
+        self._writer = RowWriter(slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
-        used = total_width(self._slots)
         self.trend.fit(self.sort_column, self._width - used)
         self.set_extent(used + 1 if used > self._width else self._width, self.row_count)
 
