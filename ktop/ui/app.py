@@ -215,7 +215,7 @@ class KtopApp(KeysInOrder, ThemedApp):
             if screen.pane_view is not None:
                 pane = screen.pane_view.pane
                 panes = (screen.pane_view.shown_pane,)
-                table = keys.working([*keys.VIEW, *screen.pane_view.moving_keys], pane)
+                table = keys.working([*keys.VIEW, *screen.pane_view.table.BINDINGS], pane)
             own = [("Table", table)]
             if panes and isinstance(panes[0].chart, Heatmap):
                 own.append(("Heatmap", keys.MAP))

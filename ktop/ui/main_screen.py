@@ -175,7 +175,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Return the line of the filter, made when it is first needed."""
         if self._bar is None:
             from ktop.ui.filter_bar import FilterBar
-            from ktop.ui.pane_rows import per_cgroup, per_process
+            from ktop.ui.totals import per_cgroup, per_process
 
             added_up = [per_process(pane) for pane in self.panes if keys.has_totals(pane)]
             added_up += [per_cgroup(pane) for pane in self.panes if keys.has_cgroups(pane)]
@@ -205,27 +205,32 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def action_pick_sort(self) -> None:
         """Choose the column to sort by."""
         view = self.pane_view
-        if view is not None and view.can_sort:
+        sorting = view.table.sorting if view is not None else None
+        if view is not None and sorting is not None:
             from ktop.ui.table.sort_picker import SortPicker
 
-            self.app.push_screen(SortPicker(view.shown_pane, view.sorted_by), view.sort_by)
+            def sort(column: str | None) -> None:
+                if column is not None:
+                    view.table.sort_by(column)
+
+            self.app.push_screen(SortPicker(view.shown_pane, sorting.column), sort)
 
     def action_sort_next(self, step: int) -> None:
         """Sort by a neighbouring column."""
         if self.pane_view is not None:
-            self.pane_view.sort_next(step)
+            self.pane_view.table.sort_next(step)
 
     def action_reverse_sort(self) -> None:
         """Reverse the order."""
         if self.pane_view is not None:
-            self.pane_view.reverse_sort()
+            self.pane_view.table.reverse_sort()
 
     def action_follow(self) -> None:
         """Follow the process under the cursor, or no longer."""
         view = self.pane_view
         if view is not None and view.shown_pane.has_processes:
             followed = self.view.follow
-            self.view.follow = None if followed is not None and view.is_on(followed) else view.process
+            self.view.follow = None if followed is not None and view.is_on(followed) else view.table.process
             self.redraw()
 
     def action_per_process(self) -> None:
@@ -268,9 +273,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Show the process ``pid`` that started at ``start_ns`` on a screen of its own; without: the last."""
         from ktop.ui.process_screen import ProcessScreen
 
-        self.app.push_screen(
-            ProcessScreen(pid, self.source, self.panes, self.bridge, self.view, start_ns), self._returned
-        )
+        self.app.push_screen(ProcessScreen(pid, self, start_ns), self._returned)
 
     def _returned(self, _result: None) -> None:
         """Look at the pane again."""

@@ -1,28 +1,135 @@
-"""The rows of a pane where they are not simply those of its Frame, and what is said of them.  Pure."""
+"""What a pane has to show at one moment: which rows, of how many, and what is said of them.  No screen."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ktop.format import NOT_MEASURED, count
-from ktop.frame import Array, Frame, Rows, length
-from ktop.pane import CGROUP, START, Column, Fold, Pane, Unit, fold
-from ktop.stats import group
-from ktop.text import escape
+from ktop.frame import Array, Frame, Rows, length, take
+from ktop.pane import Pane, Shape, Unit, fold
+from ktop.ui.bridge import Bridge
+from ktop.ui.totals import totals
+from ktop.ui.view import View
 
-PROCESSES = Column(
-    "processes",
-    "PROCESSES",
-    Unit.COUNT,
-    "Processes that have a row in this interval; what no process can be charged with is none.",
-)
-"""What totals per cgroup are of."""
+if TYPE_CHECKING:
+    from ktop.filter import Filter
+
+STACK_SECONDS = 30.0
+"""Stacks are added up over that long, or an interval that is longer: a few samples say little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The rows of a pane at one moment."""
+
+    rows: Rows
+    """Those that are shown; where nothing could be measured, one that says so."""
+    total: int
+    """How many there are without the filter."""
+    empty_text: str
+    """What is said where none is shown."""
+    ignored: tuple[str, ...] = ()
+    """The filter's terms that mean nothing here."""
+    on_demand: tuple[str, ...] = ()
+    """What is said of hook groups that run on demand."""
+    frames: Sequence[Frame] = ()
+    """The last Frames, oldest first, that the rows can be compared with."""
+    are_totals: bool = False
+    """Whether a row is several of a Frame's."""
+    now: float = 0.0
+    """When ages count from (Unix time)."""
+    older: int = 0
+    """How many older events are no longer kept."""
+    sampled_s: float | None = None
+    """Seconds that stacks were sampled in; None where rows are no stacks."""
+
+    @property
+    def count(self) -> int:
+        """How many rows the filter left."""
+        return length(self.rows) if self.total else 0
+
+
+def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View) -> Snapshot:
+    """Return what ``pane`` has to show when ``frame`` is its newest, for the ``view``, from ``bridge``.
+
+    ``shown`` is what the rows are of: the pane itself, or totals of it.
+    """
+    found = _find(pane, shown, frame, bridge, view)
+    rows, total, partial = found.rows, length(found.rows), False
+    if total and view.filter and frame is not None:
+        rows, partial = filtered(pane, shown, frame.rows, rows, view.filter)
+    elif not total and frame is not None and frame.status.unavailable and pane.shape is not Shape.STACKS:
+        rows = not_measured(shown)
+    # Frames have all rows: totals of some cannot be compared with theirs.
+    compare = pane.shape is Shape.TABLE and total and not partial
+    return Snapshot(
+        rows=rows,
+        total=total,
+        empty_text=why_empty(frame, total, waiting=view.live or not bridge.now),
+        ignored=ignored(pane, shown, view.filter) if view.filter else (),
+        on_demand=on_demand(pane, frame, found.rows) if frame is not None else (),
+        frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
+        are_totals=shown is not pane,
+        now=bridge.now,
+        older=found.older,
+        sampled_s=found.sampled_s,
+    )
+
+
+class _Found(NamedTuple):
+    """All rows of a moment, and how far back they go."""
+
+    rows: Rows
+    older: int = 0
+    sampled_s: float | None = None
+
+
+def _find(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View) -> _Found:
+    """Return the rows of the moment: one interval's, or what several make together."""
+    if pane.shape is Shape.STACKS:
+        frames: Sequence[Frame] = ()
+        if frame is not None:
+            # Half an interval: they do not come to the millisecond.
+            since = frame.ts - STACK_SECONDS + frame.interval_s / 2
+            frames = bridge.history.frames(pane.name, since=min(since, frame.ts), until=frame.ts)
+        return _Found(added_up(pane, frames), sampled_s=sum(each.interval_s for each in frames))
+    if frame is None:
+        return _Found({})
+    if pane.shape is Shape.EVENTS:
+        return _Found(*bridge.events(pane.name, None if view.live else frame.ts))
+    return _Found(totals(pane, shown, frame.rows) if shown is not pane and len(frame) else frame.rows)
+
+
+def added_up(pane: Pane, frames: Sequence[Frame]) -> Rows:
+    """Return the rows of ``frames`` as those of one interval, in the columns that all of them have."""
+    tables = [frame.rows for frame in frames if len(frame)]
+    if not tables:
+        return {}
+    common = [name for name in tables[0] if all(name in table for table in tables)]
+    joined = {name: np.concatenate([table[name] for table in tables]) for name in common}
+    return fold(pane, joined, pane.key)
+
+
+def filtered(pane: Pane, shown: Pane, single: Rows, rows: Rows, chosen: Filter) -> tuple[Rows, bool]:
+    """Return those of ``rows`` of ``shown`` that are ``chosen``, and whether they are totals of some only.
+
+    Totals are made anew of the ``single`` rows of ``pane`` where a term is of these.
+    """
+    before, after = chosen.for_totals(shown) if shown is not pane else (None, chosen)
+    if before:
+        rows = totals(pane, shown, take(single, before.mask(pane, single)))
+    return take(rows, after.mask(shown, rows)), bool(before)
+
+
+def ignored(pane: Pane, shown: Pane, chosen: Filter) -> tuple[str, ...]:
+    """Return the terms of ``chosen`` that mean nothing to ``pane``, nor to what is ``shown`` of it."""
+    unknown = chosen.ignored(shown)
+    return tuple(term for term in chosen.ignored(pane) if term in unknown)
 
 
 def number(row: Mapping[str, Any] | None, column: str) -> int | None:
@@ -40,7 +147,7 @@ def why_empty(frame: Frame | None, total: int, *, waiting: bool) -> str:
     return "no row matches the filter" if total else "nothing in this interval"
 
 
-def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
+def on_demand(pane: Pane, frame: Frame, rows: Rows) -> tuple[str, ...]:
     """Return what is said of each hook group that runs on demand, as long as it runs.
 
     That it slows every system call of the host must not be forgotten.  How many
@@ -51,67 +158,7 @@ def on_demand(pane: Pane, frame: Frame, rows: Rows) -> list[str]:
         if column.on_demand and column.on_demand in frame.status.hooks:
             came, kept = (int(np.count_nonzero(each.get(column.name, ()))) for each in (frame.rows, rows))
             notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.3g} s, {count(kept)} kept")
-    return notes
-
-
-def per_process(pane: Pane) -> Pane:
-    """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
-    # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
-    identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
-    keep = {*identity, "comm", CGROUP.name}
-    parts = {name for name in pane.key if name not in keep}
-    columns = tuple(
-        column
-        for column in pane.columns
-        if column.name in keep
-        or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
-    )
-    if pane.counted is not None:
-        place = 1 + max(
-            number for number, column in enumerate(columns) if column.name in {pane.process_key, "comm"}
-        )
-        columns = (*columns[:place], pane.counted, *columns[place:])
-    return replace(pane, key=identity, columns=columns)
-
-
-def per_cgroup(pane: Pane) -> Pane:
-    """Return ``pane`` with one row for each container or unit: without what tells of one process."""
-    figures = [
-        column
-        for column in per_process(pane).columns
-        if column.fold is not Fold.LAST and column.name != pane.process_key
-    ]
-    columns = (replace(CGROUP, from_width=0, ordinary=b""), PROCESSES, *figures)
-    return replace(pane, key=(CGROUP.name,), columns=columns)
-
-
-def with_processes(pane: Pane, rows: Rows) -> Rows:
-    """Return ``rows`` of ``pane`` with PROCESSES: each is counted once in a cgroup, and PID 0 never."""
-    names = [name for name in (CGROUP.name, pane.process_key, START) if name in rows]
-    order, starts = group([rows[name] for name in names])
-    first = order[starts]
-    counted = np.zeros(length(rows), dtype=np.int64)
-    counted[first[rows[pane.process_key][first] != 0]] = 1
-    return {**rows, PROCESSES.name: counted}
-
-
-def totals(shown: Pane, rows: Rows) -> Rows:
-    """Return what ``rows`` add up to in ``shown``, which one of the two above made of their pane."""
-    if shown.counted is not None and shown.counted.name not in rows:
-        rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
-    return fold(shown, rows, shown.key)
-
-
-def filter_for(cgroup: bytes) -> str:
-    """Return the term of the filter that leaves the rows of ``cgroup``."""
-    text = re.sub(r'[*?,"]', "?", escape(cgroup))  # which mean something in a filter
-    return f'{CGROUP.name}:"{text}"' if re.search(r"\s", text) else f"{CGROUP.name}:{text}"
-
-
-def joined(tables: Sequence[Rows]) -> Rows:
-    """Return the rows of ``tables`` below each other, in the columns that all of them have."""
-    common = [name for name in tables[0] if all(name in table for table in tables)]
-    return {name: np.concatenate([table[name] for table in tables]) for name in common}
+    return tuple(notes)
 
 
 def not_measured(pane: Pane) -> Rows:

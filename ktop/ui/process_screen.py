@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
@@ -28,7 +27,6 @@ from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
-from ktop.ui.main_screen import MainScreen
 from ktop.ui.sections import ROWS, Section, last_of, nothing, of_family, section
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
@@ -40,6 +38,24 @@ MARGIN = 4
 CHART_LINES = 9
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
+
+
+class Panes(Protocol):
+    """The screen of the panes, below this one: what it is drawn from, and where it leads to."""
+
+    source: Source
+    panes: tuple[Pane, ...]
+    bridge: Bridge
+    view: View
+
+    def open_process(self, pid: int, start_ns: int | None = None) -> None:
+        """Show another process."""
+
+    def action_pane(self, number: int) -> None:
+        """Show pane ``number`` (from 1)."""
+
+    def action_turn(self, step: int) -> None:
+        """Show the pane that is ``step`` behind the one shown."""
 
 
 class PaneSection(Vertical):
@@ -126,31 +142,22 @@ class ProcessScreen(TimeKeys, LaidOut):
     """
     BINDINGS = keys.PROCESS
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is of, and what it is drawn from
-        self,
-        pid: int,
-        source: Source,
-        panes: Sequence[Pane],
-        bridge: Bridge,
-        view: View,
-        start_ns: int | None = None,
-    ) -> None:
-        """Show process ``pid`` from the Frames of ``bridge``, up to the moment of ``view``.
+    def __init__(self, pid: int, main: Panes, start_ns: int | None = None) -> None:
+        """Show process ``pid`` over ``main``, up to the moment that is looked at there.
 
         A PID is used again: ``start_ns`` (since boot) says which process of that
         PID is meant; without, the one that runs, else the last that was seen.
         """
         super().__init__()
         self.pid = pid
-        self.source = source
-        shown = [pane for pane in panes if pane.has_processes]
+        self.source, self.bridge, self.view = main.source, main.bridge, main.view
+        self._main = main
+        shown = [pane for pane in main.panes if pane.has_processes]
         # Stacks come last: they have the whole width.
         self.panes = sorted(shown, key=lambda pane: pane.shape is Shape.STACKS)
-        self.bridge = bridge
-        self.view = view
-        self._who = Who(start_ns, recorded=source.identity.recorded)
+        self._who = Who(start_ns, recorded=self.source.identity.recorded)
         # Held, not queried: while a screen is closed its widgets go before it does.
-        self._header = Header(source.identity, bridge, view)
+        self._header = Header(self.source.identity, self.bridge, self.view)
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
         self._about = Static(id="who", markup=False)
         self._sections = [PaneSection(pane) for pane in self.panes]
@@ -218,27 +225,23 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def action_parent(self) -> None:
         """Go to the process that started it, if that is known."""
-        main = self.app.screen_stack[0]
         ppid, start_ns = self._who.parent
         if not ppid:
             self.notify("It has no parent that is known.", markup=False)
-        elif isinstance(main, MainScreen):
+        else:
             self.dismiss()
-            main.open_process(ppid, start_ns)
+            self._main.open_process(ppid, start_ns)
 
     def action_pane(self, number: int) -> None:
         """Go to pane ``number`` (from 1), if there is one, instead of back."""
-        main = self.app.screen_stack[0]
-        if isinstance(main, MainScreen) and number <= len(main.panes):
+        if number <= len(self._main.panes):
             self.dismiss()
-            main.action_pane(number)
+            self._main.action_pane(number)
 
     def action_turn(self, step: int) -> None:
         """Go to the next pane, or the one before."""
-        main = self.app.screen_stack[0]
-        if isinstance(main, MainScreen):
-            self.dismiss()
-            main.action_turn(step)
+        self.dismiss()
+        self._main.action_turn(step)
 
     # -- gathering (a thread) ------------------------------------------------
 

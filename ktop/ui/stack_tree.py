@@ -20,14 +20,15 @@ from ktop.text import fit
 from ktop.ui.blocks import Parts, bar, cells, cut
 from ktop.ui.drawn import Finished
 from ktop.ui.palette import Palette, palette
-from ktop.ui.scrolled import Scrolled
+from ktop.ui.rows_view import RowsView
+from ktop.ui.view import Followed
 
 BAR = 12
 WITH_BAR_FROM = 70
 _NUMBERS = f"{'TOTAL':>6} {'SELF':>6} {'SAMPLES':>7}  "
 
 
-class StackTree(Scrolled, can_focus=True):
+class StackTree(RowsView, can_focus=True):
     """The tree; only the visible lines are drawn, and open nodes stay open from one show to the next."""
 
     DEFAULT_CSS = "StackTree { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size: 0 1; }"
@@ -93,9 +94,16 @@ class StackTree(Scrolled, can_focus=True):
         """The node under the cursor."""
         return self._shown[self._cursor] if self._cursor < len(self._shown) else None
 
-    def go_to(self, pid: int) -> None:
-        """Put the cursor on the process ``pid``; it stays where it is when that has no samples."""
-        place = next((place for place, node in enumerate(self._shown) if node.pid == pid), None)
+    @property
+    def process(self) -> Followed | None:
+        """The process that the line under the cursor is of: stacks do not say when it started."""
+        return Followed(self.cursor.pid, None) if self.cursor is not None else None
+
+    def follow_process(self, process: Followed | None) -> None:
+        """Bring the cursor back to ``process``; it stays where it is when that has no samples."""
+        if process is None or process.is_same(self.process):
+            return
+        place = next((place for place, node in enumerate(self._shown) if node.pid == process.pid), None)
         if place is not None:
             self._go(place)
 

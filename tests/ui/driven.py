@@ -66,6 +66,12 @@ class Driven:
         return next(table for table in self.main.query(FrameTable) if table.parent is self.view)
 
     @property
+    def pid(self) -> int | None:
+        """The process under the cursor."""
+        process = self.view.table.process
+        return process.pid if process is not None else None
+
+    @property
     def text(self) -> str:
         """Everything on the screen, as text."""
         return self._text(self.app.screen)

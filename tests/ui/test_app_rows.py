@@ -15,10 +15,10 @@ from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
-from ktop.ui.pane_rows import per_process
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.table.sort_picker import SortPicker
 from ktop.ui.table.table import FrameTable
+from ktop.ui.totals import per_process
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
 
@@ -32,7 +32,9 @@ async def test_enter_in_the_heatmap_holds_the_moment_of_the_column():
         assert k.app.view.at == times[-4]
         assert "-00:03 · paused" in k.text
         assert k.keyboard_is_at(FrameTable)
-        assert k.view._rows_shown["pid"].tolist() == k.main.history.frames("runqlat")[-4].rows["pid"].tolist()
+        assert (
+            k.view._snapshot.rows["pid"].tolist() == k.main.history.frames("runqlat")[-4].rows["pid"].tolist()
+        )
         await k.press("escape")
         assert k.app.view.live
 
@@ -183,10 +185,10 @@ async def test_letters_typed_into_the_filter_do_nothing_else():
 async def test_the_cursor_stays_on_its_process_when_the_order_changes():
     async with running() as k:
         await k.press("down", "down", "down")
-        pid = k.view.pid
+        pid = k.pid
         await k.tick(7)
         await k.press("I")
-        assert k.view.pid == pid
+        assert k.pid == pid
 
 
 async def test_a_cursor_that_nobody_moved_is_never_out_of_sight():
@@ -219,19 +221,19 @@ async def test_totals_per_process():
 
 async def test_totals_keep_the_order_and_the_process_under_the_cursor():
     async with running(pane="biotop") as k:
-        k.view.sort_by("read_bytes")
+        k.view.table.sort_by("read_bytes")
         await k.press("I", "down", "down")
-        pid = k.view.pid
+        pid = k.pid
         for disks in (0, 1):
             await k.press("p")
             await k.until(lambda: k.table.row_count and k.text.count("DISK") == disks)  # noqa: B023 - at once
             await k.pilot.pause()
             assert (k.table.sort_column, k.table.sort_reversed) == ("read_bytes", True)
-            assert k.view.pid == pid
-        k.view.sort_by("disk")
+            assert k.pid == pid
+        k.view.table.sort_by("disk")
         await k.press("p")
         await k.until(lambda: "DISK" not in k.text)
-        assert k.view.sorted_by == "write_bytes"
+        assert k.table.sort_column == "write_bytes"
 
 
 async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
@@ -239,7 +241,7 @@ async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
         await k.press("slash", "o", "enter")
         k.view.toggle_per_process()
         k.main.set_focus(k.main.query_one(Input))
-        await k.until(lambda: k.view._table.row_count)
+        await k.until(lambda: k.table.row_count)
         assert k.keyboard_is_at(Input)
 
 
@@ -260,9 +262,9 @@ async def test_totals_say_of_how_many_rows_they_are():
         assert "DISKS" not in k.text
         await k.press("p")
         await k.until(lambda: "DISKS" in k.text and k.table.row_count)
-        k.view.sort_by("disks")
+        k.view.table.sort_by("disks")
         await k.pilot.pause()
-        assert int(k.view._rows_shown["disks"].sum()) == rows
+        assert int(k.view._snapshot.rows["disks"].sum()) == rows
         # No sample has the column, so that there is nothing to draw of those before.
         assert k.table.trend.width == 0
         await k.press("question_mark")
@@ -310,14 +312,14 @@ async def test_totals_can_be_sorted_by_each_column_that_is_offered():
 async def test_totals_are_of_the_rows_that_a_filter_of_a_column_they_lack_leaves():
     async with running(pane="biotop") as k:
         await k.press("slash", *"disk:sda", "enter")
-        rows = dict(k.view._rows_shown)
+        rows = dict(k.view._snapshot.rows)
         assert set(rows["disk"].tolist()) == {b"sda"}
         await k.press("p")
         await k.until(lambda: "per process" in k.text and k.table.row_count)
         assert "no column here" not in k.text
-        assert k.view._rows_shown["read_bytes"].sum() == rows["read_bytes"].sum() > 0
+        assert k.view._snapshot.rows["read_bytes"].sum() == rows["read_bytes"].sum() > 0
         k.main._bar.clear()
-        await k.until(lambda: k.view._rows_shown["read_bytes"].sum() > rows["read_bytes"].sum())
+        await k.until(lambda: k.view._snapshot.rows["read_bytes"].sum() > rows["read_bytes"].sum())
 
 
 async def test_the_order_goes_round_past_what_has_none():

@@ -30,7 +30,7 @@ from tests.ui.synthetic import PANES, Synthetic
 async def test_enter_opens_the_process_and_escape_returns_to_the_same_row():
     async with running(Synthetic(recorded=True)) as k:
         await k.press("down", "down")
-        pid = k.view.pid
+        pid = k.pid
         await k.press("enter")
         screen = k.app.screen
         assert isinstance(screen, ProcessScreen)
@@ -41,14 +41,14 @@ async def test_enter_opens_the_process_and_escape_returns_to_the_same_row():
         assert sections == ["runqlat", "biotop", "cachestat", "llcstat", "execsnoop", "profile"]
         await k.press("escape")
         assert k.screen is k.main
-        assert k.view.pid == pid
+        assert k.pid == pid
         assert k.source.looked_at == ("runqlat",)
 
 
 async def test_the_process_screen_folds_the_whole_history():
     async with running(Synthetic(recorded=True), ticks=100) as k:
         frames = k.main.history.frames("runqlat")
-        pid = k.view.pid
+        pid = k.pid
         total = sum(int(frame.rows["waits"][frame.rows["pid"] == pid].sum()) for frame in frames)
         assert len(frames) == 100
         known = k.main.history.process(PANES[0], pid)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ async def test_pid_filters_and_opens_its_process():
         assert isinstance(screen, ProcessScreen)
         assert screen.pid == 438
         await k.press("escape")
-        assert k.view.pid == 438
+        assert k.pid == 438
         assert k.table.row_count == 1
         assert "pid:438" in k.text
 
@@ -173,7 +173,7 @@ async def test_from_a_process_to_another_pane(key, pane):
 async def test_nobody_is_followed_where_there_are_no_processes():
     async with running() as k:
         await k.press("F")
-        assert f"following {k.view.pid}" in k.text
+        assert f"following {k.pid}" in k.text
         await k.press("4")
         await k.until(lambda: k.view.pane.name == "hardirqs")
         assert "following" not in k.text
@@ -274,7 +274,7 @@ def test_the_filters_of_the_help_are_filters():
 
 async def test_every_binding_has_an_id_and_a_tooltip():
     async with running() as k:
-        for node in (k.app, k.main, k.table, ProcessScreen(1, k.source, PANES, k.app.bridge, k.app.view)):
+        for node in (k.app, k.main, k.table, ProcessScreen(1, k.main)):
             own = {
                 key for cls in type(node).__mro__ if cls.__module__.startswith("ktop") for key in _keys(cls)
             }
@@ -291,9 +291,9 @@ def _keys(cls: type) -> set[str]:
 
 async def test_no_key_kills():
     async with running() as k:
-        pid = k.view.pid
+        pid = k.pid
         await k.press("k")
-        assert k.view.pid == pid
+        assert k.pid == pid
         assert k.screen is k.main
 
 

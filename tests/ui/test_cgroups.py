@@ -12,7 +12,7 @@ from ktop.filter import parse
 from ktop.frame import take
 from ktop.pane import START, Fold, Shape
 from ktop.ui.keys import has_cgroups
-from ktop.ui.pane_rows import filter_for, per_cgroup, totals, with_processes
+from ktop.ui.totals import filter_for, per_cgroup, totals
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.owned import NAMES, OWNED, Owned
@@ -32,7 +32,7 @@ def test_nothing_is_counted_twice_or_left_out(pane):
     rows = take(rows, np.repeat(np.arange(20), 2)) if pane.name in {"biotop", "tcptop"} else rows
     rows["cgroup"] = NAMES[rows["pid"] % len(NAMES)]
     shown = per_cgroup(pane)
-    found = totals(shown, with_processes(pane, rows))
+    found = totals(pane, shown, rows)
     assert set(found["cgroup"].tolist()) == set(rows["cgroup"].tolist())
     assert len(found["cgroup"]) == len(set(found["cgroup"].tolist()))
     identities = {each for each in zip(rows["pid"].tolist(), rows[START].tolist(), strict=True) if each[0]}
@@ -51,7 +51,7 @@ def test_a_process_that_moved_counts_in_both_and_nobody_in_none():
     rows = {**rows_of(pane, 4), "pid": np.array([7, 7, 7, 0]), START: np.array([1, 1, 1, 0])}
     rows["cgroup"] = np.array([b"ssh.service", b"session-3.scope", b"session-3.scope", None], dtype=object)
     rows["tx_bytes"] = np.array([1000, 7, 8, 1])
-    found = totals(per_cgroup(pane), with_processes(pane, rows))
+    found = totals(pane, per_cgroup(pane), rows)
     columns = (found[name].tolist() for name in ("cgroup", "processes", "connections", "tx_bytes"))
     assert set(zip(*columns, strict=True)) == {
         (b"ssh.service", 1, 1, 1000),
@@ -62,13 +62,13 @@ def test_a_process_that_moved_counts_in_both_and_nobody_in_none():
 
 async def test_rows_per_cgroup_and_back():
     async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
-        rows = dict(k.view._rows_shown)
+        rows = dict(k.view._snapshot.rows)
         await k.press("C")
         await k.until(lambda: "PROCESSES" in k.text and k.table.row_count == len(NAMES))
         assert "per cgroup" in k.text
         assert "Enter its processes" in k.text
-        assert k.view.pid is None
-        shown = k.view._rows_shown
+        assert k.pid is None
+        shown = k.view._snapshot.rows
         read = dict(zip(shown["cgroup"].tolist(), shown["read_bytes"].tolist(), strict=True))
         assert read == {
             name: rows["read_bytes"][rows["cgroup"] == name].sum() for name in set(NAMES.tolist())
@@ -97,13 +97,13 @@ async def test_enter_leaves_the_processes_in_all_panes():
         k.table.go_to(cgroup=NAMES[1])
         await k.press("enter")
         await k.until(lambda: k.view._view.filter and "PROCESSES" not in k.text and k.table.row_count)
-        await k.until(lambda: set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]})
+        await k.until(lambda: set(k.view._snapshot.rows["cgroup"].tolist()) == {NAMES[1]})
         assert '/ cgroup:"web? 1 [a].scope"' in k.text
         await k.press("1")
         await k.until(lambda: k.view.pane.name == "runqlat" and k.table.row_count)
-        assert set(k.view._rows_shown["cgroup"].tolist()) == {NAMES[1]}
+        assert set(k.view._snapshot.rows["cgroup"].tolist()) == {NAMES[1]}
         await k.press("escape")
-        await k.until(lambda: len(set(k.view._rows_shown["cgroup"].tolist())) == len(NAMES))
+        await k.until(lambda: len(set(k.view._snapshot.rows["cgroup"].tolist())) == len(NAMES))
 
 
 async def test_enter_adds_to_a_filter():
@@ -117,11 +117,11 @@ async def test_enter_adds_to_a_filter():
 
 async def test_a_filter_of_processes_chooses_the_rows_that_are_added_up():
     async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
-        rows = k.view._rows_shown
+        rows = k.view._snapshot.rows
         mine = rows["comm"] == b"postgres"
         await k.press("slash", *"postgres", "enter", "C")
         await k.until(lambda: "PROCESSES" in k.text and k.table.row_count)
-        shown = k.view._rows_shown
+        shown = k.view._snapshot.rows
         assert set(shown["cgroup"].tolist()) == set(rows["cgroup"][mine].tolist())
         assert shown["read_bytes"].sum() == rows["read_bytes"][mine].sum()
         assert f"{len(shown['cgroup'])} of {len(NAMES)}" in k.text

@@ -10,6 +10,7 @@ import pytest
 from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.ui.process_screen import ProcessScreen
+from ktop.ui.stack_tree import StackTree
 from ktop.ui.view import Followed
 from tests.ui.driven import running
 from tests.ui.owned import OWNED, Owned
@@ -19,9 +20,9 @@ from tests.ui.synthetic import PANES, Synthetic
 async def test_follow_goes_to_the_same_process_in_every_pane():
     async with running() as k:
         await k.press("down", "down", "down", "F")
-        pid = k.view.pid
+        pid = k.pid
         await k.press("2")
-        assert k.view.pid == pid
+        assert k.pid == pid
         assert f"following {pid}" in k.text
         await k.press("F")
         assert k.app.view.follow is None
@@ -56,7 +57,7 @@ async def test_who_has_the_pid_next_is_another_process():
         assert followed.start_ns == 1
         source.start_ns = 2
         await k.tick()
-        assert k.view.pid is None
+        assert k.pid is None
         assert f"following {followed.pid}, which has no row now" in k.text
 
 
@@ -91,21 +92,21 @@ async def test_who_has_no_row_is_waited_for_and_nobody_else_is_meant():
         assert k.shows(ProcessScreen)
         assert k.screen.pid == pid
         await k.press("escape", "down")
-        other = k.view.pid
+        other = k.pid
         assert other is not None
         await k.tick()
-        assert k.view.pid == other, "one may look elsewhere meanwhile"
+        assert k.pid == other, "one may look elsewhere meanwhile"
         assert f"following {pid}, which has no row now" in k.text
         source.gone.clear()
         await k.tick()
-        assert k.view.pid == pid
+        assert k.pid == pid
         assert f"following {pid} " in k.text
         source.gone.add(pid)
         await k.tick()
         await k.press("F")
         assert k.app.view.follow is None
         await k.tick()
-        assert k.view.pid not in {None, pid}
+        assert k.pid not in {None, pid}
         # Interrupts are nobody's.
         k.app.view.follow = Followed(pid, None)
         await k.press("4")
@@ -121,9 +122,10 @@ async def test_follow_goes_to_the_process_in_the_tree_of_stacks_and_stays_in_it(
         await k.press("F")
         number = next(n for n, pane in enumerate(PANES, start=1) if pane.name == "profile")
         await k.press(str(number))
-        await k.until(lambda: k.view.pane.name == "profile" and k.view.pid is not None)
-        assert k.view.pid == pid
-        tree = k.view._table
+        await k.until(lambda: k.view.pane.name == "profile" and k.pid is not None)
+        assert k.pid == pid
+        tree = k.view.table
+        assert isinstance(tree, StackTree)
         assert tree.cursor.depth == 0
         await k.press("right", "right")
         assert tree.cursor.depth > 0
@@ -131,20 +133,20 @@ async def test_follow_goes_to_the_process_in_the_tree_of_stacks_and_stays_in_it(
         await k.tick(2)
         assert tree.cursor.path == within, "among its functions one goes where one likes"
         await k.press("g")
-        assert k.view.pid != pid
+        assert k.pid != pid
         await k.tick()
-        assert k.view.pid == pid
+        assert k.pid == pid
         await k.press("F")
         await k.press("g")
-        first = k.view.pid
+        first = k.pid
         await k.tick()
-        assert k.view.pid == first != pid
+        assert k.pid == first != pid
 
 
 async def test_a_process_without_stacks_is_waited_for():
     async with running(pane="profile") as k:
         k.app.view.follow = Followed(4_000_000, None)
-        at = k.view.pid
+        at = k.pid
         await k.tick(2)
-        assert k.view.pid == at
+        assert k.pid == at
         assert "following 4000000" in k.text

@@ -96,5 +96,5 @@ async def _click(pilot: Pilot[None], x: int, y: int) -> None:
 
 def test_a_table_is_asked_for_a_line_before_its_style_sheet():
     table = FrameTable(RUNQLAT)
-    assert not table._style("quiet")
-    assert not table._styles
+    assert not table._styles.of("quiet")
+    assert not table._styles._styles

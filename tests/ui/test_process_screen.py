@@ -164,7 +164,7 @@ async def test_what_was_drawn_is_forgotten_with_the_screen():
 )
 async def test_enter_opens_the_process_of_the_row_not_another_of_its_pid(pane, start_ns):
     async with running(Reused(recorded=True), ticks=20, pane=pane, panes=WITH_START) as k:
-        await k.until(lambda: k.view.pid)
+        await k.until(lambda: k.pid)
         await k.press("enter")
         known = k.main.history.process(WITH_START[2], k.screen.pid, start_ns)
         assert len(known) == 10
@@ -250,8 +250,8 @@ def test_of_whom_nothing_can_be_read_the_panes_still_know_whose_it_was(recorded)
 
 async def test_who_ended_unseen_was_last_in_a_sample():
     async with running(Reused(), ticks=5, panes=WITH_START) as k:
-        assert k.view.pid is not None
-        k.main.open_process(k.view.pid, OLD)
+        assert k.pid is not None
+        k.main.open_process(k.pid, OLD)
         at = clock(k.main.history.latest("runqlat").ts)
         await k.until(lambda: f"It ended before it could be looked at. It was last seen at {at}." in k.text)
 

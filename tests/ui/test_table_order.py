@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ktop.order import order
 from ktop.pane import CGROUP
-from ktop.ui.pane_rows import per_cgroup
+from ktop.ui.totals import per_cgroup
 from tests.ui.table_driven import PANE, drive, make
 
 

@@ -11,43 +11,31 @@ from typing import Any
 
 import numpy as np
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from ktop.columns import (
-    ALARM,
-    QUIET,
-    SORTED,
-    RowWriter,
-    Slot,
-    alarming,
-    arrange,
-    at,
-    candidates,
-    need,
-    total_width,
-)
+from ktop.columns import RowWriter
 from ktop.frame import Array, Rows, length
 from ktop.order import find, is_sortable, order, row_at
-from ktop.pane import Column, Pane, Shape
+from ktop.pane import START, Column, Pane, Shape
 from ktop.text import fit
 from ktop.ui.drawn import Finished
-from ktop.ui.scrolled import Scrolled
+from ktop.ui.pane_rows import Snapshot, number
+from ktop.ui.rows_view import RowsView, Sorting
+from ktop.ui.table.column_layout import ColumnLayout
 from ktop.ui.table.row_cursor import RowCursor
 from ktop.ui.table.table_keys import TABLE_KEYS
-from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, header_segments, with_arrows
+from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, TableStyles, header_segments, with_arrows
 from ktop.ui.table.trend import HELP, Trend
+from ktop.ui.view import Followed
 
 _SIDEWAYS = 8
 """Cells that one key moves a table sideways."""
-_PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
-"""The part of the style sheet for each role of a cell."""
 
 
-class FrameTable(Scrolled, can_focus=True):
+class FrameTable(RowsView, can_focus=True):
     """The rows of a pane, sorted, of which one is under the cursor."""
 
     ALLOW_SELECT = False
@@ -77,32 +65,32 @@ class FrameTable(Scrolled, can_focus=True):
     class Awaited(Message):
         """What the cursor waits for is to be opened, though it has no row."""
 
-    def __init__(self, pane: Pane, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
-        """Make a table for the rows of ``pane``, sorted as the pane wishes."""
-        super().__init__(id=id)
+    def __init__(self, pane: Pane, sorting: Sorting | None = None) -> None:
+        """Make a table for the rows of ``pane``: by ``sorting`` if it has that column, else as it wishes."""
+        super().__init__()
         self.auto_links = False  # there are no links, and looking for them takes time
         self.pane = pane
         self.empty_text = ""
         """What is said where there are no rows."""
-        self.sort_column = pane.sort
-        self.sort_reversed = False
+        if sorting is None or all(column.name != sorting.column for column in pane.columns):
+            sorting = Sorting(pane.sort)
+        self.sort_column, self.sort_reversed = sorting
         self._rows: Rows = {}
         self._order: Array = np.arange(0)
-        self._needs: dict[str, int] = {}
-        self._alarming: set[str] = set()
-        """Columns that told of a failure: they stay, as long as the size does."""
-        self._slots: tuple[Slot, ...] = ()
+        self._columns = ColumnLayout(pane)
         self._writer: RowWriter | None = None
         self._blank: Strip | None = None
         """A line below the rows."""
         self._lines_before = 1
         self.trend = Trend(pane)
         self._cursor = RowCursor(pane)
-        self._styles: dict[str, Style] = {}
+        self._styles = TableStyles(self)
         self._chosen = False
         """Whether the user, not the order of the first rows, put the cursor where it is."""
         self._told: dict[str, Any] | None = None
         self._follow = False
+        self._sent_to: Followed | None = None
+        """Whom the cursor was sent to last."""
 
     # What is shown
 
@@ -115,12 +103,19 @@ class FrameTable(Scrolled, can_focus=True):
         self._rows = rows
         self._sort()
 
+    def show_snapshot(self, found: Snapshot) -> None:
+        """Show the rows of ``found``, and beside them what they were before."""
+        self.empty_text = found.empty_text
+        self.trend.show(found.frames, found.now, totals=found.are_totals)
+        self.show(found.rows)
+
     def age(self, now: float) -> None:
         """Count the ages above the trend from ``now``; the rows stay."""
-        before = self.drawn()
         self.trend.age(now)
-        self._header = None
-        self.refresh_changed(before)
+        if self.trend.width:
+            before = self.drawn()
+            self._header = None
+            self.refresh_changed(before)
 
     @property
     def row_count(self) -> int:
@@ -130,19 +125,24 @@ class FrameTable(Scrolled, can_focus=True):
     @property
     def columns(self) -> list[Column]:
         """The columns that are shown, from the left."""
-        return [slot.column for slot in self._slots]
+        return [slot.column for slot in self._columns.slots]
 
     def column_at(self, x: int) -> Column | None:
         """Return the column at cell ``x`` of the widget."""
-        return at(self._slots, x + self.scroll_offset.x)
+        return self._columns.at(x + self.scroll_offset.x)
 
     # The order
 
-    def sort_by(self, name: str, reverse: bool | None = None) -> None:
+    @property
+    def sorting(self) -> Sorting:
+        """The order of the rows."""
+        return Sorting(self.sort_column, self.sort_reversed)
+
+    def sort_by(self, name: str, reverse: bool = False) -> None:
         """Sort by the column ``name``: numbers from the largest, text from A; ``reverse``: the other way."""
         if not is_sortable(self.pane.column(name)):
             return
-        self.sort_column, self.sort_reversed = name, bool(reverse)
+        self.sort_column, self.sort_reversed = name, reverse
         self._sort()
 
     def sort_next(self, step: int) -> None:
@@ -200,6 +200,27 @@ class FrameTable(Scrolled, can_focus=True):
         self.refresh_line(self._cursor.position + 1)
         self._tell()
 
+    @property
+    def process(self) -> Followed | None:
+        """The process of the row under the cursor, and when it started, where the row says."""
+        row = self.cursor_row()
+        pid = number(row, self.pane.process_key)
+        return Followed(pid, number(row, START)) if pid is not None else None
+
+    def follow_process(self, process: Followed | None) -> None:
+        """Put the cursor on ``process``, and keep it there or waiting; not where no row is a process."""
+        if not self.pane.has_processes:
+            return
+        if process is not None and not (self._follow and process.is_same(self.process)):
+            values = {self.pane.process_key: process.pid, START: process.start_ns}
+            known = {name: value for name, value in values.items() if value is not None}
+            # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
+            if not self.go_to(**known) and self._sent_to != process:
+                self.wait_for(**known)
+        self._sent_to = process
+        if self._follow != (process is not None):
+            self.follow = process is not None
+
     def action_move(self, step: int) -> None:
         """Move the cursor; one that is out of sight comes back at the edge it left behind."""
         top, count = self.scroll_offset.y, self.lines
@@ -244,8 +265,7 @@ class FrameTable(Scrolled, can_focus=True):
         """Give the columns their places anew; the row under the cursor stays in sight if it was."""
         seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
         self._lines_before = self.lines
-        self._needs.clear()
-        self._alarming.clear()
+        self._columns.forget()
         self._arrange()
         self.forget()
         if seen and self.row_count:
@@ -268,7 +288,7 @@ class FrameTable(Scrolled, can_focus=True):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Explain the column whose header is under the mouse."""
         column = self.column_at(event.x) if event.y == 0 else None
-        over_trend = event.y == 0 and self.trend.width and event.x >= total_width(self._slots)
+        over_trend = event.y == 0 and self.trend.width and event.x >= self._columns.width
         text = column.help if column else HELP if over_trend else ""
         # Content: no markup is read in the text.
         tooltip = Content(text) if text else None
@@ -278,7 +298,7 @@ class FrameTable(Scrolled, can_focus=True):
     def notify_style_update(self) -> None:
         """Forget what was painted in other colours."""
         super().notify_style_update()
-        self._styles.clear()
+        self._styles.forget()
         self._blank = None
         self.forget()
 
@@ -297,8 +317,8 @@ class FrameTable(Scrolled, can_focus=True):
             right, length = left + self._width, strip.cell_length
             strip = strip.crop(left, right)
             if y == 0:
-                strip = with_arrows(strip, left > 0, length > right, self._style("header-sorted"))
-            return strip.extend_cell_length(self.outer_size.width, self._style("row"))
+                strip = with_arrows(strip, left > 0, length > right, self._styles.of("header-sorted"))
+            return strip.extend_cell_length(self.outer_size.width, self._styles.of("row"))
         return strip
 
     def line_strip(self, place: int) -> Strip:
@@ -314,14 +334,14 @@ class FrameTable(Scrolled, can_focus=True):
             on_screen = self._order[top : top + self.lines].tolist()
             bars = self.trend.text(self._rows, int(self._order[place]), on_screen)
             under_cursor = place == self._cursor.position and not self._cursor.absent
-            segments.append(Segment(bars, self._style("cursor" if under_cursor else "trend")))
+            segments.append(Segment(bars, self._styles.of("cursor" if under_cursor else "trend")))
         return self._whole(segments)
 
     def header_strip(self) -> Strip:
         """Return the columns' headers."""
         rising = self.pane.column(self.sort_column).is_text != self.sort_reversed
-        styles = self._style("header"), self._style("header-sorted")
-        segments = header_segments(self._slots, self.sort_column, rising, *styles)
+        styles = self._styles.of("header"), self._styles.of("header-sorted")
+        segments = header_segments(self._columns.slots, self.sort_column, rising, *styles)
         if self.trend.width:
             segments.append(Segment(self.trend.header(), styles[0]))
         return self._whole(segments)
@@ -336,29 +356,18 @@ class FrameTable(Scrolled, can_focus=True):
     @property
     def _line_width(self) -> int:
         """How wide a line without a row is."""
-        return max(total_width(self._slots), self.outer_size.width)
+        return max(self._columns.width, self.outer_size.width)
 
     def _row_segments(self, position: int) -> list[Segment]:
         if position >= self.row_count or self._writer is None:
             text = " " + self.empty_text if position == 0 else ""
-            width = total_width(self._slots) or self.outer_size.width
-            return [Segment(fit(text, width), self._style("quiet"))]
+            width = self._columns.width or self.outer_size.width
+            return [Segment(fit(text, width), self._styles.of("quiet"))]
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         if position == self._cursor.position and not self._cursor.absent:
-            return [Segment("".join([text for text, _role in pieces]), self._style("cursor"))]
-        styles = {role: self._style(part) for role, part in _PARTS.items()}
-        plain = self._style("row")
-        return [Segment(text, styles.get(role, plain)) for text, role in pieces]
-
-    def _style(self, part: str) -> Style:
-        style = self._styles.get(part)
-        if style is None:
-            try:
-                style = self._styles[part] = self.get_component_rich_style(f"frame-table--{part}")
-            except KeyError:
-                return Style.null()  # the mouse can ask before the first style sheet was applied
-        return style
+            return [Segment("".join([text for text, _role in pieces]), self._styles.of("cursor"))]
+        return self._styles.painted(pieces)
 
     # Places
 
@@ -423,17 +432,11 @@ class FrameTable(Scrolled, can_focus=True):
             self.post_message(self.Highlighted(self, self.cursor_row()))
 
     def _arrange(self) -> None:
-        """Give the columns their places; what they need only grows until the widget's size changes."""
-        self._alarming |= alarming(self.pane, self._rows)
-        keep = {self.sort_column, *self._alarming}
-        columns = candidates(self.pane, self._rows, self.app.size.width, {*keep, self.pane.sort})
-        for column in columns:
-            wanted = need(column, self._rows[column.name]) if self._rows else need(column, np.zeros(0))
-            self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
-        self._slots = arrange(self.pane, columns, self._needs, self._width, keep)
-        self._writer = RowWriter(self._slots, self._rows, self.sort_column) if length(self._rows) else None
+        """Give the columns their places, and the trend what they leave."""
+        self._columns.arrange(self._rows, self.sort_column, self.app.size.width, self._width)
+        slots, used = self._columns.slots, self._columns.width
+        self._writer = RowWriter(slots, self._rows, self.sort_column) if length(self._rows) else None
         self._header = None
-        used = total_width(self._slots)
         self.trend.fit(self.sort_column, self._width - used)
         self.set_extent(used + 1 if used > self._width else self._width, self.row_count)
 
@@ -442,4 +445,4 @@ class FrameTable(Scrolled, can_focus=True):
         if column is None or not is_sortable(column):
             return
         again = column.name == self.sort_column
-        self.sort_by(column.name, not self.sort_reversed if again else None)
+        self.sort_by(column.name, again and not self.sort_reversed)

@@ -1,4 +1,4 @@
-"""What a table looks like: its parts, their style sheet, and its header."""
+"""What a table looks like: its parts, their style sheet and styles, and its header."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
+from textual.widget import Widget
 
-from ktop.columns import Slot
+from ktop.columns import ALARM, QUIET, SORTED, Slot
 from ktop.format import header
 from ktop.text import fit
 
@@ -54,7 +55,39 @@ FrameTable {
 }
 """
 
+_PARTS = {QUIET: "quiet", SORTED: "sorted", ALARM: "alarm"}
+"""The part of the style sheet for each role of a cell."""
 _FALLING, _RISING = "▾", "▴"
+
+
+class TableStyles:
+    """The styles of a table's parts, remembered: asking the style sheet for one is dear."""
+
+    def __init__(self, table: Widget) -> None:
+        """Take them from the style sheets of ``table``, when they are first needed."""
+        self._table = table
+        self._styles: dict[str, Style] = {}
+
+    def forget(self) -> None:
+        """Ask anew: the theme is another one, or who has the keyboard."""
+        self._styles.clear()
+
+    def of(self, part: str) -> Style:
+        """Return the style of ``part``, one of TABLE_PARTS without what they all begin with."""
+        style = self._styles.get(part)
+        if style is None:
+            try:
+                style = self._table.get_component_rich_style(f"frame-table--{part}")
+            except KeyError:
+                return Style.null()  # the mouse can ask before the first style sheet was applied
+            self._styles[part] = style
+        return style
+
+    def painted(self, pieces: Sequence[tuple[str, int]]) -> list[Segment]:
+        """Return the ``pieces`` of a row (text, role) in the styles of their roles."""
+        styles = {role: self.of(part) for role, part in _PARTS.items()}
+        plain = self.of("row")
+        return [Segment(text, styles.get(role, plain)) for text, role in pieces]
 
 
 def header_segments(

@@ -1,0 +1,77 @@
+"""Rows added up: one for each process, or for each container or unit.  Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from ktop.frame import Rows, length
+from ktop.pane import CGROUP, START, Column, Fold, Pane, Unit, fold
+from ktop.stats import group
+from ktop.text import escape
+
+PROCESSES = Column(
+    "processes",
+    "PROCESSES",
+    Unit.COUNT,
+    "Processes that have a row in this interval; what no process can be charged with is none.",
+)
+"""What totals per cgroup are of."""
+
+
+def per_process(pane: Pane) -> Pane:
+    """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
+    # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
+    identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
+    keep = {*identity, "comm", CGROUP.name}
+    parts = {name for name in pane.key if name not in keep}
+    columns = tuple(
+        column
+        for column in pane.columns
+        if column.name in keep
+        or (column.name not in parts and not (column.fold is Fold.LAST and not column.hidden))
+    )
+    if pane.counted is not None:
+        place = 1 + max(
+            number for number, column in enumerate(columns) if column.name in {pane.process_key, "comm"}
+        )
+        columns = (*columns[:place], pane.counted, *columns[place:])
+    return replace(pane, key=identity, columns=columns)
+
+
+def per_cgroup(pane: Pane) -> Pane:
+    """Return ``pane`` with one row for each container or unit: without what tells of one process."""
+    figures = [
+        column
+        for column in per_process(pane).columns
+        if column.fold is not Fold.LAST and column.name != pane.process_key
+    ]
+    columns = (replace(CGROUP, from_width=0, ordinary=b""), PROCESSES, *figures)
+    return replace(pane, key=(CGROUP.name,), columns=columns)
+
+
+def totals(pane: Pane, shown: Pane, rows: Rows) -> Rows:
+    """Return what ``rows`` of ``pane`` add up to in ``shown``, which one of the two above made of it."""
+    if shown.key == (CGROUP.name,):
+        rows = _with_processes(pane, rows)
+    if shown.counted is not None and shown.counted.name not in rows:
+        rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
+    return fold(shown, rows, shown.key)
+
+
+def filter_for(cgroup: bytes) -> str:
+    """Return the term of the filter that leaves the rows of ``cgroup``."""
+    text = re.sub(r'[*?,"]', "?", escape(cgroup))  # which mean something in a filter
+    return f'{CGROUP.name}:"{text}"' if re.search(r"\s", text) else f"{CGROUP.name}:{text}"
+
+
+def _with_processes(pane: Pane, rows: Rows) -> Rows:
+    """Return ``rows`` of ``pane`` with PROCESSES: each is counted once in a cgroup, and PID 0 never."""
+    names = [name for name in (CGROUP.name, pane.process_key, START) if name in rows]
+    order, starts = group([rows[name] for name in names])
+    first = order[starts]
+    counted = np.zeros(length(rows), dtype=np.int64)
+    counted[first[rows[pane.process_key][first] != 0]] = 1
+    return {**rows, PROCESSES.name: counted}
