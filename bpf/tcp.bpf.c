@@ -134,8 +134,10 @@ static __noinline struct place *make_place(const struct sock *sk)
 		return place;
 	/* Another CPU was first, or there is no memory. */
 	give_back_slot(connections, new.slot, connection);
-	if (!place)
+	if (!place && has_task_storage())
 		count_lost(no_storage);
+	else if (!place)
+		count_lost(map_full);
 	return place;
 }
 

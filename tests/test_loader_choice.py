@@ -11,7 +11,7 @@ import pytest
 from ktop.kernel.choice import Choice
 from ktop.kernel.loader import LoadError, _blame, _open
 from ktop.kernel.perf import parse_cpu_list
-from ktop.kernel.prepare import lru_entries, ring_bytes
+from ktop.kernel.prepare import lru_entries, ring_bytes, substitute_entries
 from ktop.kernel.reasons import explain, in_words
 
 PROGRAMS = ["switch__tp_btf", "switch__raw_tp", "wakeup__tp_btf", "dump"]
@@ -105,6 +105,11 @@ def test_cpu_lists():
 def test_rings_grow_with_the_cpus():
     sizes = {cpus: ring_bytes(4096, cpus) // 4096 for cpus in (1, 2, 8, 9, 16, 17, 128, 192)}
     assert sizes == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 4, 128: 16, 192: 32}
+
+
+def test_what_stands_in_for_storage_has_room_for_twice_what_there_is():
+    sizes = [substitute_entries(16384, tasks) for tasks in (0, 9000, 100_000, 10**6)]
+    assert sizes == [16384, 18000, 200_000, 1 << 18]
 
 
 def test_what_the_cpus_set_aside_is_not_missing():

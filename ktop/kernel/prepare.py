@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from ktop.kernel import libbpf
 from ktop.kernel.btf import Btf
 from ktop.kernel.choice import Choice
 from ktop.kernel.facts import kernel_version
 from ktop.kernel.slots import MOST_ARRAYS
+
+MOST_SUBSTITUTES = 1 << 18
+"""Entries; one takes some 200 bytes."""
 
 
 def object_btf(handle: int) -> Btf:
@@ -33,6 +37,23 @@ def lru_entries(declared: int, cpus: int, kernel: tuple[int, int]) -> int:
     """
     aside = 128 * cpus
     return declared + (min(aside, declared) if kernel >= (6, 17) else aside)
+
+
+def substitute_entries(declared: int, expected: int) -> int:
+    """Return the size of what stands in for storage of tasks or sockets, of which ``expected`` are there.
+
+    Twice as many, for they can become more; ``declared`` at least.
+    """
+    return max(declared, min(2 * expected, MOST_SUBSTITUTES))
+
+
+def threads() -> int:
+    """Return how many threads there are on this host; 0 where that cannot be told."""
+    try:
+        tasks = Path("/proc/loadavg").read_text(encoding="ascii").split()[3]
+    except OSError:
+        return 0
+    return int(tasks.partition("/")[2])
 
 
 def storages(handle: int) -> set[str]:
@@ -66,6 +87,12 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
             lib.bpf_map__set_max_entries(bpf_map, MOST_ARRAYS)
         elif name in sizes:
             lib.bpf_map__set_max_entries(bpf_map, sizes[name])
+        if name.removeprefix("_") in kept - {name}:
+            of_tasks = lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_LRU_HASH
+            entries = substitute_entries(
+                lib.bpf_map__max_entries(bpf_map), threads() if of_tasks else max(sizes.values(), default=0)
+            )
+            lib.bpf_map__set_max_entries(bpf_map, entries)
         if name in kept or name.removeprefix("_") in kept:
             lib.bpf_map__set_autocreate(bpf_map, (name in kept) == choice.storage)
         if constants and internal and name.endswith(".rodata"):
