@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ktop.frame import Array, Facts, Reading, concatenate
 from ktop.pane import fold
 from ktop.panes.runqlat import PANE, compute, derive
+from ktop.records import UNKNOWN
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US
 from tests.layouts import layout, record, records
 
@@ -224,3 +225,46 @@ def test_figures_are_those_of_the_waits(earlier, later):
         for name, share in (("p50_us", 0.50), ("p99_us", 0.99)):
             there = slot(LOG2_BOUNDS_US, all_us[math.ceil(share * len(all_us)) - 1])
             assert LOG2_BOUNDS_US[there] <= row[name] <= LOG2_BOUNDS_US[there + 1]
+
+
+def test_time_on_the_cpu_is_of_who_only_ran_too():
+    host = Host()
+    host.wait(5000, 7)
+    host.wait(5000, 8)
+    host.processes[7]["ran_ns"] = 10_000_000
+    before = host.read()
+    host.processes[7]["ran_ns"] += 3_000_000
+    host.processes[9] = record(RECORD, pid=9, start_ns=90, comm=b"new", ran_ns=2000)
+    found = rows(before, host.read())
+    assert dict(zip(found["pid"].tolist(), found["cpu_us"].tolist(), strict=True)) == {7: 3000.0, 9: 2.0}
+    assert found["waits"].tolist() == [0, 0]
+    assert np.isnan(found["p99_us"]).all()
+
+
+def test_time_on_the_cpu_never_shrinks_and_is_not_made_up():
+    host = Host()
+    for pid in (7, 8, 9):
+        host.wait(5000, pid)
+        host.processes[pid]["ran_ns"] = 1000
+    host.processes[8]["ran_ns"] = UNKNOWN  # more threads than a kernel before 5.17 can be asked of
+    before = host.read()
+    for pid in (7, 8, 9):
+        host.wait(5000, pid)
+    host.processes[7]["ran_ns"] = 900  # one of its threads ended meanwhile
+    host.processes[8]["ran_ns"] = 9000
+    host.processes[9]["ran_ns"] = UNKNOWN
+    found = rows(before, host.read())
+    assert found["pid"].tolist() == [7, 8, 9]
+    assert found["cpu_us"][0] == 0
+    assert np.isnan(found["cpu_us"][1:]).all()
+
+
+def test_the_longest_wait_is_one_of_the_rows_own():
+    """One that ended while the interval before was read left its length behind."""
+    host = Host()
+    host.wait(5000, 7)
+    before = host.read()
+    host.wait(3000, 7)
+    host.processes[7]["max_ns"] = 90_000_000
+    found = rows(before, host.read())
+    assert found["p50_us"] == found["p99_us"] == found["max_us"] == found["wait_us"] == 3.0

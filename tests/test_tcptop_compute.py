@@ -18,7 +18,7 @@ FACTS = Facts()
 
 
 def connection(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0.1"):
-    counts = record(COUNTS, **dict(zip(COUNTERS, now, strict=True)))
+    counts = record(COUNTS, **dict(zip(("tx_bytes", "rx_bytes", "retrans"), now, strict=True)))
     there = ipaddress.ip_address(raddr)
     raw = there.packed if there.version == 6 else b"\0" * 10 + b"\xff\xff" + there.packed
     address = np.frombuffer(raw, "u4")
