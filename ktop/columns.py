@@ -44,17 +44,23 @@ class Slot:
     """Whether its cells are aligned to the right, as numbers are."""
 
 
-def candidates(pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] = ()) -> list[Column]:
+def candidates(
+    pane: Pane, rows: Rows, screen_width: int, keep: Collection[str] = (), told: Collection[str] = ()
+) -> list[Column]:
     """Return the columns of ``pane`` that ``rows`` have (before there are any: all) for a screen so wide.
 
-    Those in ``keep`` are there at any width, and a text that tells of failures where there is one.
+    Those in ``keep`` are there at any width; what need not be told where there is
+    nothing to tell, as of failures, where there is, or was (``told``).
     """
     return [
         column
         for column in pane.columns
         if column.in_table
         and (not rows or column.name in rows)
-        and (column.name in keep or (column.from_width <= screen_width and not _is_silent(column, rows)))
+        and (
+            column.name in keep
+            or (column.from_width <= screen_width and (column.name in told or not _is_silent(column, rows)))
+        )
     ]
 
 

@@ -180,6 +180,8 @@ def cell(column: Column, value: Any) -> str:
 def formatter(column: Column) -> Callable[[Any], str]:
     """Return the function that ``cell`` calls for ``column``: for many values."""
     write, pad = _CELLS[column.unit]
+    if column.unit is Unit.FLAG and column.alarm:
+        write = _alarm
     missing = NOT_MEASURED + pad
     isnan = math.isnan
 
@@ -285,6 +287,11 @@ def _quoted(argument: bytes) -> str:
 def _never(value: object) -> str:
     del value
     return ""
+
+
+def _alarm(value: object) -> str:
+    """Return a word where there is something to tell: "no" beside a text without room would mislead."""
+    return "yes" if value else ""
 
 
 def _slots(counts: Array) -> str:

@@ -124,13 +124,13 @@ class Replay:
         except Exception as error:  # noqa: BLE001 - what a stranger's figures bring about, and memory that is short
             self._damaged = f"{type(error).__name__}: {error!s:.100}"
         try:
-            if self._failure is not None and not self._stopping.is_set():
-                self._publish_failure(publish, self._failure)
+            if not self._stopping.is_set():
+                self._publish_end(publish, self._failure or "that was all that is recorded")
         finally:
             self.finished.set()
 
-    def _publish_failure(self, publish: Publish, why: str) -> None:
-        """Publish that nothing more comes."""
+    def _publish_end(self, publish: Publish, why: str) -> None:
+        """Publish that nothing more comes, and why."""
         last = Frame(HOST, self._summary.last, self._recorded_s, {}, status=Status(unavailable=why))
         with contextlib.suppress(Exception):  # it may be that which failed
             publish(last)

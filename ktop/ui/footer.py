@@ -15,6 +15,8 @@ from ktop.ui.palette import Palette
 
 LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close", "pane.next"})
 """The ids of the bindings that nobody must have to look for."""
+FIRST_TO_GO = frozenset({"view.follow", "view.per_cgroup", "view.chart"})
+"""The ids of those that are there only where nothing else has to go for them."""
 
 
 class KeyLine(Drawn):
@@ -66,7 +68,8 @@ class KeyLine(Drawn):
         ]
         while len(shown) > 1 and _width(shown, 1) > width:
             others = [binding for binding in shown if binding.id not in LAST_TO_GO]
-            shown.remove((others or shown)[-1])
+            extra = [binding for binding in others if binding.id in FIRST_TO_GO]
+            shown.remove((extra or others or shown)[-1])
         return shown
 
     def on_click(self, event: events.Click) -> None:

@@ -91,6 +91,7 @@ VIEW: list[BindingType] = [
         "follow",
         "Follow the process under the cursor, in every pane with processes",
         "view.follow",
+        show=True,
     ),
     key(
         "p",
@@ -104,8 +105,9 @@ VIEW: list[BindingType] = [
         "C",
         "per_cgroup",
         "cgroups",
-        "Rows as totals per container or unit (Enter: only its processes), or each by itself",
+        "Rows as totals per container or unit, in all panes (Enter: only its processes), or each by itself",
         "view.per_cgroup",
+        show=True,
     ),
     key(
         "x",
@@ -115,7 +117,14 @@ VIEW: list[BindingType] = [
         "view.on_demand",
         show=True,
     ),
-    key("c", "chart", "chart", "Move the cursor over the heatmap, or over the table again", "view.chart"),
+    key(
+        "c",
+        "chart",
+        "heatmap",
+        "Move the cursor over the heatmap, or over the table again",
+        "view.chart",
+        show=True,
+    ),
     key("escape,backspace", "back", "back", "Back: to now, without filter", "view.back", display="Esc"),
 ]
 

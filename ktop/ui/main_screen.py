@@ -153,6 +153,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         name = self.panes[self._current].name
         return name if self.history.latest(name) is not None else HOST
 
+    def say(self, sentence: str) -> None:
+        """Say what the keys cannot show."""
+        self.notify(sentence, markup=False)
+
     def redraw(self) -> None:
         """Draw the moment looked at."""
         self._header.redraw()
@@ -235,17 +239,19 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def action_per_process(self) -> None:
         """Show totals per process, or each row by itself."""
-        if self.pane_view is not None:
-            self.pane_view.toggle_per_process()
+        if self.pane_view is not None and not self.pane_view.toggle_per_process():
+            self.say(f"{self.pane_view.pane.name} has no more than one row of a process.")
 
     def action_per_cgroup(self) -> None:
         """Show totals per cgroup, or each row by itself."""
-        if self.pane_view is not None:
-            self.pane_view.toggle_per_cgroup()
+        if self.pane_view is not None and not self.pane_view.toggle_per_cgroup():
+            self.say(f"{self.pane_view.pane.name} has no totals per cgroup.")
 
     def action_on_demand(self) -> None:
         """Have collected what the pane collects only on demand, or no longer."""
         pane = self.panes[self._current]
+        if not pane.on_demand:
+            self.say(f"{pane.name} collects nothing on demand.")
         if pane.on_demand and self.source.identity.recorded:
             self.notify("This is a recording: it has what was collected then, and no more.", markup=False)
             return
@@ -257,8 +263,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def action_chart(self) -> None:
         """Move the keyboard between chart and table."""
-        if self.pane_view is not None:
-            self.pane_view.switch_focus()
+        if self.pane_view is not None and not self.pane_view.switch_focus():
+            self.say(f"{self.pane_view.pane.name} has no heatmap.")
 
     def on_heatmap_view_chosen(self, event: HeatmapView.Chosen) -> None:
         """Hold the moment that was chosen."""

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from ktop.ui.stack_tree import StackTree
 
 
+PER_PROCESS, PER_CGROUP = "per process", "per cgroup"
+_TOTALS: Mapping[str, Callable[[Pane], Pane]] = {PER_PROCESS: per_process, PER_CGROUP: per_cgroup}
+"""What makes of a pane its totals, by what they are called."""
+
+
 class PaneView(Vertical, Ground):
     """Draws its pane at the moment looked at, whenever a Frame comes or the moment changes."""
 
@@ -75,6 +80,9 @@ class PaneView(Vertical, Ground):
         self._shown_pane = pane
         self._totals = ""
         """What rows are totals of, in words; empty: each is by itself."""
+        if wanted := self._wanted_totals():
+            self._set_totals(wanted)
+            self.table = _rows_view(self._shown_pane)
         self._snapshot = Snapshot(rows={}, total=0, empty_text="")
         self._drawn_at = 0.0
         """What "now" was when the pane was drawn last (Unix time)."""
@@ -106,7 +114,9 @@ class PaneView(Vertical, Ground):
     def wake(self) -> None:
         """Come into sight: draw from the history, then follow."""
         self._bridge.watch(self.pane.name, self)
-        if self.table.is_attached:
+        if self.table.is_attached and self._wanted_totals() != self._totals:
+            self._show_totals(self._wanted_totals())
+        elif self.table.is_attached:
             self.draw()
             focused = self.screen.focused
             # Being made takes its time, in which a filter can have been begun.
@@ -218,27 +228,40 @@ class PaneView(Vertical, Ground):
             # At once, here as below: deferred, it could take the keyboard from a filter begun meanwhile.
             self.screen.set_focus(self.table)
 
-    def switch_focus(self) -> None:
-        """Give the chart the keyboard, or the table again."""
+    def switch_focus(self) -> bool:
+        """Give the heatmap the keyboard, or the table again; return whether there is one."""
         chart = self._chart.focusable if self._chart is not None else None
         if chart is not None and not self.is_on_map:
             self.screen.set_focus(chart)
         else:
             self.focus_table()
+        return chart is not None
 
-    def toggle_per_process(self) -> None:
-        """Show one row for each process, or the pane's own rows, in the same order, on the same process."""
+    def toggle_per_process(self) -> bool:
+        """Show one row for each process, or the pane's own rows; return whether there are such totals.
+
+        They stay in the same order, and the cursor on the same process.
+        """
         if has_totals(self.pane):
-            self._toggle("per process", per_process)
+            self._show_totals("" if self._totals == PER_PROCESS else PER_PROCESS)
+        return has_totals(self.pane)
 
-    def toggle_per_cgroup(self) -> None:
-        """Show one row for each cgroup, or the pane's own rows, in the same order, on the same cgroup."""
+    def toggle_per_cgroup(self) -> bool:
+        """Show one row for each cgroup, in all panes, or the pane's own rows; likewise."""
         if has_cgroups(self.pane):
-            self._toggle("per cgroup", per_cgroup)
+            self._show_totals("" if self._totals == PER_CGROUP else PER_CGROUP)
+        return has_cgroups(self.pane)
 
-    def _toggle(self, words: str, make: Callable[[Pane], Pane]) -> None:
-        self._totals = "" if self._totals == words else words
-        self._shown_pane = make(self.pane) if self._totals else self.pane
+    def _wanted_totals(self) -> str:
+        """Return what the rows are to be totals of: per cgroup in all panes that can, or in none."""
+        if self._view.per_cgroup and has_cgroups(self.pane):
+            return PER_CGROUP
+        return "" if self._totals == PER_CGROUP else self._totals
+
+    def _show_totals(self, words: str) -> None:
+        """Have rows be totals, or none, from now on."""
+        self._view.per_cgroup = words == PER_CGROUP
+        self._set_totals(words)
         old, self.table = self.table, FrameTable(self._shown_pane, self.table.sorting)
         self.mount(self.table, after=old)
         self.focus_table()
@@ -249,6 +272,10 @@ class PaneView(Vertical, Ground):
         if not same and CGROUP.name in row:
             same = [CGROUP.name]
         self.call_after_refresh(self._table_changed, {name: row[name] for name in same})
+
+    def _set_totals(self, words: str) -> None:
+        self._totals = words
+        self._shown_pane = _TOTALS[words](self.pane) if words else self.pane
 
     def _table_changed(self, row: Mapping[str, Any]) -> None:
         self.draw()

@@ -9,6 +9,7 @@ from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
@@ -168,6 +169,9 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._failure = ""
         """Why the sections are not up to date; empty when they are."""
         self._next = 0.0
+        """When the history may be folded again (monotonic)."""
+        self._resting: Timer | None = None
+        """Until then, where something came meanwhile."""
         self._folded_at = 0.0
         """What "now" was when the history was folded last (Unix time)."""
 
@@ -202,13 +206,27 @@ class ProcessScreen(TimeKeys, LaidOut):
         self.redraw()
 
     def on_arrived(self, _event: Arrived) -> None:
-        """Fold anew, unless it is too soon, or all up to the moment that is held is in it."""
-        if self._folded_at < self.view.until and not self._busy and time.monotonic() >= self._next:
+        """Fold anew, when it is no longer too soon; not where all up to the moment that is held is in it."""
+        if self._folded_at >= self.view.until or self._resting is not None:
+            return
+        rest = self._next - time.monotonic()
+        if rest <= 0:
             self.redraw()
+        else:
+            self._resting = self.set_timer(rest, self._rested)
+
+    def _rested(self) -> None:
+        """Fold what came meanwhile."""
+        self._resting = None
+        self.redraw()
 
     def timeline(self) -> str:
         """Return the beat of the host: it goes on for a process that is idle."""
         return HOST
+
+    def say(self, sentence: str) -> None:
+        """Say what the keys cannot show."""
+        self.notify(sentence, markup=False)
 
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from ktop.frame import Array
 from ktop.ui.bridge import Bridge
 from ktop.ui.view import View
 
@@ -20,6 +24,10 @@ class TimeKeys:
         """Draw the moment looked at."""
         raise NotImplementedError
 
+    def say(self, sentence: str) -> None:
+        """Say what the keys cannot show."""
+        raise NotImplementedError
+
     def action_pause(self) -> None:
         """Hold the newest sample, or go back to now."""
         self.view.pause(self.bridge.history.times(self.timeline()))
@@ -27,10 +35,17 @@ class TimeKeys:
 
     def action_step(self, count: int) -> None:
         """Go ``count`` samples forward or back."""
-        self.view.step(self.bridge.history.times(self.timeline()), count)
-        self.redraw()
+        self._go(self.view.step, count)
 
     def action_leap(self, seconds: float) -> None:
         """Go ``seconds`` forward or back."""
-        self.view.leap(self.bridge.history.times(self.timeline()), seconds)
+        self._go(self.view.leap, seconds)
+
+    def _go(self, go: Callable[[Array, Any], None], far: float) -> None:
+        """Go as far as there are samples, and say where they end."""
+        times = self.bridge.history.times(self.timeline())
+        before = self.view.at
+        go(times, far)
+        if far < 0 and len(times) and before != self.view.at == times[0]:
+            self.say("This is the oldest sample that is kept.")
         self.redraw()

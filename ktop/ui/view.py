@@ -36,6 +36,8 @@ class View:
         """Which rows are shown, in every pane; None: all."""
         self.follow: Followed | None = None
         """The process that the cursor goes to in every pane."""
+        self.per_cgroup = False
+        """Whether rows are totals per cgroup, in every pane that has such."""
         self.interval_s = interval_s
         self.held: float | None = None
         """The latest moment looked at since time was held (Unix time): it and what led to it stay."""

@@ -21,6 +21,8 @@ class ColumnLayout:
         """Cells that columns needed so far."""
         self._alarming: set[str] = set()
         """Columns that told of a failure so far: they stay."""
+        self._told: set[str] = set()
+        """Columns that told of more than is ordinary so far: they stay, at any size that has room."""
 
     def forget(self) -> None:
         """Need no more than the next rows do: the size of the table is another one."""
@@ -34,7 +36,8 @@ class ColumnLayout:
         """
         self._alarming |= alarming(self._pane, rows)
         keep = {sorted_by, *self._alarming}
-        columns = candidates(self._pane, rows, screen_width, {*keep, self._pane.sort})
+        columns = candidates(self._pane, rows, screen_width, {*keep, self._pane.sort}, self._told)
+        self._told |= {column.name for column in columns if column.ordinary}
         for column in columns:
             wanted = need(column, rows[column.name] if rows else np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
