@@ -143,6 +143,15 @@ def length(rows: Rows) -> int:
     return len(next(iter(rows.values()))) if rows else 0
 
 
+def largest(frame: Frame, column: str) -> float:
+    """Return the largest value of ``column`` in ``frame``, 0 where none was measured.
+
+    Infinity, for it is not known, where there is no such column or rows are not all there.
+    """
+    values = frame.rows.get(column)
+    return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
+
+
 def take(rows: Rows, index: Array | slice) -> dict[str, Array]:
     """Return the rows that ``index`` (a mask, positions or a slice) selects."""
     return {name: column[index] for name, column in rows.items()}

@@ -79,6 +79,8 @@ class Column:
     """
     bounds: Array | None = field(default=None, compare=False)
     """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
+    longest: str = ""
+    """Of a HISTOGRAM: the column with the largest of its values, which no percentile is drawn beyond."""
 
     @property
     def in_table(self) -> bool:
@@ -127,6 +129,8 @@ class Heatmap:
     unit: Unit = Unit.US
     by_cpu: bool = False
     """Also a strip a CPU, from the histograms that carry one."""
+    longest: str = ""
+    """The column with the largest value of each row: no percentile is drawn beyond the largest of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,11 @@ class RowHistogram:
 
     title: str
     column: str
+    """The one of the unit HISTOGRAM."""
     bounds: Array
     """float64, shape (slots + 1,), microseconds."""
+    label: str = ""
+    """The column that names the row beside the title; empty: the first of the pane's ``key``."""
 
 
 Chart: TypeAlias = Heatmap | Lines | RowHistogram

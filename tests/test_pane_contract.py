@@ -108,13 +108,17 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
     assert set(pane.on_demand).isdisjoint(pane.groups)
     assert {column.on_demand for column in pane.columns} - {""} == set(pane.on_demand), "each is counted"
     assert (Path(ktop.panes.__path__[0]).parents[1] / "bpf" / f"{pane.family}.bpf.c").exists()
+    longest = {column.longest for column in pane.columns}
     if isinstance(pane.chart, RowHistogram):
         assert pane.column(pane.chart.column).unit is Unit.HISTOGRAM
         assert (np.diff(pane.chart.bounds) > 0).all()
+        assert not pane.column(pane.chart.label or pane.key[0]).hidden
     if isinstance(pane.chart, Lines):
         assert all(pane.chart.groups)
     if isinstance(pane.chart, Heatmap):
         assert pane.chart.title
+        longest.add(pane.chart.longest)
+    assert {pane.column(name).unit for name in longest - {""}} <= {Unit.US}
     if pane.shape is Shape.EVENTS:
         assert [column.unit for column in pane.columns].count(Unit.TIME) == 1
     with pytest.raises(KeyError):
@@ -177,6 +181,8 @@ def test_column(pane: Pane, column: Column) -> None:
         assert column.bounds is not None or not column.in_table, "bars without a scale say nothing"
         assert column.fold is Fold.SUM
         assert column.bounds is None or (np.diff(column.bounds) > 0).all()
+    else:
+        assert not column.longest
     for suffix, units in {
         "_us": {Unit.US},
         "_s": {Unit.SECONDS},

@@ -79,7 +79,7 @@ class PaneView(Vertical, Ground):
         self.pane = pane
         self._bridge = bridge
         self._view = view
-        self._trail = Trail(bridge.history, pane.name)
+        self._trail = Trail(bridge.history, pane)
         self._question = Line(id="question")
         self._chart = ChartArea(pane, self._trail, view) if pane.chart is not None else None
         self._reason = Static(id="unavailable", markup=False)

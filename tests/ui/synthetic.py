@@ -100,13 +100,14 @@ RUNQLAT = Pane(
             from_width=100,
             hidden=True,
             bounds=TASK_BOUNDS,
+            longest="max_us",
         ),
     ),
     key=("pid",),
     sort="wait_us",
     compute=nothing,
     derive=_runqlat_derive,
-    chart=Heatmap("Run-queue latency", by_cpu=True),
+    chart=Heatmap("Run-queue latency", by_cpu=True, longest="max_us"),
 )
 BIOTOP = Pane(
     name="biotop",
@@ -125,7 +126,7 @@ BIOTOP = Pane(
     key=("pid", "disk"),
     sort="write_bytes",
     compute=nothing,
-    chart=Heatmap("Block I/O latency"),
+    chart=Heatmap("Block I/O latency", longest="max_us"),
 )
 CACHESTAT = Pane(
     name="cachestat",
@@ -157,12 +158,12 @@ HARDIRQS = Pane(
         Column("total_us", "TOTAL", Unit.US, "Time in the handler."),
         Column("max_us", "MAX", Unit.US, "The longest run.", Fold.MAX),
         Column("cpus", "CPUS", Unit.BY_CPU, "Runs by CPU."),
-        Column("hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True),
+        Column("hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True, longest="max_us"),
     ),
     key=("irq",),
     sort="total_us",
     compute=nothing,
-    chart=RowHistogram("Time in the handler", "hist", TASK_BOUNDS),
+    chart=RowHistogram("Time in the handler", "hist", TASK_BOUNDS, label="name"),
 )
 LLCSTAT = Pane(
     name="llcstat",

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from ktop import registry
 from ktop.frame import Frame
-from ktop.pane import Column, Unit, fold, no_derived
+from ktop.pane import Column, RowHistogram, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
@@ -20,7 +20,7 @@ from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.table.sort_picker import SortPicker
 from ktop.ui.table.table import FrameTable
 from tests.ui.driven import running
-from tests.ui.synthetic import PANES, Synthetic
+from tests.ui.synthetic import HARDIRQS, PANES, TASK_BOUNDS, Synthetic
 
 # -- time --------------------------------------------------------------------
 
@@ -407,6 +407,12 @@ async def test_the_histogram_is_that_of_the_row_under_the_cursor():
         name = k.table.cursor_row()["name"].decode()  # type: ignore[index]
         assert f"Time in the handler  {name}" in k.text
         assert k.text != first
+
+
+async def test_a_histogram_without_a_label_is_of_the_key():
+    chart = RowHistogram("Time by line", "hist", TASK_BOUNDS)
+    async with running(pane="hardirqs", panes=(replace(HARDIRQS, chart=chart),)) as k:
+        assert f"Time by line  {k.table.cursor_row()['irq']} " in k.text  # type: ignore[index]
 
 
 async def test_the_chart_takes_the_keyboard_and_gives_it_back():
