@@ -39,7 +39,7 @@ class Unit(Enum):
     BY_CPU = "by_cpu"
     """Two-dimensional, a count for each CPU; shown as one small bar a CPU."""
     HISTOGRAM = "histogram"
-    """Two-dimensional, the row's own histogram; shown as one small bar a slot, in terminals wide enough."""
+    """Two-dimensional, the row's own histogram; shown as one small bar a slot, and not in JSON."""
 
 
 class Fold(Enum):
@@ -73,10 +73,9 @@ class Column:
     on_demand: str = ""
     """The one of the pane's ``on_demand`` groups that gives it; rows that have it are counted meanwhile."""
     hidden: bool = False
-    """Neither in the table nor in JSON: only what others are computed from.
-
-    A HISTOGRAM with ``from_width`` is in the table all the same: a picture, not a figure.
-    """
+    """Nowhere to be seen: only what others are computed from."""
+    host_only: bool = False
+    """Known of the host alone (``Frame.host``): in JSON null for every row, and in no table."""
     bounds: Array | None = field(default=None, compare=False)
     """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
     longest: str = ""
@@ -84,10 +83,18 @@ class Column:
 
     @property
     def in_table(self) -> bool:
-        """Whether it is a column of tables."""
-        if self.unit is Unit.HISTOGRAM:
-            return self.from_width > 0
-        return not self.hidden and self.unit is not Unit.STACK
+        """Whether it is a column of the tables on the screen: those cannot show stacks."""
+        return not (self.hidden or self.host_only) and self.unit is not Unit.STACK
+
+    @property
+    def in_text(self) -> bool:
+        """Whether it is a column of plain text, which is for figures: not for the picture of a histogram."""
+        return self.in_json and not self.host_only
+
+    @property
+    def in_json(self) -> bool:
+        """Whether JSON has it in each row; histograms are lines of their own there."""
+        return not self.hidden and self.unit is not Unit.HISTOGRAM
 
     @property
     def is_text(self) -> bool:
@@ -147,9 +154,7 @@ class RowHistogram:
 
     title: str
     column: str
-    """The one of the unit HISTOGRAM."""
-    bounds: Array
-    """float64, shape (slots + 1,), microseconds."""
+    """Of the unit HISTOGRAM, with ``bounds``."""
     label: str = ""
     """The column that names the row beside the title; empty: the first of the pane's ``key``."""
 

@@ -74,7 +74,7 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
     chosen = [
         column
         for column in pane.columns
-        if not column.hidden and column.unit is not Unit.HISTOGRAM and column.name in rows
+        if column.in_text and column.name in rows
         if not width or column.from_width <= width or column.name == pane.sort
     ]
     # What has no bound stands last: one long command line would push all behind it out of sight.

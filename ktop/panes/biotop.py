@@ -170,7 +170,6 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Requests by power of two of 0.512 µs: each row has its own scale, all have the same axis.",
             from_width=128,
-            hidden=True,
             bounds=LOG2_BOUNDS_US,
             longest="max_us",
         ),

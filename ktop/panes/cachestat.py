@@ -13,8 +13,6 @@ from ktop.records import process_deltas
 from ktop.stats import ratio
 
 COUNTERS = ("accesses", "read_in", "mapped_in", "write_in", "mixed_in", "mixed_out", "dirtied")
-_WIDER_THAN_ANY = 1 << 16
-"""Figures that only the host has: null in JSON, no column of dashes in the table."""
 
 
 def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
@@ -134,7 +132,7 @@ PANE = Pane(
             "Size of the page cache: Cached and Buffers of /proc/meminfo, tmpfs and shared memory "
             "included. Known of the host only.",
             Fold.DERIVED,
-            from_width=_WIDER_THAN_ANY,
+            host_only=True,
         ),
         Column(
             "dirty_bytes",
@@ -142,7 +140,7 @@ PANE = Pane(
             Unit.BYTES,
             "Waiting to be written to disk: Dirty of /proc/meminfo. Known of the host only.",
             Fold.DERIVED,
-            from_width=_WIDER_THAN_ANY,
+            host_only=True,
         ),
         Column(
             "mapped_in",

@@ -172,7 +172,6 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Interrupts by power of two from 0.256 µs: each row has its own scale, all have the same axis.",
             from_width=100,
-            hidden=True,
             bounds=BOUNDS_US,
             longest="max_us",
         ),
@@ -181,6 +180,6 @@ PANE = Pane(
     sort="total_us",
     compute=compute,
     derive=derive,
-    chart=RowHistogram("time in the handler", "slots", BOUNDS_US, label="name"),
+    chart=RowHistogram("time in the handler", "slots", label="name"),
     groups=("entry", "exit"),
 )

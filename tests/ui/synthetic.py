@@ -98,7 +98,6 @@ RUNQLAT = Pane(
             Unit.HISTOGRAM,
             "Waits by length.",
             from_width=100,
-            hidden=True,
             bounds=TASK_BOUNDS,
             longest="max_us",
         ),
@@ -158,12 +157,14 @@ HARDIRQS = Pane(
         Column("total_us", "TOTAL", Unit.US, "Time in the handler."),
         Column("max_us", "MAX", Unit.US, "The longest run.", Fold.MAX),
         Column("cpus", "CPUS", Unit.BY_CPU, "Runs by CPU."),
-        Column("hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True, longest="max_us"),
+        Column(
+            "hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True, bounds=TASK_BOUNDS, longest="max_us"
+        ),
     ),
     key=("irq",),
     sort="total_us",
     compute=nothing,
-    chart=RowHistogram("Time in the handler", "hist", TASK_BOUNDS, label="name"),
+    chart=RowHistogram("Time in the handler", "hist", label="name"),
 )
 LLCSTAT = Pane(
     name="llcstat",

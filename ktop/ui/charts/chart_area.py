@@ -132,14 +132,16 @@ class ChartArea(Container, Ground):
         chart = self._pane.chart
         if not isinstance(chart, RowHistogram) or self._main is None or not self.display:
             return
-        if row is None or chart.column not in row:
-            self._main.show(chart.bounds, np.zeros(len(chart.bounds) - 1), chart.title)
+        column = self._pane.column(chart.column)
+        bounds = np.zeros(0) if column.bounds is None else column.bounds
+        if row is None or column.name not in row:
+            self._main.show(bounds, np.zeros(0), chart.title)
             return
         label = self._pane.column(chart.label or self._pane.key[0])
         title = f"{chart.title}  {cell(label, row.get(label.name)).strip()}"
-        most = row.get(self._pane.column(chart.column).longest, np.nan)
+        most = row.get(column.longest, np.nan)
         longest = float(np.nan_to_num(most, nan=np.inf))
-        self._main.show(chart.bounds, np.asarray(row[chart.column]), title, longest)
+        self._main.show(bounds, np.asarray(row[column.name]), title, longest)
 
     @property
     def focusable(self) -> Any:
