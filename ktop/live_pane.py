@@ -13,7 +13,8 @@ import numpy as np
 from ktop import procfs
 from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
 from ktop.losses import since
-from ktop.pane import Pane, PerfEvent
+from ktop.pane import Pane
+from ktop.perf_event import PerfEvent
 from ktop.records import with_records_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
+from ktop.perf_event import PerfEvent
 
 START = "start_ns"
 """The column that tells two processes of the same PID apart: the start of the process, ns since boot."""
@@ -116,6 +117,13 @@ CGROUP = Column(
 )
 """The same in every pane of processes."""
 
+COMMAND = Column(
+    "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
+)
+"""Of panes that have it from the main thread, as those with ``records.process_deltas``."""
+
+STARTED = Column(START, "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True)
+
 
 class Shape(Enum):
     """What the rows of a pane are."""
@@ -160,22 +168,6 @@ class RowHistogram:
 
 
 Chart: TypeAlias = Heatmap | Lines | RowHistogram
-
-
-@dataclass(frozen=True, slots=True)
-class PerfEvent:
-    """A perf event on every CPU: attached to the program, or put in the map, of the same name.
-
-    ``kind`` and ``config`` are perf_event_attr's ``type`` and ``config``.
-    ``frequency`` in Hz for sampling, 0 for counting.  The alternatives are
-    tried in order until the host has one.
-    """
-
-    kind: int
-    config: int
-    frequency: int = 0
-    exclude_idle: bool = False
-    label: str = ""
 
 
 Compute: TypeAlias = Callable[[Reading, Reading, Facts], Sample]

@@ -13,7 +13,8 @@ from ktop.frame import Facts, Frame, Reading, Status
 from ktop.kernel import facts
 from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
-from ktop.pane import Pane, PerfEvent, Shape
+from ktop.pane import Pane, Shape
+from ktop.perf_event import PerfEvent
 from ktop.source import HOST, Identity, Publish
 
 if TYPE_CHECKING:

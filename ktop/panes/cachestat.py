@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
-from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Lines, Pane, Unit
 from ktop.records import process_deltas
 from ktop.stats import ratio
 
@@ -91,9 +91,7 @@ PANE = Pane(
             "Process (thread group) that read or wrote; its threads are added up. Kernel threads (before "
             "Linux 5.12 io_uring's workers too) are those that did it themselves.",
         ),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column(
             "accesses",
             "ACCESSES",
@@ -151,9 +149,7 @@ PANE = Pane(
             from_width=100,
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
     ),
     key=("pid", "start_ns"),
     sort="accesses",

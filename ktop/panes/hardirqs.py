@@ -109,7 +109,7 @@ def _longest_us(old: Array, new: Array, slots: Array) -> Array:
     The highest slot in use bounds it both ways, as the maximum that the kernel
     side keeps can be older than the Reading before.
     """
-    longest = written_maximum(old["max"], new["max"], np.ones(len(new), bool)) / 1000
+    longest = written_maximum(old["max"], new["max"]) / 1000
     top = highest(slots)
     longest = np.clip(longest, BOUNDS_US[top], BOUNDS_US[top + 1])
     return np.where(slots.any(axis=1), longest, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Heatmap, Pane, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Heatmap, Pane, Unit
 from ktop.records import process_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 
@@ -56,9 +56,7 @@ PANE = Pane(
             Unit.NUMBER,
             "Process (thread group); its threads are added up. PID 0, idle, never counts.",
         ),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column("waits", "WAITS", Unit.COUNT, "Times a thread got a CPU after it was woken or preempted."),
         Column(
             "wait_us",
@@ -83,9 +81,7 @@ PANE = Pane(
         ),
         Column("max_us", "MAX", Unit.US, "The longest wait that ended in the interval.", Fold.DERIVED),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column(
             "longest_us",
             "LONGEST",

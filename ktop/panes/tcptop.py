@@ -6,7 +6,7 @@ import numpy as np
 
 from ktop.format import V4_MAPPED
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, STARTED, Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "retrans")
@@ -131,9 +131,7 @@ PANE = Pane(
         ),
         Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column(
             "cookie",
             "SOCKET",

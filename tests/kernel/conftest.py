@@ -23,7 +23,8 @@ from ktop.kernel import facts
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
-from ktop.pane import Pane, PerfEvent
+from ktop.pane import Pane
+from ktop.perf_event import PerfEvent
 from tests.excuses import excuse
 
 ATTEMPTS = 5
