@@ -115,7 +115,7 @@ CGROUP = Column(
     from_width=110,
     ordinary=b"/",
 )
-"""The same in every pane of processes."""
+"""The same in every pane of processes; ``compute`` gives the id (0: not known), which gets its name then."""
 
 COMMAND = Column(
     "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
@@ -193,7 +193,7 @@ class Pane:
     sort: str
     """The column a new view is sorted by."""
     compute: Compute
-    """Pure: two Readings in, a Sample out, without the derived columns."""
+    """Pure: two Readings in, a Sample out."""
     derive: Derive = no_derived
     """Pure: adds the columns whose fold is DERIVED."""
     shape: Shape = Shape.TABLE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
 from ktop.kernel import facts
+from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
 from ktop.pane import Pane, Shape
@@ -58,7 +59,8 @@ class Sampler:
         self.interval_s = interval_s
         self.failure: str | None = None
         """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
-        self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
+        cgroups = Cgroups()
+        self._panes = {pane.name: LivePane(pane, perf_events or {}, cgroups) for pane in panes}
         for live in self._panes.values():
             live.sharing = [other for other in self._panes.values() if other.pane.family == live.pane.family]
         self._everything = everything

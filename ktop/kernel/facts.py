@@ -40,7 +40,7 @@ class Check:
 
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
-    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns(), cgroups.Cgroups().labels)
+    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns())
 
 
 def renewed(facts: Facts) -> Facts:

@@ -13,7 +13,7 @@ from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, r
 COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the I/O completed between two Readings: host log-linear, processes log2."""
     old, new = previous.maps["totals"], current.maps["totals"]
     keys, rows = keyed_deltas(
@@ -26,7 +26,6 @@ def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["longest_us"] = rows.pop("max") / 1000
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     counts = new["slots"] - old["slots"]
     return Sample(
         rows,

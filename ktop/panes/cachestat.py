@@ -15,11 +15,10 @@ from ktop.stats import ratio
 COUNTERS = ("accesses", "read_in", "mapped_in", "write_in", "mixed_in", "mixed_out", "dirtied")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return what each process and the host asked of the cache between two Readings, in pages."""
     grew = process_deltas(previous, current, COUNTERS)
-    rows = {name: grew[name] for name in ("pid", "start_ns", "comm")} | _figures(grew)
-    rows["cgroup"] = facts.cgroups(grew["cgroup"])
+    rows = {name: grew[name] for name in ("pid", "start_ns", "comm", "cgroup")} | _figures(grew)
     host = {
         name: current.maps["host"][name].sum(dtype=np.int64) - previous.maps["host"][name].sum(dtype=np.int64)
         for name in COUNTERS

@@ -47,7 +47,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
             "exit_code": np.where(finished & (ended["kind"] == EXIT), exit_code(ended["code"]), np.nan),
             "duration_s": np.where(finished, lasted / 1e9, np.nan),
             "error": _errors(begun),
-            "cgroup": facts.cgroups(begun["cgroup"]),
+            "cgroup": begun["cgroup"],
             "start_ns": begun["start_ns"],
             "exec_ns": begun["exec_ns"],
         }

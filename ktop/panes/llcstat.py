@@ -20,10 +20,9 @@ from ktop.stats import ratio
 _COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the references and misses between two Readings."""
     rows = _scaled(process_deltas(previous, current, _COUNTERS))
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     before, now = previous.maps["cpus"], current.maps["cpus"]
     grew = {name: now["all"][name] - before["all"][name] for name in _COUNTERS}
     counted = int(grew["references"].sum())

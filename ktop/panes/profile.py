@@ -12,7 +12,7 @@ HERTZ = 49
 """Out of step with everything that runs 50 or 100 times a second."""
 
 
-def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(_previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the samples since the last Reading by process and stack.
 
     ``user_stack`` and ``kernel_stack`` hold tuples of addresses, outermost
@@ -48,7 +48,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
             "samples": np.array(number, dtype=np.int64),
             "user_stack": user,
             "kernel_stack": kernel,
-            "cgroup": facts.cgroups(rows["cgroup"]),
+            "cgroup": rows["cgroup"],
             "start_ns": rows["start_ns"],
             "exec_id": rows["exec_id"],
         }

@@ -10,14 +10,13 @@ from ktop.records import process_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
     counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
     rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",))
     rows["waits"] = rows["slots"].sum(axis=1)  # each is in one of them
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     by_cpu = [
         Histogram(LATENCY_BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()
     ]
