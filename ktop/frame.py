@@ -8,7 +8,7 @@ ever sees.  All of them are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -33,20 +33,13 @@ Losses: TypeAlias = Mapping[str, int]
 """How many events are missing, by why: the kinds of ``ktop.losses`` of which there are any."""
 
 
-def _unnamed(cgroups: Array) -> Array:
-    """Return that nothing is known of them."""
-    return np.full(len(cgroups), None, dtype=object)
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What compute may know of the host: the same for every sample."""
+    """What compute may know of the host; the clock may have been set since the last Sample."""
 
     page_size: int = 4096
     boot_ns: int = 0
     """CLOCK_REALTIME minus CLOCK_BOOTTIME in ns: turns the kernel's boot-time stamps into dates."""
-    cgroups: Callable[[Array], Array] = _unnamed
-    """Makes of ids of cgroups what people call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +81,7 @@ class Sample:
     """What ``compute`` makes of two Readings."""
 
     rows: Rows
+    """Without the derived columns; cgroups as ids, stacks as addresses: names come after ``compute``."""
     host: Mapping[str, float] = field(default_factory=dict)
     """The host's own figures, by column name; those are not the sum of the rows."""
     histograms: tuple[Histogram, ...] = ()
@@ -141,6 +135,15 @@ class Frame:
 def length(rows: Rows) -> int:
     """Return the number of rows in ``rows``."""
     return len(next(iter(rows.values()))) if rows else 0
+
+
+def largest(frame: Frame, column: str) -> float:
+    """Return the largest value of ``column`` in ``frame``, 0 where none was measured.
+
+    Infinity, for it is not known, where there is no such column or rows are not all there.
+    """
+    values = frame.rows.get(column)
+    return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
 
 
 def take(rows: Rows, index: Array | slice) -> dict[str, Array]:

@@ -11,22 +11,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ktop import procfs
-from ktop.frame import Array, Facts, Frame, Reading, Sample, Status
+from ktop.frame import Array, Facts, Frame, Reading, Rows, Sample, Status
 from ktop.losses import since
-from ktop.pane import Pane, PerfEvent
+from ktop.pane import CGROUP, Pane
+from ktop.perf_event import PerfEvent
 from ktop.records import with_records_of
 
 if TYPE_CHECKING:
+    from ktop.kernel.cgroups import Cgroups
     from ktop.kernel.family import Family
     from ktop.kernel.perf import Watch
+
+
+def completed(pane: Pane, rows: Rows, cgroups: Cgroups) -> dict[str, Array]:
+    """Return ``rows`` from ``compute`` with names in place of cgroups' ids, and with the derived columns."""
+    known = dict(rows)
+    if CGROUP in pane.columns:
+        known[CGROUP.name] = cgroups.labels(known[CGROUP.name])
+    return pane.derive(known)
 
 
 class LivePane:
     """A pane and its family; only the sampler's thread touches it."""
 
-    def __init__(self, pane: Pane, perf_events: Mapping[str, tuple[PerfEvent, ...]]) -> None:
-        """``perf_events`` stand in for the pane's own of the same name."""
+    def __init__(
+        self, pane: Pane, perf_events: Mapping[str, tuple[PerfEvent, ...]], cgroups: Cgroups
+    ) -> None:
+        """``perf_events`` stand in for the pane's own of the same name; ``cgroups`` is for all panes."""
         self.pane = pane
+        self._cgroups = cgroups
         self.sharing: Sequence[LivePane] = (self,)
         """All panes on its family, itself too."""
         self.family: Family | None = None
@@ -139,7 +152,7 @@ class LivePane:
         self._untold.append(replace(reading, maps={name: reading.maps[name] for name in reading.tails}))
         reading = with_records_of(earlier, reading)
         sample = self.pane.compute(before, reading, facts)
-        rows = self.pane.derive(dict(sample.rows))
+        rows = completed(self.pane, sample.rows, self._cgroups)
         frame = Frame(
             self.pane.name,
             time.time(),

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
+from ktop.perf_event import PerfEvent
 
 START = "start_ns"
 """The column that tells two processes of the same PID apart: the start of the process, ns since boot."""
@@ -39,7 +40,7 @@ class Unit(Enum):
     BY_CPU = "by_cpu"
     """Two-dimensional, a count for each CPU; shown as one small bar a CPU."""
     HISTOGRAM = "histogram"
-    """Two-dimensional, the row's own histogram; shown as one small bar a slot, in terminals wide enough."""
+    """Two-dimensional, the row's own histogram; shown as one small bar a slot, and not in JSON."""
 
 
 class Fold(Enum):
@@ -73,19 +74,28 @@ class Column:
     on_demand: str = ""
     """The one of the pane's ``on_demand`` groups that gives it; rows that have it are counted meanwhile."""
     hidden: bool = False
-    """Neither in the table nor in JSON: only what others are computed from.
-
-    A HISTOGRAM with ``from_width`` is in the table all the same: a picture, not a figure.
-    """
+    """Nowhere to be seen: only what others are computed from."""
+    host_only: bool = False
+    """Known of the host alone (``Frame.host``): in JSON null for every row, and in no table."""
     bounds: Array | None = field(default=None, compare=False)
     """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
+    longest: str = ""
+    """Of a HISTOGRAM: the column with the largest of its values, which no percentile is drawn beyond."""
 
     @property
     def in_table(self) -> bool:
-        """Whether it is a column of tables."""
-        if self.unit is Unit.HISTOGRAM:
-            return self.from_width > 0
-        return not self.hidden and self.unit is not Unit.STACK
+        """Whether it is a column of the tables on the screen: those cannot show stacks."""
+        return not (self.hidden or self.host_only) and self.unit is not Unit.STACK
+
+    @property
+    def in_text(self) -> bool:
+        """Whether it is a column of plain text, which is for figures: not for the picture of a histogram."""
+        return self.in_json and not self.host_only
+
+    @property
+    def in_json(self) -> bool:
+        """Whether JSON has it in each row; histograms are lines of their own there."""
+        return not self.hidden and self.unit is not Unit.HISTOGRAM
 
     @property
     def is_text(self) -> bool:
@@ -105,7 +115,14 @@ CGROUP = Column(
     from_width=110,
     ordinary=b"/",
 )
-"""The same in every pane of processes."""
+"""The same in every pane of processes; ``compute`` gives the id (0: not known), which gets its name then."""
+
+COMMAND = Column(
+    "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
+)
+"""Of panes that have it from the main thread, as those with ``records.process_deltas``."""
+
+STARTED = Column(START, "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True)
 
 
 class Shape(Enum):
@@ -127,6 +144,8 @@ class Heatmap:
     unit: Unit = Unit.US
     by_cpu: bool = False
     """Also a strip a CPU, from the histograms that carry one."""
+    longest: str = ""
+    """The column with the largest value of each row: no percentile is drawn beyond the largest of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,27 +162,12 @@ class RowHistogram:
 
     title: str
     column: str
-    bounds: Array
-    """float64, shape (slots + 1,), microseconds."""
+    """Of the unit HISTOGRAM, with ``bounds``."""
+    label: str = ""
+    """The column that names the row beside the title; empty: the first of the pane's ``key``."""
 
 
 Chart: TypeAlias = Heatmap | Lines | RowHistogram
-
-
-@dataclass(frozen=True, slots=True)
-class PerfEvent:
-    """A perf event on every CPU: attached to the program, or put in the map, of the same name.
-
-    ``kind`` and ``config`` are perf_event_attr's ``type`` and ``config``.
-    ``frequency`` in Hz for sampling, 0 for counting.  The alternatives are
-    tried in order until the host has one.
-    """
-
-    kind: int
-    config: int
-    frequency: int = 0
-    exclude_idle: bool = False
-    label: str = ""
 
 
 Compute: TypeAlias = Callable[[Reading, Reading, Facts], Sample]
@@ -189,7 +193,7 @@ class Pane:
     sort: str
     """The column a new view is sorted by."""
     compute: Compute
-    """Pure: two Readings in, a Sample out, without the derived columns."""
+    """Pure: two Readings in, a Sample out."""
     derive: Derive = no_derived
     """Pure: adds the columns whose fold is DERIVED."""
     shape: Shape = Shape.TABLE

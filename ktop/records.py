@@ -48,9 +48,9 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     ended = _ended(previous, current, exits)
     if len(ended):
         # One that ended while it was read is in both, and its last record says more.
-        living = now[match(_identity(ended), _identity(now)) < 0]
+        living = now[match(identity(ended), identity(now)) < 0]
         now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
-    place = match(_identity(before), _identity(now))
+    place = match(identity(before), identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
     rows.update({name: _grown_since(before, now, place, name) for name in times})
     active = _any_of(rows.values(), len(now))
@@ -83,18 +83,21 @@ def _ended(previous: Reading, current: Reading, exits: str) -> Array:
     ended = current.maps.get(exits)
     if ended is None or not len(ended):
         return np.empty(0)
-    keys = _identity(ended)
+    keys = identity(ended)
     last = len(keys) - 1 - match(keys[::-1], keys) == np.arange(len(keys))
-    told = match(_identity(previous.maps[exits]), keys) >= 0
+    told = match(identity(previous.maps[exits]), keys) >= 0
     kept: Array = ended[last & ~told]
     return kept
 
 
-def _identity(records: Array) -> Array:
-    """Return pid and start time as one sortable key: PIDs are used again."""
-    key = np.empty(len(records), dtype=[("pid", "u8"), ("start_ns", "u8")])
+def identity(records: Array, since: str = "start_ns") -> Array:
+    """Return pid and ``since``, a time in ns, as one key for ``match``: PIDs are used again.
+
+    Structured, of two u8, shape (records,).
+    """
+    key = np.empty(len(records), dtype=[("pid", "u8"), (since, "u8")])
     key["pid"] = records["pid"]
-    key["start_ns"] = records["start_ns"]
+    key[since] = records[since]
     return key
 
 
@@ -145,15 +148,17 @@ def _places(previous: Array, current: Array) -> Array:
     return match(previous, current)
 
 
-def written_maximum(previous: Array, current: Array, known: Array) -> Array:
+def written_maximum(previous: Array, current: Array, known: Array | bool = True) -> Array:
     """Return the larger of the two maxima of a ``struct interval_max`` that was written in between.
 
-    Both: structured with ``value`` and ``epoch``, each of shape (rows, 2);
-    ``known`` (rows,) says where ``previous`` means anything.  0 where none was
-    written.  A maximum that was written just before the previous Reading, and
-    not reached since, is missed: bound it by the histogram's highest slot.
+    Both: structured with ``value`` and ``epoch``, each of shape (..., 2), such as
+    (rows, 2) or (rows, cpus, 2); ``known`` (..., or one for all) says where
+    ``previous`` means anything.  Of the type of ``value``, shape (...); 0 where
+    none was written.  A maximum that was written just before the previous
+    Reading, and not reached since, is missed: bound it by the histogram's
+    highest slot.
     """
     same = (current["value"] == previous["value"]) & (current["epoch"] == previous["epoch"])
-    written = np.where(same & known[:, None], 0, current["value"])
-    maximum: Array = written.max(axis=1, initial=0)
+    written = np.where(same & np.asarray(known)[..., None], 0, current["value"])
+    maximum: Array = written.max(axis=-1, initial=0)
     return maximum

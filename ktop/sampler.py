@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
 from ktop.kernel import checks, facts
+from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.reasons import in_words
 from ktop.live_pane import LivePane
-from ktop.pane import Pane, PerfEvent, Shape
+from ktop.pane import Pane, Shape
+from ktop.perf_event import PerfEvent
 from ktop.source import HOST, Identity, Publish
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Sampler:
         self.interval_s = interval_s
         self.failure: str | None = None
         """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
-        self._panes = {pane.name: LivePane(pane, perf_events or {}) for pane in panes}
+        cgroups = Cgroups()
+        self._panes = {pane.name: LivePane(pane, perf_events or {}, cgroups) for pane in panes}
         for live in self._panes.values():
             live.sharing = [other for other in self._panes.values() if other.pane.family == live.pane.family]
         self._everything = everything

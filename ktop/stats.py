@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ktop.frame import Array, Frame
+from ktop.frame import Array
 
 LINEAR_BITS = 3
 """log2 of the linear steps in each power of two of a log-linear histogram.
@@ -205,12 +205,6 @@ def fell(growth: Array) -> Array:
     # In whole numbers without a sign, such a difference is in the upper half.
     backwards: Array = growth.view(f"i{growth.itemsize}") < 0
     return backwards
-
-
-def longest(frame: Frame) -> float:
-    """Return the largest value that any row of ``frame`` has; infinity where rows are not all there."""
-    values = frame.rows.get("max_us")
-    return np.inf if values is None or frame.dropped else float(np.fmax.reduce(values, initial=0.0))
 
 
 def bounded_percentile(

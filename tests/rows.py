@@ -66,9 +66,6 @@ def _slots(pane: Pane, column: Column) -> int:
     """Return the width that ``derive`` expects: as declared, else found by trying."""
     if column.bounds is not None:
         return len(column.bounds) - 1
-    chart_bounds = getattr(pane.chart, "bounds", None)
-    if chart_bounds is not None and getattr(pane.chart, "column", "") == column.name:
-        return len(chart_bounds) - 1
     return 8
 
 

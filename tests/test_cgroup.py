@@ -7,11 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ktop import registry
 from ktop.cgroup import LONGEST, container, label
+from ktop.frame import Array, Facts, Reading, Sample
 from ktop.kernel.cgroups import Cgroups
+from ktop.live_pane import LivePane
+from ktop.pane import CGROUP, Column, Pane, Unit
+from ktop.sampler import Sampler
 
 ID = b"3f29e6ac" * 8
 SHORT = b"3f29e6ac3f29"
+PLAIN = Column("cgroup", "CGROUP", Unit.NUMBER, "Some number.")
 USER = b"/user.slice/user-1000.slice/user@1000.service"
 
 
@@ -158,3 +164,26 @@ def test_cgroups_in_use_are_kept_while_others_come_and_go() -> None:
         assert cgroups.labels(brief).tolist() == [b"%d" % number for number in brief.tolist()]
     assert cgroups.count == 4000 + 100 * 50
     assert len(cgroups._known) + len(cgroups._before) < 3 * 4096, "those that went are forgotten"
+
+
+@pytest.mark.parametrize(("column", "shown"), [(CGROUP, [b"40", b"41"]), (PLAIN, [40, 41])])
+def test_an_id_gets_its_name_between_compute_and_derive(column: Column, shown: list[object]) -> None:
+    """And a column that is merely called so is left alone."""
+
+    def compute(_previous: Reading, _current: Reading, _facts: Facts) -> Sample:
+        return Sample({"pid": np.array([7, 8]), "cgroup": np.array([40, 41], dtype=np.uint64)})
+
+    def derive(rows: dict[str, Array]) -> dict[str, Array]:
+        assert rows["cgroup"].tolist() == shown
+        return rows
+
+    pid = Column("pid", "PID", Unit.NUMBER, "Who.")
+    live = LivePane(Pane("p", "?", "f", (pid, column), ("pid",), "pid", compute, derive), {}, Asked())
+    assert live.sample(Reading(0, {}), Facts()) is None
+    frame = live.sample(Reading(1, {}), Facts())
+    assert frame is not None
+    assert frame.rows["cgroup"].tolist() == shown
+
+
+def test_all_panes_ask_once_together() -> None:
+    assert len({id(live._cgroups) for live in Sampler(registry.panes())._panes.values()}) == 1

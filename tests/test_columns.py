@@ -10,8 +10,9 @@ from ktop.columns import arrange, candidates, need
 from ktop.export import text_table
 from ktop.frame import Frame, Rows
 from ktop.pane import Pane
+from tests.rows import frame_of
 
-EXECSNOOP, BIOTOP = registry.get("execsnoop"), registry.get("biotop")
+EXECSNOOP, BIOTOP, CACHESTAT = map(registry.get, ("execsnoop", "biotop", "cachestat"))
 WIDTHS = (80, 120, 200)
 
 
@@ -81,6 +82,20 @@ def test_plain_text_shows_at_80_columns_what_it_is_sorted_by():
     }
     lines = text_table.table(BIOTOP, Frame("biotop", 1e9, 1.0, rows), width=80)
     assert lines[1].split() == ["PID", "COMMAND", "DISK", "TIME"]
+
+
+@pytest.mark.parametrize("width", [0, *WIDTHS, 1 << 20])
+def test_what_only_the_host_has_is_no_column_of_dashes(width):
+    frame = frame_of(CACHESTAT, 3)
+    assert "SURPLUS" in text_table.table(CACHESTAT, frame, width=width)[1].split()
+    assert not {"CACHED", "DIRTY"} & set(text_table.table(CACHESTAT, frame, width=width)[1].split())
+    assert not {"cached_bytes", "dirty_bytes"} & {c.name for c in candidates(CACHESTAT, frame.rows, width)}
+
+
+def test_the_bars_of_a_histogram_are_for_the_screen_alone():
+    frame = frame_of(BIOTOP, 3)
+    assert "slots" in {column.name for column in candidates(BIOTOP, frame.rows, 200)}
+    assert "I/O BY TIME" not in text_table.table(BIOTOP, frame)[1]
 
 
 def test_a_long_command_line_pushes_nothing_out_of_plain_text():

@@ -52,5 +52,5 @@ def test_panes_and_ui_load_without_the_kernel():
 
 @pytest.mark.parametrize("name", ["ktop.frame", "ktop.pane", "ktop.stats", "ktop.source"])
 def test_contracts_load_nothing_of_the_rest(name: str):
-    contracts = {"ktop", "ktop.frame", "ktop.pane", "ktop.stats", "ktop.source"}
+    contracts = {"ktop", "ktop.frame", "ktop.pane", "ktop.perf_event", "ktop.stats", "ktop.source"}
     assert {loaded for loaded in loaded_by([name]) if loaded.split(".")[0] == "ktop"} <= contracts

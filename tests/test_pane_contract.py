@@ -97,19 +97,23 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
     assert pane.key
     assert set(pane.key) <= names
     assert pane.sort in names
-    assert not pane.column(pane.sort).hidden
+    assert pane.column(pane.sort).in_table
     if pane.process_key in names:
         assert pane.column(pane.process_key).unit is Unit.NUMBER
     assert set(pane.on_demand).isdisjoint(pane.groups)
     assert {column.on_demand for column in pane.columns} - {""} == set(pane.on_demand), "each is counted"
     assert (Path(ktop.panes.__path__[0]).parents[1] / "bpf" / f"{pane.family}.bpf.c").exists()
+    longest = {column.longest for column in pane.columns}
     if isinstance(pane.chart, RowHistogram):
         assert pane.column(pane.chart.column).unit is Unit.HISTOGRAM
-        assert (np.diff(pane.chart.bounds) > 0).all()
+        assert pane.column(pane.chart.column).bounds is not None
+        assert not pane.column(pane.chart.label or pane.key[0]).hidden
     if isinstance(pane.chart, Lines):
         assert all(pane.chart.groups)
     if isinstance(pane.chart, Heatmap):
         assert pane.chart.title
+        longest.add(pane.chart.longest)
+    assert {pane.column(name).unit for name in longest - {""}} <= {Unit.US}
     if pane.shape is Shape.EVENTS:
         assert [column.unit for column in pane.columns].count(Unit.TIME) == 1
     with pytest.raises(KeyError):
@@ -156,10 +160,11 @@ def test_column(pane: Pane, column: Column) -> None:
     if column.unit is Unit.RATIO:
         assert column.fold is not Fold.SUM
     if column.unit is Unit.HISTOGRAM:
-        assert column.hidden, "JSON has histograms as lines of their own"
         assert column.bounds is not None or not column.in_table, "bars without a scale say nothing"
         assert column.fold is Fold.SUM
         assert column.bounds is None or (np.diff(column.bounds) > 0).all()
+    else:
+        assert not column.longest
     for suffix, units in {
         "_us": {Unit.US},
         "_s": {Unit.SECONDS},
@@ -184,6 +189,14 @@ def test_hidden_columns_are_needed(pane: Pane) -> None:
         without = {name: values for name, values in stored.items() if name != column.name}
         with pytest.raises(KeyError):
             pane.derive(without)
+
+
+@every_pane
+def test_what_only_the_host_has_is_not_measured_of_a_row(pane: Pane) -> None:
+    rows = rows_of(pane, 3)
+    only = [column for column in pane.columns if column.host_only]
+    assert pane.host_row or not only
+    assert all(np.isnan(rows[column.name]).all() and column.in_json for column in only)
 
 
 @every_pane

@@ -8,10 +8,10 @@ import os
 import pytest
 
 from ktop.kernel import perf
-from ktop.pane import PerfEvent
+from ktop.perf_event import HW_CACHE_REFERENCES, SW_CPU_CLOCK, TYPE_HARDWARE, TYPE_SOFTWARE, PerfEvent
 
-REFERENCES = PerfEvent(perf.TYPE_HARDWARE, perf.HW_CACHE_REFERENCES, label="cache-references")
-CLOCK = PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK, label="CPU clock")
+REFERENCES = PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references")
+CLOCK = PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, label="CPU clock")
 
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.EOPNOTSUPP])

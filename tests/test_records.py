@@ -7,7 +7,7 @@ import pytest
 
 from ktop.frame import Reading, Sample
 from ktop.pane import Column, Fold, Pane, Unit, fold
-from ktop.records import keyed_deltas, process_deltas
+from ktop.records import keyed_deltas, process_deltas, written_maximum
 from ktop.stats import ratio
 
 RECORD = np.dtype(
@@ -154,3 +154,14 @@ def test_rows_fold_by_each_columns_rule():
     assert folded["max_us"][1] == 3.0
     assert folded["slots"].tolist() == [[0, 1], [3, 5]]
     assert len(fold(pane, {name: column[:0] for name, column in rows.items()}, ("pid",))["pid"]) == 0
+
+
+def test_maxima_by_cpu_are_those_of_each_row_and_cpu():
+    old, new = np.zeros((2, 2, 3), MAXIMUM)
+    old["value"], old["epoch"] = [9, 3], [4, 3]
+    new["value"], new["epoch"] = [9, 5], [4, 5]
+    new[1, 2] = old[1, 2]
+    assert written_maximum(old, new).tolist() == [[5, 5, 5], [5, 5, 0]]
+    known = np.array([[True, False, True], [True, True, False]])
+    assert written_maximum(old, new, known).tolist() == [[5, 9, 5], [5, 5, 9]]
+    assert written_maximum(old[:0], new[:0]).shape == (0, 3)

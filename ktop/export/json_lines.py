@@ -4,7 +4,7 @@ Every object begins with ``ts`` (Unix seconds: of an event when it happened,
 else the end of the interval), ``pane``, ``kind`` and ``interval_s``.  Then:
 
 ``row``, ``event``
-    the pane's columns by name (hidden ones left out).  Whole numbers are
+    the pane's columns by name (hidden ones and histograms left out).  Whole numbers are
     integers, arguments and stacks lists of strings, what is counted by CPU a
     list with the CPU as index.  Where a pane has figures of the host that are
     not the sum of its rows, they are a row whose ``pid`` is null.
@@ -48,8 +48,8 @@ def lines(pane: Pane, frame: Frame, *, also_lost: int = 0) -> list[str]:
 
 
 def columns(pane: Pane) -> tuple[Column, ...]:
-    """Return the columns that JSON carries: all but hidden ones and an event's time, which is ``ts``."""
-    return tuple(column for column in pane.columns if not column.hidden and column is not _event_time(pane))
+    """Return the columns that JSON carries: those it may carry but for an event's time, which is ``ts``."""
+    return tuple(column for column in pane.columns if column.in_json and column is not _event_time(pane))
 
 
 def _event_time(pane: Pane) -> Column | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
-from ktop.frame import Array, Frame, Rows, length, take
+from ktop.frame import Array, Frame, Rows, largest, length, take
 from ktop.losses import by_kind
 from ktop.order import order
 from ktop.pane import Column, Heatmap, Pane, Shape, Unit
-from ktop.stats import bounded_percentile, longest
+from ktop.stats import bounded_percentile
 from ktop.text import cells, escape, fit
 
 _PERCENTILES = (0.50, 0.95, 0.99)
@@ -62,7 +62,7 @@ def _percentiles(pane: Pane, frame: Frame) -> list[str]:
     host = next((each for each in frame.histograms if each.cpu is None), None)
     if not isinstance(pane.chart, Heatmap) or host is None or not host.counts.any():
         return []
-    found = bounded_percentile(host.counts, host.bounds, longest(frame), _PERCENTILES)
+    found = bounded_percentile(host.counts, host.bounds, largest(frame, pane.chart.longest), _PERCENTILES)
     write = formatter(Column("", "", pane.chart.unit, ""))
     return [
         f"p{q * 100:.0f} {write(value).strip()}"
@@ -74,7 +74,7 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
     chosen = [
         column
         for column in pane.columns
-        if not column.hidden and column.unit is not Unit.HISTOGRAM and column.name in rows
+        if column.in_text and column.name in rows
         if not width or column.from_width <= width or column.name == pane.sort
     ]
     # What has no bound stands last: one long command line would push all behind it out of sight.

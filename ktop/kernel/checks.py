@@ -154,9 +154,9 @@ def _tracefs() -> Check:
 
 def _pmu() -> Check:
     from ktop.kernel import perf
-    from ktop.pane import PerfEvent
+    from ktop.perf_event import HW_CACHE_REFERENCES, TYPE_HARDWARE, PerfEvent
 
-    event = PerfEvent(perf.TYPE_HARDWARE, perf.HW_CACHE_REFERENCES, label="cache-references")
+    event = PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references")
     try:
         os.close(perf.open_on_cpu(event, perf.online_cpus()[0]))
     except OSError as error:

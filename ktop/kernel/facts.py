@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ktop.frame import Facts
-from ktop.kernel import cgroups
 
 _TRIES, _QUICK_NS = 10, 20_000
 _STEP_NS = 5_000_000
@@ -19,7 +18,7 @@ _HOST_PIDS = "pid:[4026531836]"
 
 def for_compute() -> Facts:
     """Return the facts that panes compute with."""
-    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns(), cgroups.Cgroups().labels)
+    return Facts(os.sysconf("SC_PAGE_SIZE"), _boot_ns())
 
 
 def renewed(facts: Facts) -> Facts:

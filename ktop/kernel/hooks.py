@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from ktop.kernel import libbpf, perf
 from ktop.kernel.choice import Choice
-from ktop.pane import PerfEvent
+from ktop.perf_event import PerfEvent
 
 
 class Hooks:

@@ -11,11 +11,7 @@ import time
 from pathlib import Path
 
 from ktop.kernel.reasons import explain
-from ktop.pane import PerfEvent
-
-TYPE_HARDWARE, TYPE_SOFTWARE = 0, 1
-HW_CACHE_REFERENCES = 2
-SW_CPU_CLOCK, SW_PAGE_FAULTS = 0, 2
+from ktop.perf_event import TYPE_HARDWARE, PerfEvent
 
 _SYSCALL = {"x86_64": 298, "aarch64": 241}
 _ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5, 4.1

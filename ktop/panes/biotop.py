@@ -13,7 +13,7 @@ from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, r
 COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the I/O completed between two Readings: host log-linear, processes log2."""
     old, new = previous.maps["totals"], current.maps["totals"]
     keys, rows = keyed_deltas(
@@ -26,7 +26,6 @@ def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["longest_us"] = rows.pop("max") / 1000
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     counts = new["slots"] - old["slots"]
     return Sample(
         rows,
@@ -170,14 +169,14 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Requests by power of two of 0.512 µs: each row has its own scale, all have the same axis.",
             from_width=128,
-            hidden=True,
             bounds=LOG2_BOUNDS_US,
+            longest="max_us",
         ),
     ),
     key=("pid", "start_ns", "disk"),
     sort="total_us",
     compute=compute,
     derive=derive,
-    chart=Heatmap("block I/O latency"),
+    chart=Heatmap("block I/O latency", longest="max_us"),
     groups=("start", "complete"),
 )

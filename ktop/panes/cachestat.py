@@ -8,20 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Rows, Sample
-from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Lines, Pane, Unit
 from ktop.records import process_deltas
 from ktop.stats import ratio
 
 COUNTERS = ("accesses", "read_in", "mapped_in", "write_in", "mixed_in", "mixed_out", "dirtied")
-_WIDER_THAN_ANY = 1 << 16
-"""Figures that only the host has: null in JSON, no column of dashes in the table."""
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return what each process and the host asked of the cache between two Readings, in pages."""
     grew = process_deltas(previous, current, COUNTERS)
-    rows = {name: grew[name] for name in ("pid", "start_ns", "comm")} | _figures(grew)
-    rows["cgroup"] = facts.cgroups(grew["cgroup"])
+    rows = {name: grew[name] for name in ("pid", "start_ns", "comm", "cgroup")} | _figures(grew)
     host = {
         name: current.maps["host"][name].sum(dtype=np.int64) - previous.maps["host"][name].sum(dtype=np.int64)
         for name in COUNTERS
@@ -93,9 +90,7 @@ PANE = Pane(
             "Process (thread group) that read or wrote; its threads are added up. Kernel threads (before "
             "Linux 5.12 io_uring's workers too) are those that did it themselves.",
         ),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column(
             "accesses",
             "ACCESSES",
@@ -134,7 +129,7 @@ PANE = Pane(
             "Size of the page cache: Cached and Buffers of /proc/meminfo, tmpfs and shared memory "
             "included. Known of the host only.",
             Fold.DERIVED,
-            from_width=_WIDER_THAN_ANY,
+            host_only=True,
         ),
         Column(
             "dirty_bytes",
@@ -142,7 +137,7 @@ PANE = Pane(
             Unit.BYTES,
             "Waiting to be written to disk: Dirty of /proc/meminfo. Known of the host only.",
             Fold.DERIVED,
-            from_width=_WIDER_THAN_ANY,
+            host_only=True,
         ),
         Column(
             "mapped_in",
@@ -153,9 +148,7 @@ PANE = Pane(
             from_width=100,
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
     ),
     key=("pid", "start_ns"),
     sort="accesses",

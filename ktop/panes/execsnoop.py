@@ -7,7 +7,8 @@ import errno
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Pane, Shape, Unit
+from ktop.pane import CGROUP, STARTED, Column, Fold, Pane, Shape, Unit
+from ktop.records import identity
 from ktop.stats import match
 
 EXEC, FAILED, REPLACED, EXIT = range(4)
@@ -24,7 +25,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
     kind = events["kind"]
     begins = np.flatnonzero((kind == EXEC) | (kind == FAILED))
     ends = np.flatnonzero((kind == EXIT) | (kind == REPLACED))
-    place = match(_identity(events[begins]), _identity(events[ends]))
+    place = match(identity(events[begins], "exec_ns"), identity(events[ends], "exec_ns"))
     end = np.full(len(events), -1)
     end[begins[place[place >= 0]]] = ends[place >= 0]
     unmatched = ends[place < 0]
@@ -46,7 +47,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
             "exit_code": np.where(finished & (ended["kind"] == EXIT), exit_code(ended["code"]), np.nan),
             "duration_s": np.where(finished, lasted / 1e9, np.nan),
             "error": _errors(begun),
-            "cgroup": facts.cgroups(begun["cgroup"]),
+            "cgroup": begun["cgroup"],
             "start_ns": begun["start_ns"],
             "exec_ns": begun["exec_ns"],
         }
@@ -57,14 +58,6 @@ def exit_code(status: Array) -> Array:
     """Return what a wait(2) status says, float64: the exit status, or minus the signal's number."""
     signal = status & 0x7F
     return np.where(signal > 0, -signal, status >> 8 & 0xFF).astype(np.float64)
-
-
-def _identity(events: Array) -> Array:
-    """Return PID and exec time as one sortable key."""
-    key = np.empty(len(events), dtype=[("pid", "u8"), ("exec_ns", "u8")])
-    key["pid"] = events["pid"]
-    key["exec_ns"] = events["exec_ns"]
-    return key
 
 
 def _arguments(begun: Array, tails: list[bytes]) -> Array:
@@ -142,9 +135,7 @@ PANE = Pane(
             on_demand="failed",
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column("exec_ns", "EXEC", Unit.NUMBER, "Time of exec, ns since boot.", Fold.LAST, hidden=True),
     ),
     key=("pid", "start_ns", "exec_ns"),

@@ -109,7 +109,7 @@ def _longest_us(old: Array, new: Array, slots: Array) -> Array:
     The highest slot in use bounds it both ways, as the maximum that the kernel
     side keeps can be older than the Reading before.
     """
-    longest = written_maximum(old["max"], new["max"], np.ones(len(new), bool)) / 1000
+    longest = written_maximum(old["max"], new["max"]) / 1000
     top = highest(slots)
     longest = np.clip(longest, BOUNDS_US[top], BOUNDS_US[top + 1])
     return np.where(slots.any(axis=1), longest, 0.0)
@@ -172,14 +172,14 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Interrupts by power of two from 0.256 µs: each row has its own scale, all have the same axis.",
             from_width=100,
-            hidden=True,
             bounds=BOUNDS_US,
+            longest="max_us",
         ),
     ),
     key=("irq",),
     sort="total_us",
     compute=compute,
     derive=derive,
-    chart=RowHistogram("time in the handler", "slots", BOUNDS_US),
+    chart=RowHistogram("time in the handler", "slots", label="name"),
     groups=("entry", "exit"),
 )

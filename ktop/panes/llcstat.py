@@ -5,19 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Lines, Pane, PerfEvent, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Lines, Pane, Unit
+from ktop.perf_event import (
+    HW_CACHE_MISSES,
+    HW_CACHE_REFERENCES,
+    SW_CPU_CLOCK,
+    TYPE_HARDWARE,
+    TYPE_SOFTWARE,
+    PerfEvent,
+)
 from ktop.records import process_deltas
 from ktop.stats import ratio
 
-_HARDWARE, _CACHE_REFERENCES, _CACHE_MISSES = 0, 2, 3  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_...
-_SOFTWARE, _CPU_CLOCK = 1, 0
 _COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the references and misses between two Readings."""
     rows = _scaled(process_deltas(previous, current, _COUNTERS))
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     before, now = previous.maps["cpus"], current.maps["cpus"]
     grew = {name: now["all"][name] - before["all"][name] for name in _COUNTERS}
     counted = int(grew["references"].sum())
@@ -59,9 +64,7 @@ PANE = Pane(
     family="llc",
     columns=(
         Column("pid", "PID", Unit.NUMBER, "Process (thread group); its threads are added up.", Fold.LAST),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column(
             "references",
             "REFERENCES",
@@ -85,9 +88,7 @@ PANE = Pane(
             Fold.DERIVED,
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
     ),
     key=("pid", "start_ns"),
     sort="misses",
@@ -96,8 +97,8 @@ PANE = Pane(
     chart=Lines("last-level cache", (("hit_ratio",), ("references", "misses"))),
     groups=("switch", "exit"),
     perf_events={
-        "references": (PerfEvent(_HARDWARE, _CACHE_REFERENCES, label="cache-references"),),
-        "misses": (PerfEvent(_HARDWARE, _CACHE_MISSES, label="cache-misses"),),
-        "flush": (PerfEvent(_SOFTWARE, _CPU_CLOCK, 10, exclude_idle=True, label="CPU clock, 10 Hz"),),
+        "references": (PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references"),),
+        "misses": (PerfEvent(TYPE_HARDWARE, HW_CACHE_MISSES, label="cache-misses"),),
+        "flush": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, 10, exclude_idle=True, label="CPU clock, 10 Hz"),),
     },
 )

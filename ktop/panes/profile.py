@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Pane, PerfEvent, Shape, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Pane, Shape, Unit
+from ktop.perf_event import HW_CPU_CYCLES, SW_CPU_CLOCK, TYPE_HARDWARE, TYPE_SOFTWARE, PerfEvent
 
 HERTZ = 49
 """Out of step with everything that runs 50 or 100 times a second."""
 
-_HARDWARE, _CYCLES = 0, 0  # PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
-_SOFTWARE, _CPU_CLOCK = 1, 0
 
-
-def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(_previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the samples since the last Reading by process and stack.
 
     ``user_stack`` and ``kernel_stack`` hold tuples of addresses, outermost
@@ -50,7 +48,7 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
             "samples": np.array(number, dtype=np.int64),
             "user_stack": user,
             "kernel_stack": kernel,
-            "cgroup": facts.cgroups(rows["cgroup"]),
+            "cgroup": rows["cgroup"],
             "start_ns": rows["start_ns"],
             "exec_id": rows["exec_id"],
         }
@@ -69,9 +67,7 @@ PANE = Pane(
     family="profile",
     columns=(
         Column("pid", "PID", Unit.NUMBER, "Process (thread group) that was on a CPU.", Fold.LAST),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column(
             "samples",
             "SAMPLES",
@@ -97,9 +93,7 @@ PANE = Pane(
             Fold.LAST,
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column("exec_id", "EXEC", Unit.NUMBER, "Changes with the address space.", Fold.LAST, hidden=True),
     ),
     key=("pid", "start_ns", "user_stack", "kernel_stack"),
@@ -108,8 +102,8 @@ PANE = Pane(
     shape=Shape.STACKS,
     perf_events={
         "sample": (
-            PerfEvent(_HARDWARE, _CYCLES, HERTZ, label=f"CPU cycles, {HERTZ} Hz"),
-            PerfEvent(_SOFTWARE, _CPU_CLOCK, HERTZ, exclude_idle=True, label=f"CPU clock, {HERTZ} Hz"),
+            PerfEvent(TYPE_HARDWARE, HW_CPU_CYCLES, HERTZ, label=f"CPU cycles, {HERTZ} Hz"),
+            PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, HERTZ, exclude_idle=True, label=f"CPU clock, {HERTZ} Hz"),
         )
     },
     resident=False,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Heatmap, Pane, Unit
+from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Heatmap, Pane, Unit
 from ktop.records import process_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
     counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
     rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",), times=("ran_ns",))
@@ -18,7 +18,6 @@ def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["cpu_us"] = rows.pop("ran_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
-    rows["cgroup"] = facts.cgroups(rows["cgroup"])
     by_cpu = [
         Histogram(LATENCY_BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()
     ]
@@ -59,9 +58,7 @@ PANE = Pane(
             Unit.NUMBER,
             "Process (thread group); its threads are added up. PID 0, idle, never counts.",
         ),
-        Column(
-            "comm", "COMMAND", Unit.TEXT, "Name of the process, as its main thread calls itself.", Fold.LAST
-        ),
+        COMMAND,
         Column("waits", "WAITS", Unit.COUNT, "Times a thread got a CPU after it was woken or preempted."),
         Column(
             "wait_us",
@@ -93,9 +90,7 @@ PANE = Pane(
             "who takes the CPU that others wait for.",
         ),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column(
             "longest_us",
             "LONGEST",
@@ -110,14 +105,14 @@ PANE = Pane(
             Unit.HISTOGRAM,
             "Waits by power of two of 0.512 µs: each row has its own scale, all have the same axis.",
             from_width=100,
-            hidden=True,
             bounds=LOG2_BOUNDS_US,
+            longest="max_us",
         ),
     ),
     key=("pid", "start_ns"),
     sort="wait_us",
     compute=compute,
     derive=derive,
-    chart=Heatmap("run-queue latency", by_cpu=True),
+    chart=Heatmap("run-queue latency", by_cpu=True, longest="max_us"),
     groups=("wakeup", "wakeup_new", "switch"),
 )

@@ -6,14 +6,14 @@ import numpy as np
 
 from ktop.format import V4_MAPPED
 from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, Column, Fold, Lines, Pane, Unit
+from ktop.pane import CGROUP, STARTED, Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "tx_calls", "rx_calls", "retrans")
 _V4_MAPPED = np.frombuffer(V4_MAPPED, "u4")
 
 
-def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
+def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return what each connection did between two Readings, those that did anything."""
     before, closed = previous.maps["connections"], current.maps["closed"]
     # One that was closed while they were read is here twice, and the last record has it all.
@@ -32,10 +32,10 @@ def compute(previous: Reading, current: Reading, facts: Facts) -> Sample:
         grew[name] = has - np.minimum(had, has)
     active = (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
     grew = {name: growth[active] for name, growth in grew.items()}
-    rows = {name: column(name)[active] for name in ("pid", "start_ns", "comm", "cookie", "lport", "rport")}
+    same = ("pid", "start_ns", "comm", "cgroup", "cookie", "lport", "rport")
+    rows = {name: column(name)[active] for name in same}
     rows["laddr"], rows["raddr"] = _address(column("laddr")[active]), _address(column("raddr")[active])
     rows["family"] = _family(rows["raddr"])
-    rows["cgroup"] = facts.cgroups(column("cgroup")[active])
     srtt_us = column("srtt_us")[active]
     rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
     host = {name: float(growth.sum()) for name, growth in grew.items()}
@@ -141,9 +141,7 @@ PANE = Pane(
         Column("rx_calls", "RECVS", Unit.COUNT, "Calls that took any of it.", from_width=110),
         Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
         CGROUP,
-        Column(
-            "start_ns", "START", Unit.NUMBER, "Start of the process, ns since boot.", Fold.LAST, hidden=True
-        ),
+        STARTED,
         Column(
             "cookie",
             "SOCKET",

@@ -177,7 +177,7 @@ def _beside(left: list[Content], right: list[Content], width: int) -> list[Conte
 def pane_help(pane: Pane, status: Status | None, width: int, *, beside_rows: bool) -> list[Content]:
     """Return what the pane answers, what its columns (and what is ``beside_rows``) mean, and its hooks."""
     out = [Content.assemble((pane.name, "bold $strong"), "  ", (pane.question, "$muted")), Content()]
-    shown = [column for column in pane.columns if column.in_table or not column.hidden]
+    shown = [column for column in pane.columns if not column.hidden]
     names = max(len(column.title) for column in shown)
     for column in shown:
         unit = UNIT_NAMES.get(column.unit)

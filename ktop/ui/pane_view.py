@@ -71,7 +71,7 @@ class PaneView(Vertical, Ground):
         self._bridge = bridge
         self._view = view
         self._question = Line(id="question")
-        trail = Trail(bridge.history, pane.name)
+        trail = Trail(bridge.history, pane)
         self._chart = ChartArea(pane, trail, view) if pane.chart is not None else None
         self._reason = Static(id="unavailable", markup=False)
         self.table = _rows_view(pane)

@@ -243,7 +243,7 @@ def _histogram(known: ProcessHistory) -> tuple[Array, Array, str, float] | None:
     """Return the process's own histogram, if the pane keeps one and says in which bounds."""
     for column in known.pane.columns:
         if column.unit is Unit.HISTOGRAM and column.bounds is not None and column.name in known.total:
-            longest = float(known.total["max_us"][0]) if "max_us" in known.total else np.nan
+            most = float(known.total[column.longest][0]) if column.longest in known.total else np.nan
             counts = known.total[column.name][0]
-            return column.bounds, counts, column.title.lower(), np.inf if np.isnan(longest) else longest
+            return column.bounds, counts, column.title.lower(), np.inf if np.isnan(most) else most
     return None

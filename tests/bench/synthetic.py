@@ -10,6 +10,7 @@ import numpy as np
 from ktop import registry
 from ktop.frame import Array, Facts, Reading
 from ktop.kernel import facts
+from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.loader import load
 from ktop.live_pane import LivePane
 from tests.bench import loads
@@ -25,7 +26,7 @@ def readings(name: str) -> tuple[Reading, Reading]:
     """Return two Readings of a pane, with disk I/O between them."""
     pane = registry.get(name)
     family = load(pane.family, {"page_size": facts.for_compute().page_size})
-    live = LivePane(pane, {})
+    live = LivePane(pane, {}, Cgroups())
     try:
         live.bring_up(family)
         loads.deep_reads(0.5)

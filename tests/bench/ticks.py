@@ -11,6 +11,7 @@ from typing import ClassVar
 from ktop import registry
 from ktop.frame import Facts, Frame, Reading
 from ktop.host import HostSampler
+from ktop.kernel.cgroups import Cgroups
 from ktop.live_pane import LivePane
 from ktop.sampler import Sampler
 
@@ -52,7 +53,8 @@ class Ticker:
         self._spent = _TimedPane.spent
         self._host = HostSampler()
         self._sampler = Sampler(registry.panes())
-        self._sampler._panes = {pane.name: _TimedPane(pane, {}) for pane in registry.panes()}
+        cgroups = Cgroups()
+        self._sampler._panes = {pane.name: _TimedPane(pane, {}, cgroups) for pane in registry.panes()}
         self._sampler._publish = self._publish
         self._sampler._load_all()
         unavailable = {name: status.unavailable for name, status in self._sampler.statuses().items()}

@@ -18,9 +18,12 @@ from _pytest.runner import runtestprotocol
 from ktop import losses, procfs
 from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
+from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.family import Family
 from ktop.kernel.loader import load
-from ktop.pane import Pane, PerfEvent
+from ktop.live_pane import completed
+from ktop.pane import Pane
+from ktop.perf_event import PerfEvent
 from tests.excuses import excuse
 from tests.refusing import refuse
 
@@ -105,8 +108,7 @@ class Observed:
         self.losses = {**losses.since(self.before.losses, now.losses), **sample.losses}
         self.lost = sum(self.losses.values())
         self.before = now
-        rows = self.pane.derive(dict(sample.rows))
-        return replace(sample, rows=rows)
+        return replace(sample, rows=completed(self.pane, sample.rows, Cgroups()))
 
     def rows(self, **where: object) -> Rows:
         """Return the rows since ``begin`` whose columns equal ``where``."""

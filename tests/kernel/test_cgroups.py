@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from ktop.cgroup import label
-from ktop.kernel import cgroups, checks, perf
+from ktop.kernel import cgroups, checks
 from ktop.kernel.cgroups import GONE, Cgroups
-from ktop.pane import PerfEvent
 from ktop.panes.llcstat import PANE as LLCSTAT
 from ktop.panes.profile import PANE as PROFILE
+from ktop.perf_event import SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
 
 BUSY = """
 import mmap, os, socket, subprocess, sys, time
@@ -44,8 +44,8 @@ input()
 """Does something that each pane counts."""
 
 FAULTS = {
-    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
+    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
+    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
     "flush": LLCSTAT.perf_events["flush"],
 }
 EVENTS = {"llcstat": FAULTS, "profile": PROFILE.perf_events}

@@ -8,9 +8,8 @@ import sys
 
 import pytest
 
-from ktop.kernel import perf
-from ktop.pane import PerfEvent
 from ktop.panes.llcstat import PANE as LLCSTAT
+from ktop.perf_event import SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
 
 PAGES = 2_000
 NAPS = 200
@@ -34,8 +33,8 @@ threading.Event().wait()
 """
 
 FAULTS = {
-    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
+    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
+    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
     "flush": LLCSTAT.perf_events["flush"],
 }
 

@@ -15,21 +15,21 @@ import pytest
 
 from ktop.frame import Frame
 from ktop.kernel import perf
-from ktop.pane import PerfEvent
 from ktop.panes.llcstat import PANE
+from ktop.perf_event import SW_CPU_CLOCK, SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
 from ktop.sampler import Sampler
 from ktop.stats import ratio
 from tests.excuses import EMULATED
 
 SW_PAGE_FAULTS_MIN = 5
 PAGE_FAULTS = {
-    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(perf.TYPE_SOFTWARE, SW_PAGE_FAULTS_MIN),),
+    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
+    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS_MIN),),
     "flush": PANE.perf_events["flush"],
 }
 CPU_CLOCK = {
-    "references": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK),),
-    "misses": (PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK),),
+    "references": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),),
+    "misses": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),),
     "flush": PANE.perf_events["flush"],
 }
 PAGES = 20_000

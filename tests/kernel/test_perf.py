@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 from ktop.kernel import perf
-from ktop.pane import PerfEvent
+from ktop.perf_event import SW_CPU_CLOCK, TYPE_SOFTWARE, PerfEvent
 
 DATA_HEAD = 1024  # in struct perf_event_mmap_page (include/uapi/linux/perf_event.h)
 SAMPLE = 9
@@ -28,7 +28,7 @@ def records(ring: mmap.mmap) -> set[int]:
 
 def test_an_event_says_nothing_of_what_processes_map():
     """That would cost every process that starts some microseconds."""
-    fd = perf.open_on_cpu(PerfEvent(perf.TYPE_SOFTWARE, perf.SW_CPU_CLOCK, 999, exclude_idle=True), 0)
+    fd = perf.open_on_cpu(PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, 999, exclude_idle=True), 0)
     try:
         with mmap.mmap(fd, 2 * PAGE) as ring:
             while not records(ring):

@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 
 from ktop.frame import Frame, concatenate, take
-from ktop.pane import PerfEvent
 from ktop.panes.profile import HERTZ, PANE
+from ktop.perf_event import SW_CPU_CLOCK, TYPE_SOFTWARE, PerfEvent
 from ktop.sampler import Sampler
 
-SOFTWARE, CPU_CLOCK = 1, 0
 FAST = 997
 BURNER = """
 static volatile unsigned long sink;
@@ -52,7 +51,7 @@ def profile():
     running = []
 
     def collect(enough, frequency=FAST):
-        events = (PerfEvent(SOFTWARE, CPU_CLOCK, frequency, exclude_idle=True, label="test"),)
+        events = (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, frequency, exclude_idle=True, label="test"),)
         sampler = Sampler([PANE], 0.2, perf_events={"sample": events}, everything=True)
         running.append(sampler)
         frames: queue.Queue[Frame] = queue.Queue()
@@ -118,7 +117,7 @@ def test_time_is_where_it_is_spent(profile, burner, run):
 def test_samples_are_cpu_time(observe, burner):
     """Each sample stands for 1 / frequency of CPU time."""
     frequency = 1999
-    events = (PerfEvent(SOFTWARE, CPU_CLOCK, frequency, exclude_idle=True),)
+    events = (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, frequency, exclude_idle=True),)
     profile = observe("profile", perf_events={"sample": events})
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     profile.begin()
@@ -140,7 +139,7 @@ def test_samples_are_cpu_time(observe, burner):
 def test_the_declared_frequency(observe, burner, run):
     """49 a second on the CPU clock, which is what this asks for where there is no hardware clock."""
     assert {event.frequency for event in PANE.perf_events["sample"]} == {HERTZ} == {49}
-    clock = tuple(event for event in PANE.perf_events["sample"] if event.kind == SOFTWARE)
+    clock = tuple(event for event in PANE.perf_events["sample"] if event.kind == TYPE_SOFTWARE)
     profile = observe("profile", perf_events={"sample": clock})
     pid = run(burner)
     before = cpu_seconds(pid)
@@ -178,7 +177,7 @@ def test_kernel_functions_have_names(profile, run):
 
 def test_idle_is_left_out(observe):
     """In BPF too, for not every event can leave it out by itself."""
-    events = (PerfEvent(SOFTWARE, CPU_CLOCK, FAST, exclude_idle=False),)
+    events = (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, FAST, exclude_idle=False),)
     profile = observe("profile", perf_events={"sample": events})
     profile.begin()
     started = time.monotonic()

@@ -23,7 +23,7 @@ from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
-from ktop.pane import PerfEvent
+from ktop.perf_event import PerfEvent
 from ktop.process import read
 from ktop.sampler import FAILED_READS, Sampler
 from ktop.source import HOST

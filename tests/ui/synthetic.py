@@ -98,15 +98,15 @@ RUNQLAT = Pane(
             Unit.HISTOGRAM,
             "Waits by length.",
             from_width=100,
-            hidden=True,
             bounds=TASK_BOUNDS,
+            longest="max_us",
         ),
     ),
     key=("pid",),
     sort="wait_us",
     compute=nothing,
     derive=_runqlat_derive,
-    chart=Heatmap("Run-queue latency", by_cpu=True),
+    chart=Heatmap("Run-queue latency", by_cpu=True, longest="max_us"),
 )
 BIOTOP = Pane(
     name="biotop",
@@ -125,7 +125,7 @@ BIOTOP = Pane(
     key=("pid", "disk"),
     sort="write_bytes",
     compute=nothing,
-    chart=Heatmap("Block I/O latency"),
+    chart=Heatmap("Block I/O latency", longest="max_us"),
 )
 CACHESTAT = Pane(
     name="cachestat",
@@ -157,12 +157,14 @@ HARDIRQS = Pane(
         Column("total_us", "TOTAL", Unit.US, "Time in the handler."),
         Column("max_us", "MAX", Unit.US, "The longest run.", Fold.MAX),
         Column("cpus", "CPUS", Unit.BY_CPU, "Runs by CPU."),
-        Column("hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True),
+        Column(
+            "hist", "", Unit.HISTOGRAM, "Runs by length.", hidden=True, bounds=TASK_BOUNDS, longest="max_us"
+        ),
     ),
     key=("irq",),
     sort="total_us",
     compute=nothing,
-    chart=RowHistogram("Time in the handler", "hist", TASK_BOUNDS),
+    chart=RowHistogram("Time in the handler", "hist", label="name"),
 )
 LLCSTAT = Pane(
     name="llcstat",

@@ -30,7 +30,7 @@ PANE = Pane(
         Column("share", "SHARE", Unit.RATIO, "Of all.", from_width=120),
         Column("argv", "ARGS", Unit.ARGS, "Arguments.", from_width=100),
         Column("secret", "SECRET", Unit.NUMBER, "Never shown.", hidden=True),
-        Column("slots", "SLOTS", Unit.HISTOGRAM, "Never a cell."),
+        Column("slots", "SLOTS", Unit.HISTOGRAM, "Never a cell.", hidden=True),
     ),
     ("pid",),
     "p99_us",

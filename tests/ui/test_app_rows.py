@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from ktop import registry
 from ktop.frame import Frame
-from ktop.pane import Column, Unit, fold, no_derived
+from ktop.pane import Column, RowHistogram, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.filter_bar import FilterBar
@@ -20,7 +20,7 @@ from ktop.ui.table.sort_picker import SortPicker
 from ktop.ui.table.table import FrameTable
 from ktop.ui.totals import per_process
 from tests.ui.driven import running
-from tests.ui.synthetic import PANES, Synthetic
+from tests.ui.synthetic import HARDIRQS, PANES, Synthetic
 
 # -- time --------------------------------------------------------------------
 
@@ -302,11 +302,20 @@ async def test_totals_can_be_sorted_by_each_column_that_is_offered():
     async with running(pane="biotop") as k:
         await k.press("p")
         await k.until(lambda: "per process" in k.text and k.table.row_count)
-        offered = [column.name for column in k.view.shown_pane.columns if not column.hidden]
+        offered = [column.name for column in k.view.shown_pane.columns if column.in_table]
         await k.press("S", "end", "enter")
         assert k.table.sort_column in offered
         await k.press("S")
         assert "DISK" not in k.text
+
+
+async def test_what_only_the_host_has_is_not_offered_to_sort_by():
+    cachestat = registry.get("cachestat")
+    async with running(panes=(cachestat,), pane="cachestat") as k:
+        await k.press("S")
+        assert k.shows(SortPicker)
+        await k.until(lambda: "SURPLUS" in k.text)
+        assert not re.search(r"\b(CACHED|DIRTY)\b", k.text)
 
 
 async def test_totals_are_of_the_rows_that_a_filter_of_a_column_they_lack_leaves():
@@ -415,6 +424,12 @@ async def test_the_histogram_is_that_of_the_row_under_the_cursor():
         name = k.table.cursor_row()["name"].decode()  # type: ignore[index]
         assert f"Time in the handler  {name}" in k.text
         assert k.text != first
+
+
+async def test_a_histogram_without_a_label_is_of_the_key():
+    chart = RowHistogram("Time by line", "hist")
+    async with running(pane="hardirqs", panes=(replace(HARDIRQS, chart=chart),)) as k:
+        assert f"Time by line  {k.table.cursor_row()['irq']} " in k.text  # type: ignore[index]
 
 
 async def test_the_chart_takes_the_keyboard_and_gives_it_back():

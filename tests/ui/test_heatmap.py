@@ -24,6 +24,7 @@ from ktop.ui.charts.trail import Trail
 from ktop.ui.palette import ThemedApp
 from ktop.ui.view import View
 from tests.ui import chart_frames
+from tests.ui.synthetic import RUNQLAT
 
 BOUNDS = log2_bounds(12)
 """1 to 4096 and above."""
@@ -285,13 +286,13 @@ def test_no_percentile_is_above_the_longest_there_was(dropped, most):
     # All between 2 and 4 µs, and the rows say how far they went, if they are all there.
     frames = [replace(one(float(tick), 1, 100), rows=longest(2.5), dropped=dropped) for tick in range(20)]
     for merge in (1, 5):
-        grid = HeatGrid()
+        grid = HeatGrid("max_us")
         grid.fit(frames, 60, 12, halves=2, merge=merge)
         assert grid.percentiles[-1].max() == pytest.approx(most, rel=0.02)
 
 
 def test_a_wait_without_a_row_is_as_long_as_its_slot_says():
-    grid = HeatGrid()
+    grid = HeatGrid("max_us")
     grid.fit([replace(one(1.0, 5), rows=longest(2.5))], 60, 12, halves=2)
     assert grid.percentiles[-1, 0] == 32.0
 
@@ -300,14 +301,15 @@ def test_the_title_names_no_more_than_the_longest_after_rows_are_gone():
     history = History([])
     for tick in range(30):
         history.add(replace(one(float(tick), 1, 100), rows=longest(2.5)))
-    grid = HeatGrid()
+    grid = HeatGrid("max_us")
     for at in (None, 12.0):
         view = View()
         view.at = at
-        trail = Trail(history, "p")
+        trail = Trail(history, replace(RUNQLAT, name="p"))
         grid.fit(trail.frames(view), 60, 12, halves=2)
         assert (grid.percentiles <= 2.5).all()
-        strip = CpuPercentiles().update([replace(f, histograms=by_cpu(f)) for f in trail.frames(view)], 1)
+        known = CpuPercentiles(longest="max_us")
+        strip = known.update([replace(f, histograms=by_cpu(f)) for f in trail.frames(view)], 1)
         assert (strip.values <= 2.5).all()
 
 

@@ -15,6 +15,7 @@ from ktop.ui.charts.trail import CPU_FRAMES, Trail
 from ktop.ui.view import View
 from tests.ui.chart_frames import latency
 from tests.ui.driven import running
+from tests.ui.synthetic import RUNQLAT
 
 
 def of(histograms: tuple[Histogram, ...]) -> list[tuple[int | None, list[int]]]:
@@ -26,7 +27,7 @@ def test_histograms_by_cpu_are_there_for_whoever_asks(paused: bool) -> None:
     """Those of the last seconds are at hand, the others come from the history."""
     frames = latency(CPU_FRAMES + 50, cpus=2)
     history, view = History(), View()
-    trail = Trail(history, "runqlat")
+    trail = Trail(history, RUNQLAT)
     for frame in frames:
         history.add(frame)
         trail.frames(view)
@@ -48,7 +49,7 @@ def test_histograms_by_cpu_are_there_for_whoever_asks(paused: bool) -> None:
 def test_counts_are_kept_as_they_are_in_as_few_bytes_as_hold_them() -> None:
     frames = latency(20, cpus=2)
     history = History()
-    trail = Trail(history, "runqlat")
+    trail = Trail(history, RUNQLAT)
     for frame in frames:
         history.add(frame)
     kept = trail.frames(View())
@@ -83,7 +84,7 @@ async def test_the_strip_goes_back_as_far_as_the_heatmap(size: tuple[int, int]) 
 def test_a_clock_that_is_corrected_makes_no_column_twice(paused: bool, every: int) -> None:
     """By less than the history takes for another time; looked at after so many Frames."""
     history, view = History(), View()
-    trail = Trail(history, "runqlat")
+    trail = Trail(history, RUNQLAT)
     stamps = [0.0, 1.0, 2.0, 3.0, 4.0, 3.2, 4.2, 5.2, 6.2]
     for count, (ts, frame) in enumerate(zip(stamps, latency(len(stamps), cpus=1), strict=True), 1):
         history.add(replace(frame, ts=ts))
@@ -95,7 +96,7 @@ def test_a_clock_that_is_corrected_makes_no_column_twice(paused: bool, every: in
 
 def test_a_clock_that_is_set_back_begins_anew() -> None:
     history = History()
-    trail = Trail(history, "runqlat")
+    trail = Trail(history, RUNQLAT)
     frames = latency(6, cpus=1)
     for frame in frames:
         history.add(frame)

@@ -8,6 +8,7 @@ import pytest
 
 from ktop import registry
 from ktop.frame import Frame
+from ktop.kernel.cgroups import Cgroups
 from ktop.live_pane import LivePane
 from ktop.pane import Pane
 from tests.ui.driven import running
@@ -27,7 +28,7 @@ class Refused(Synthetic):
 
 
 def without_figures(pane: Pane) -> Frame:
-    live = LivePane(pane, {})
+    live = LivePane(pane, {}, Cgroups())
     live.unavailable = REASON
     return live.without_figures()
 

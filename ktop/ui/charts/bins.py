@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ktop.frame import Array, Frame
-from ktop.stats import distinct, longest
+from ktop.frame import Array, Frame, largest
+from ktop.stats import distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,13 @@ class Columns:
 NOTHING = Columns(np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
 
 
-def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
+def columns(frames: Sequence[Frame], limit: int, merge: int = 1, longest: str = "") -> Columns:
     """Return the newest ``limit`` columns of the histograms over all CPUs in ``frames``.
 
     ``merge``: so many intervals make one column.  Columns are cut at multiples
     of that time, not from the newest Frame: otherwise all of them would change
     with each Frame that comes.  A Frame without a histogram is an empty column.
+    ``longest`` is the Heatmap's.
     """
     frames = newest(frames, limit, merge)
     if not frames:
@@ -51,14 +52,14 @@ def columns(frames: Sequence[Frame], limit: int, merge: int = 1) -> Columns:
         (h.bounds for frame in reversed(frames) for h in frame.histograms if h.cpu is None), NOTHING.bounds
     )
     counts = np.zeros((int(whose[-1]) + 1, max(len(bounds) - 1, 0)))
-    ts, largest = np.zeros(len(counts)), np.zeros(len(counts))
+    ts, most = np.zeros(len(counts)), np.zeros(len(counts))
     for column, frame in zip(whose, frames, strict=True):
         ts[column] = frame.ts
-        largest[column] = max(largest[column], longest(frame))
+        most[column] = max(most[column], largest(frame, longest))
         for histogram in frame.histograms:
             if histogram.cpu is None and len(histogram.counts) == counts.shape[1]:
                 counts[column] += histogram.counts
-    return Columns(bounds, counts, ts, largest)
+    return Columns(bounds, counts, ts, most)
 
 
 def newest(frames: Sequence[Frame], limit: int, merge: int = 1) -> Sequence[Frame]:
@@ -69,19 +70,19 @@ def newest(frames: Sequence[Frame], limit: int, merge: int = 1) -> Sequence[Fram
     return frames[int(np.searchsorted(whose, whose[-1] - limit + 1)) :]
 
 
-def follow(before: Columns, frames: Sequence[Frame], limit: int) -> tuple[Columns, slice]:
-    """Return ``columns(frames, limit)``, and which columns of ``before`` it begins with.
+def follow(before: Columns, frames: Sequence[Frame], limit: int, longest: str = "") -> tuple[Columns, slice]:
+    """Return ``columns(frames, limit, 1, longest)``, and which columns of ``before`` it begins with.
 
     Those are taken from there: from one interval to the next all but one are.
     """
     frames = frames[-limit:] if limit > 0 else ()
     kept = known(before.ts, np.array([frame.ts for frame in frames]))
-    old, new = before.part(kept), columns(frames[kept.stop - kept.start :], limit)
+    old, new = before.part(kept), columns(frames[kept.stop - kept.start :], limit, 1, longest)
     if not len(old):
         return new, kept
     # The newest histogram's bounds are those of all.
     if kept.stop < len(before) or (len(new) and not np.array_equal(old.bounds, new.bounds)):
-        return columns(frames, limit), slice(0, 0)
+        return columns(frames, limit, 1, longest), slice(0, 0)
     if not len(new):
         return old, kept
     both = ((old.counts, new.counts), (old.ts, new.ts), (old.longest, new.longest))

@@ -9,9 +9,9 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from ktop.format import cell
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
-from ktop.text import escape
 from ktop.ui.charts.trail import Trail
 from ktop.ui.drawn import Ground
 from ktop.ui.view import View
@@ -60,7 +60,7 @@ class ChartArea(Container, Ground):
             if chart.by_cpu:
                 from ktop.ui.charts.cpu_strip import CpuStrip
 
-                self._strip = CpuStrip(id="by-cpu")
+                self._strip = CpuStrip(longest=chart.longest, id="by-cpu")
                 yield self._strip
         elif isinstance(chart, Lines):
             from ktop.ui.charts.lines import LinesView
@@ -132,13 +132,16 @@ class ChartArea(Container, Ground):
         chart = self._pane.chart
         if not isinstance(chart, RowHistogram) or self._main is None or not self.display:
             return
-        if row is None or chart.column not in row:
-            self._main.show(chart.bounds, np.zeros(len(chart.bounds) - 1), chart.title)
+        column = self._pane.column(chart.column)
+        bounds = np.zeros(0) if column.bounds is None else column.bounds
+        if row is None or column.name not in row:
+            self._main.show(bounds, np.zeros(0), chart.title)
             return
-        name = row.get("name", row.get("comm", b""))
-        about = escape(name if isinstance(name, bytes | str) else str(name))
-        longest = float(np.nan_to_num(row.get("max_us", np.nan), nan=np.inf))
-        self._main.show(chart.bounds, np.asarray(row[chart.column]), f"{chart.title}  {about}", longest)
+        label = self._pane.column(chart.label or self._pane.key[0])
+        title = f"{chart.title}  {cell(label, row.get(label.name)).strip()}"
+        most = row.get(column.longest, np.nan)
+        longest = float(np.nan_to_num(most, nan=np.inf))
+        self._main.show(bounds, np.asarray(row[column.name]), title, longest)
 
     @property
     def focusable(self) -> Any:

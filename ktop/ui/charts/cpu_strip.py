@@ -12,9 +12,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from ktop.frame import Array, Frame
+from ktop.frame import Array, Frame, largest
 from ktop.pane import Unit
-from ktop.stats import bounded_percentile, longest
+from ktop.stats import bounded_percentile
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
 from ktop.ui.charts.moving import MovingCells, at_once
@@ -45,7 +45,7 @@ class CpuHistory:
     """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
 
 
-def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float) -> Array:
+def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float, longest: str) -> Array:
     """Return percentiles by group of ``each`` CPUs: float64, shape (groups, columns)."""
     histograms = [
         (index, h)
@@ -61,16 +61,16 @@ def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: fl
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
             counts[(histogram.cpu or 0) // each, index] += histogram.counts
-    most = np.array([max(map(longest, frames)) for frames in columns])
+    most = np.array([max(largest(frame, longest) for frame in frames) for frames in columns])
     return bounded_percentile(counts, bounds, most, q)
 
 
 class CpuPercentiles:
     """The history of one strip; what it once came to is not computed again."""
 
-    def __init__(self, q: float = 0.99) -> None:
-        """Know nothing yet of the ``q`` percentile."""
-        self._q = q
+    def __init__(self, q: float = 0.99, longest: str = "") -> None:
+        """Know nothing yet of the ``q`` percentile; ``longest`` is the Heatmap's."""
+        self._q, self._longest = q, longest
         self._cpus = 0
         self._lines = 0
         self._times: Array = np.zeros((2, 0))
@@ -107,7 +107,7 @@ class CpuPercentiles:
         if (most, lines) != (self._cpus, self._lines):
             self._cpus, self._lines, self._values = most, lines, np.zeros((len(labels), 0))
             kept, new = slice(0, 0), new if len(new) == len(columns) else _whole(columns, whole)
-        fresh = _percentiles(new, most, each, self._q)
+        fresh = _percentiles(new, most, each, self._q, self._longest)
         parts = fresh[:, :earlier], self._values[:, kept], fresh[:, earlier:]
         self._times, self._values = times, np.concatenate(parts, axis=1)
         return CpuHistory(labels, self._values)
@@ -137,11 +137,11 @@ class CpuStrip(Drawn):
 
     DEFAULT_CSS = "CpuStrip { height: 3; }"
 
-    def __init__(self, title: str = "p99 by CPU", *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        """Draw under ``title`` (no title line when empty)."""
+    def __init__(self, title: str = "p99 by CPU", *, longest: str = "", id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        """Draw under ``title`` (no title line when empty); ``longest`` is the Heatmap's."""
         super().__init__(id=id)
         self.title = title
-        self._history = CpuPercentiles()
+        self._history = CpuPercentiles(longest=longest)
         self.cell_width = 1
         """Cells of a column where a CPU has the whole width."""
         self.merge = 1

@@ -41,8 +41,9 @@ class HeatGrid:
     share one line.
     """
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, longest: str = "") -> None:
+        """Start empty; ``longest`` is the Heatmap's."""
+        self._longest = longest
         self.axis = bins.Axis()
         self.columns = bins.NOTHING
         self._merge = 1
@@ -67,9 +68,9 @@ class HeatGrid:
         """Make the cells of the newest of ``frames``, ``merge`` intervals to a column; known ones stay."""
         before = self.columns if merge == self._merge else bins.NOTHING
         if merge == 1:
-            data, kept = bins.follow(before, frames, columns)
+            data, kept = bins.follow(before, frames, columns, self._longest)
         else:  # the newest column grows
-            data, kept = bins.columns(frames, columns, merge), slice(0, 0)
+            data, kept = bins.columns(frames, columns, merge, self._longest), slice(0, 0)
         self.columns, self._merge = data, merge
         self.rows, self.halves = rows, halves
         seen = bins.extent(data.counts, data.bounds)

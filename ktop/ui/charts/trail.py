@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ktop.frame import Frame, Histogram
+from ktop.frame import Frame, Histogram, largest
 from ktop.history.history import History
-from ktop.stats import longest
+from ktop.pane import Heatmap, Pane
 from ktop.ui.view import View
 
 MOST_FRAMES = 2400
@@ -28,10 +28,11 @@ class Trail:
     unpack all of them each second.
     """
 
-    def __init__(self, history: History, pane: str) -> None:
+    def __init__(self, history: History, pane: Pane) -> None:
         """Follow ``pane`` in ``history``."""
         self._history = history
-        self._pane = pane
+        self._pane = pane.name
+        self._longest = pane.chart.longest if isinstance(pane.chart, Heatmap) else ""
         self._kept: deque[Frame] = deque(maxlen=MOST_FRAMES)
         self._past: list[Frame] = []
 
@@ -48,7 +49,7 @@ class Trail:
         missing = [ts for ts in wanted if ts not in known]
         if missing:
             found = self._history.frames(self._pane, since=min(missing), until=max(missing))
-            known |= {frame.ts: _without(frame, cpus=True) for frame in found}
+            known |= {frame.ts: self._without(frame, cpus=True) for frame in found}
         self._past = [known[ts] for ts in wanted if ts in known]
         return self._past
 
@@ -79,25 +80,24 @@ class Trail:
             self._kept.clear()
         if came := set(times.tolist()):
             found = self._history.frames(self._pane, since=min(came), until=max(came))
-            self._kept.extend(_without(frame) for frame in found if frame.ts in came)
+            self._kept.extend(self._without(frame) for frame in found if frame.ts in came)
         while self._kept and self._kept[0].ts < newest.ts - self._history.seconds:
             self._kept.popleft()
         if len(self._kept) > CPU_FRAMES:
             old = len(self._kept) - CPU_FRAMES
             while old > 0 and _by_cpu(self._kept[old - 1]):
                 old -= 1
-                self._kept[old] = _without(self._kept[old], cpus=True)
+                self._kept[old] = self._without(self._kept[old], cpus=True)
 
+    def _without(self, frame: Frame, *, cpus: bool = False) -> Frame:
+        """Return ``frame`` without its rows, and without the histograms by CPU when ``cpus``.
 
-def _without(frame: Frame, *, cpus: bool = False) -> Frame:
-    """Return ``frame`` without its rows, and without the histograms by CPU when ``cpus``.
-
-    Of the rows one figure stays: how long it took at most.
-    """
-    histograms = tuple(small(each) for each in frame.histograms if each.cpu is None or not cpus)
-    most = longest(frame)
-    rows = {"max_us": np.array([most])} if np.isfinite(most) else {}
-    return replace(frame, rows=rows, histograms=histograms)
+        Of the rows one figure stays: how long it took at most.
+        """
+        histograms = tuple(small(each) for each in frame.histograms if each.cpu is None or not cpus)
+        most = largest(frame, self._longest)
+        rows = {self._longest: np.array([most])} if np.isfinite(most) else {}
+        return replace(frame, rows=rows, histograms=histograms)
 
 
 def small(histogram: Histogram) -> Histogram:

@@ -58,7 +58,7 @@ class SortPicker(Modal[str | None]):
     def __init__(self, pane: Pane, current: str) -> None:
         """Offer the columns of ``pane``; the one called ``current`` is chosen at first."""
         super().__init__()
-        self._columns = [column for column in pane.columns if not column.hidden and is_sortable(column)]
+        self._columns = [column for column in pane.columns if column.in_table and is_sortable(column)]
         self._current = current
 
     def compose(self) -> ComposeResult:
