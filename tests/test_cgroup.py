@@ -11,9 +11,9 @@ from ktop import registry
 from ktop.cgroup import LONGEST, container, label
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.kernel.cgroups import Cgroups
-from ktop.live_pane import LivePane
+from ktop.live.live_pane import LivePane
+from ktop.live.sampler import Sampler
 from ktop.pane import CGROUP, Column, Pane, Unit
-from ktop.sampler import Sampler
 
 ID = b"3f29e6ac" * 8
 SHORT = b"3f29e6ac3f29"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ktop import registry
-from ktop.columns import arrange, candidates, need
 from ktop.export import text_table
 from ktop.frame import Frame, Rows
 from ktop.pane import Pane
+from ktop.tables.columns import arrange, candidates, need
 from tests.rows import frame_of
 
 EXECSNOOP, BIOTOP, CACHESTAT = map(registry.get, ("execsnoop", "biotop", "cachestat"))

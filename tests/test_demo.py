@@ -10,12 +10,12 @@ import pytest
 
 import ktop
 from ktop import registry
-from ktop.derived import restore
 from ktop.frame import Frame, Rows, concatenate, length, take
 from ktop.pane import Pane, Shape
 from ktop.recording.file import blocks, describe
 from ktop.recording.replay import Replay
 from ktop.source import HOST
+from ktop.tables.derived import restore
 
 RECORDING = Path(ktop.__file__).with_name("demo.ktop")
 RECORDED = describe(RECORDING).panes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ktop.filter import FilterError, parse
 from ktop.pane import Column, Pane, Unit
+from ktop.tables.filter import FilterError, parse
 
 
 def compute(*_):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ktop import host
-from ktop.host import HostSampler, pressure
+from ktop.live import host
+from ktop.live.host import HostSampler, pressure
 
 
 def meminfo(name: str) -> int:

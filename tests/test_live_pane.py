@@ -12,9 +12,9 @@ import pytest
 
 from ktop.frame import Facts, Frame, Reading, Sample
 from ktop.kernel.choice import Choice
-from ktop.live_pane import LivePane
+from ktop.live.live_pane import LivePane
+from ktop.live.sampler import FAILED_READS, Sampler
 from ktop.pane import Column, Pane, Unit
-from ktop.sampler import FAILED_READS, Sampler
 
 EVENT = np.dtype([("pid", "u4")])
 COLUMNS = (Column("pid", "PID", Unit.NUMBER, "Who."), Column("waits", "WAITS", Unit.COUNT, "How often."))

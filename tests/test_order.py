@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ktop.order import find
+from ktop.tables.order import find
 
 
 def test_a_row_is_found_by_what_was_not_measured_too() -> None:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import ktop.panes
 from ktop import registry
-from ktop.derived import restore, strip
 from ktop.export.json_lines import columns
 from ktop.frame import Array, Frame, concatenate, length, take
 from ktop.history.history import frame_bytes
@@ -22,6 +21,7 @@ from ktop.pane import CGROUP, Column, Fold, Heatmap, Lines, Pane, RowHistogram, 
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import conform
 from ktop.stats import LATENCY_BOUNDS_US
+from ktop.tables.derived import restore, strip
 from tests.layouts import structures
 from tests.rows import frame_of, rows_of
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ktop.frame import Frame
-from ktop.sampler import Sampler
+from ktop.live.sampler import Sampler
 
 
 class Statistics:

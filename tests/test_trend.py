@@ -10,7 +10,7 @@ import pytest
 from ktop.frame import Array, Frame, take
 from ktop.history.history import BLOCK_FRAMES, HOT_FRAMES, History
 from ktop.pane import START, Column, Fold, Unit
-from ktop.trend import has_trend, trend
+from ktop.tables.trend import has_trend, trend
 from tests.ui.synthetic import CACHESTAT, RUNQLAT
 
 

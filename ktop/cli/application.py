@@ -33,7 +33,7 @@ def application(options: Options) -> int:
     # Until the first paint (KtopApp switches it on again): a tenth of that time went into collections
     # that found nothing, over all that numpy and Textual make when they are imported.
     gc.disable()
-    from ktop.sampler import Sampler
+    from ktop.live.sampler import Sampler
 
     panes = known_panes(())
     if options.pane is not None:

@@ -11,17 +11,17 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
 from ktop.cli.ending import USAGE, Failure
-from ktop.derived import strip
 from ktop.export.output import Output
 from ktop.frame import Frame
 from ktop.history.events import EventLog
 from ktop.pane import Pane, Shape
 from ktop.recording.file import Writer
 from ktop.source import HOST, Source
+from ktop.tables.derived import strip
 
 if TYPE_CHECKING:
     from ktop.cli.options import Options
-    from ktop.sampler import Sampler
+    from ktop.live.sampler import Sampler
 
 Frames: TypeAlias = SimpleQueue[Frame | None]
 """What the source published; None: stop."""
@@ -44,7 +44,7 @@ def sampler(panes: Sequence[Pane], options: Options) -> Sampler:
 
     Failure (2) when none of them has that.
     """
-    from ktop.sampler import Sampler
+    from ktop.live.sampler import Sampler
 
     source = Sampler(panes, options.interval, everything=True, hurry=False)
     if options.failed:

@@ -11,8 +11,8 @@ from ktop.cli.ending import NO_BPF, OK, Failure
 from ktop.cli.preconditions import known_panes
 from ktop.frame import Status
 from ktop.kernel import checks
+from ktop.live.sampler import Sampler
 from ktop.pane import Pane
-from ktop.sampler import Sampler
 from ktop.source import Publish
 from ktop.text import escape
 

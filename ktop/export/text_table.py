@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from ktop.format import NOT_MEASURED, clock, count, formatter, header
 from ktop.frame import Array, Frame, Rows, largest, length, take
 from ktop.losses import by_kind
-from ktop.order import order
 from ktop.pane import Column, Heatmap, Pane, Shape, Unit
 from ktop.stats import bounded_percentile
+from ktop.tables.order import order
 from ktop.text import cells, escape, fit
 
 _PERCENTILES = (0.50, 0.95, 0.99)

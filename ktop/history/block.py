@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ktop.derived import restore, strip
 from ktop.frame import Array, Frame, Rows, concatenate, take
 from ktop.history.process import Slice
 from ktop.pane import Pane, Shape
 from ktop.recording.codec import CodecError, decode_parts, encode, in_order, without_rows
 from ktop.stats import distinct
+from ktop.tables.derived import restore, strip
 
 TIERS = (64, 512, 4096)
 """Rows of each Frame that the tiers begin at (the first at 0)."""

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ktop.derived import restore
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
 from ktop.pane import START, Fold, Pane, Unit, fold
 from ktop.process import TICK_NS
 from ktop.stats import distinct
+from ktop.tables.derived import restore
 
 _FRAME = "_frame"
 

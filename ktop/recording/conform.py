@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ktop.derived import restore
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Fold, Pane, Unit
 from ktop.recording.file import LAST_TS
+from ktop.tables.derived import restore
 
 _LEAST_BOUND, _MOST_BOUND = 1e-6, 1e18
 """Of a histogram's ranges that have an end: a picosecond, and 30,000 years."""

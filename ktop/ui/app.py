@@ -19,11 +19,11 @@ from ktop.pane import Heatmap, Pane
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
-from ktop.ui.changes import Changes
-from ktop.ui.driver import KtopDriver
-from ktop.ui.keys_in_order import KeysInOrder
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.palette import ThemedApp
+from ktop.ui.terminal.changes import Changes
+from ktop.ui.terminal.driver import KtopDriver
+from ktop.ui.textual_fixes.keys_in_order import KeysInOrder
 from ktop.ui.theme import THEMES
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View, next_interval
@@ -38,7 +38,7 @@ COMPLAINT_S = 15.0
 
 def commands_in_order() -> type[Provider]:
     """Return what offers the commands as they are declared, panes first, where Textual sorts by name."""
-    from ktop.ui.modal import InOrder
+    from ktop.ui.textual_fixes.modal import InOrder
 
     return InOrder
 
@@ -92,7 +92,7 @@ class KtopApp(KeysInOrder, ThemedApp):
         self._first = names.index(pane) if pane is not None else 0
         self._pid = pid
         if pid is not None:
-            from ktop.filter import parse
+            from ktop.tables.filter import parse
 
             self.view.filter = parse(f"pid:{pid}", panes)
 
@@ -171,7 +171,7 @@ class KtopApp(KeysInOrder, ThemedApp):
 
     def action_command_palette(self) -> None:
         """Offer the commands."""
-        from ktop.ui.modal import Commands
+        from ktop.ui.textual_fixes.modal import Commands
 
         if not isinstance(self.screen, Commands):
             self.push_screen(Commands())

@@ -9,8 +9,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from ktop.filter import FilterError, parse
 from ktop.pane import Pane
+from ktop.tables.filter import FilterError, parse
 from ktop.text import escape
 from ktop.ui.line import Line
 from ktop.ui.view import View

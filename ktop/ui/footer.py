@@ -9,8 +9,8 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from ktop.ui.blocks import Parts
-from ktop.ui.drawn import Drawn
 from ktop.ui.keys import Keymap, declared, names, rebound, shown_key
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
 LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close", "pane.next"})

@@ -10,7 +10,7 @@ from ktop.source import HOST, Identity
 from ktop.text import escape
 from ktop.ui.blocks import Parts, cells, ends
 from ktop.ui.bridge import Arrived, Bridge
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette, Words
 from ktop.ui.view import View
 

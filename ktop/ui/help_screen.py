@@ -16,12 +16,12 @@ from ktop import losses
 from ktop.frame import Status
 from ktop.losses import in_words
 from ktop.pane import Pane, Shape, Unit
+from ktop.tables.trend import has_trend
 from ktop.text import escape
-from ktop.trend import has_trend
 from ktop.ui import keys
 from ktop.ui.footer import KeyLine
-from ktop.ui.modal import Modal
 from ktop.ui.table.trend import HELP as TREND_HELP
+from ktop.ui.textual_fixes.modal import Modal
 
 MAX_WIDTH = 110
 TWO_COLUMNS = 90

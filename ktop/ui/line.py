@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.geometry import Size
 
 from ktop.ui.blocks import Parts, cells, ends
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette, Words
 
 

@@ -12,13 +12,13 @@ from ktop.pane import Pane
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
-from ktop.ui.drawn import Ground
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
-from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
+from ktop.ui.line_widget import Ground
 from ktop.ui.table.table_keys import TABLE_KEYS
 from ktop.ui.tabs import PaneTabs
+from ktop.ui.textual_fixes.laid_out import LaidOut
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
 

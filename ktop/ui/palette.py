@@ -17,9 +17,9 @@ from textual.app import App
 from textual.color import Color
 from textual.filter import LineFilter, NoColor
 
-from ktop.ui import colors
 from ktop.ui.blocks import Parts
 from ktop.ui.charts.heat_grid import HEAT_STEPS
+from ktop.ui.terminal import colors
 from ktop.ui.theme import ANSI, DARK, LIGHT, NAMES, THEMES
 
 _RICH_SYSTEMS = {

@@ -17,7 +17,7 @@ from ktop.ui.totals import totals
 from ktop.ui.view import View
 
 if TYPE_CHECKING:
-    from ktop.filter import Filter
+    from ktop.tables.filter import Filter
 
 STACK_SECONDS = 30.0
 """Stacks are added up over that long, or an interval that is longer: a few samples say little."""
@@ -35,8 +35,8 @@ class Snapshot:
     """What is said where none is shown."""
     ignored: tuple[str, ...] = ()
     """The filter's terms that mean nothing here."""
-    on_demand: tuple[str, ...] = ()
-    """What is said of hook groups that run on demand."""
+    notes: tuple[str, ...] = ()
+    """What is said of how many events there were, and of hook groups that run on demand."""
     frames: Sequence[Frame] = ()
     """The last Frames, oldest first, that the rows can be compared with."""
     are_totals: bool = False
@@ -72,7 +72,7 @@ def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view:
         total=total,
         empty_text=why_empty(frame, total, waiting=view.live or not bridge.now),
         ignored=ignored(pane, shown, view.filter) if view.filter else (),
-        on_demand=on_demand(pane, frame, found.rows) if frame is not None else (),
+        notes=(*begun(pane, frame), *on_demand(pane, frame, found.rows)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
         are_totals=shown is not pane,
         now=bridge.now,
@@ -145,6 +145,16 @@ def why_empty(frame: Frame | None, total: int, *, waiting: bool) -> str:
     if frame is None:
         return "waiting for the first sample" if waiting else "no sample of this moment"
     return "no row matches the filter" if total else "nothing in this interval"
+
+
+def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:
+    """Return how many events began in the interval of ``frame``: so one sees how fast they come."""
+    if pane.shape is not Shape.EVENTS:
+        return ()
+    time = next((column.name for column in pane.columns if column.unit is Unit.TIME), "")
+    # An event comes once more when it has ended, with the time that it began.
+    came = np.count_nonzero(frame.rows.get(time, np.zeros(0)) > frame.ts - frame.interval_s)
+    return (f"{count(int(came))} in {frame.interval_s:.3g} s",)
 
 
 def on_demand(pane: Pane, frame: Frame, rows: Rows) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from ktop.source import HOST
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.charts.chart_area import ChartArea
-from ktop.ui.charts.trail import Trail
-from ktop.ui.drawn import Ground
+from ktop.ui.charts.frame_window import Trail
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
+from ktop.ui.line_widget import Ground
 from ktop.ui.pane_rows import Snapshot, number, snapshot
 from ktop.ui.rows_view import RowsView
 from ktop.ui.status_line import StatusLine
@@ -170,7 +170,7 @@ class PaneView(Vertical, Ground):
         if self._view.follow is not None and self._shown_pane.has_processes:
             waiting = ", which has no row now" if not self.is_on(self._view.follow) else ""
             notes.append(f"following {self._view.follow.pid}{waiting}")
-        notes += self._snapshot.on_demand
+        notes += self._snapshot.notes
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
         if self._snapshot.older:

@@ -17,21 +17,21 @@ from ktop.format import duration
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
-from ktop.order import row_at
 from ktop.pane import CGROUP, Pane, Shape
 from ktop.process import read
 from ktop.source import HOST, Source
+from ktop.tables.order import row_at
 from ktop.text import escape, visible
 from ktop.ui import keys
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
-from ktop.ui.laid_out import LaidOut
 from ktop.ui.line import Line
+from ktop.ui.process_identity import Found, Seen, Who, find
 from ktop.ui.sections import ROWS, Section, last_of, nothing, of_family, section
+from ktop.ui.textual_fixes.laid_out import LaidOut
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
-from ktop.ui.who import Found, Seen, Who, find
 
 TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""

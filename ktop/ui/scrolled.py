@@ -10,7 +10,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ktop.ui.drawn import Bare, Finished, filtered
+from ktop.ui.line_widget import Bare, Finished, filtered
 
 
 class SlimBar(ScrollBar):

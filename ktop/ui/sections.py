@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from textual.content import Content
 
-from ktop.columns import candidates
 from ktop.format import NOT_MEASURED, cell, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
-from ktop.order import row_at
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit
 from ktop.process import TICK_NS
+from ktop.tables.columns import candidates
+from ktop.tables.order import row_at
 from ktop.text import ELLIPSIS, cells, escape, fit
 from ktop.ui.blocks import rising
 

@@ -18,7 +18,7 @@ from ktop.frame import Rows
 from ktop.stacks import Node, Path
 from ktop.text import fit
 from ktop.ui.blocks import Parts, bar, cells, cut
-from ktop.ui.drawn import Finished
+from ktop.ui.line_widget import Finished
 from ktop.ui.palette import Palette, palette
 from ktop.ui.rows_view import RowsView
 from ktop.ui.view import Followed

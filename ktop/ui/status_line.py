@@ -10,7 +10,7 @@ from ktop.frame import Status
 from ktop.losses import by_kind
 from ktop.text import escape
 from ktop.ui.blocks import Parts, cells, ends
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette, Words
 
 MANY_UNATTRIBUTED = 0.05

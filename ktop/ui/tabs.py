@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 
 from ktop.ui.blocks import Parts, cells
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette, Words
 
 GAP = 1

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ktop.frame import TICK_S
 
 if TYPE_CHECKING:
-    from ktop.filter import Filter
     from ktop.frame import Array
+    from ktop.tables.filter import Filter
 
 
 class Followed(NamedTuple):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ktop.derived import strip
 from ktop.frame import Array, Frame, Histogram
 from ktop.history.history import History
 from ktop.panes.runqlat import PANE
 from ktop.recording.codec import decode, encode
 from ktop.stats import LATENCY_BOUNDS_US
+from ktop.tables.derived import strip
 
 PANES = [replace(PANE, name=f"pane{number}") for number in range(8)]
 MIB = 1 << 20

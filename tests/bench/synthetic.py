@@ -12,7 +12,7 @@ from ktop.frame import Array, Facts, Reading
 from ktop.kernel import facts
 from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.loader import load
-from ktop.live_pane import LivePane
+from ktop.live.live_pane import LivePane
 from tests.bench import loads
 
 REPEATS = 15

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from ktop import registry
 from ktop.frame import Facts, Frame, Reading
-from ktop.host import HostSampler
 from ktop.kernel.cgroups import Cgroups
-from ktop.live_pane import LivePane
-from ktop.sampler import Sampler
+from ktop.live.host import HostSampler
+from ktop.live.live_pane import LivePane
+from ktop.live.sampler import Sampler
 
 REST_S = 0.1
 TICK = "tick"

@@ -15,7 +15,7 @@ from pathlib import Path
 from ktop import registry
 from ktop.cli.main import main
 from ktop.frame import Frame
-from ktop.sampler import Sampler
+from ktop.live.sampler import Sampler
 from ktop.source import HOST, Publish
 
 _start, _load_all = Sampler.start, Sampler._load_all

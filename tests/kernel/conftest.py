@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-from ktop import losses, procfs
+from ktop import losses
 from ktop.frame import Reading, Rows, Sample, take
 from ktop.kernel import facts
 from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.family import Family
 from ktop.kernel.loader import load
-from ktop.live_pane import completed
+from ktop.live import procfs
+from ktop.live.live_pane import completed
 from ktop.pane import Pane
 from ktop.perf_event import PerfEvent
 from tests.excuses import excuse

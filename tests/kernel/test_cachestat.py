@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ktop import procfs
 from ktop.frame import Facts
 from ktop.kernel import facts
 from ktop.kernel.loader import load
+from ktop.live import procfs
 from ktop.records import process_deltas
 from tests.refusing import refuse
 

@@ -15,9 +15,9 @@ import pytest
 
 from ktop.frame import Frame
 from ktop.kernel import perf
+from ktop.live.sampler import Sampler
 from ktop.panes.llcstat import PANE
 from ktop.perf_event import SW_CPU_CLOCK, SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
-from ktop.sampler import Sampler
 from ktop.stats import ratio
 from tests.excuses import EMULATED
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from ktop.frame import Frame, concatenate, take
+from ktop.live.sampler import Sampler
 from ktop.panes.profile import HERTZ, PANE
 from ktop.perf_event import SW_CPU_CLOCK, TYPE_SOFTWARE, PerfEvent
-from ktop.sampler import Sampler
 
 FAST = 997
 BURNER = """

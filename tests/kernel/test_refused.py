@@ -14,8 +14,8 @@ from ktop.kernel import checks, facts
 from ktop.kernel.choice import Choice
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
+from ktop.live.sampler import Sampler
 from ktop.pane import Pane
-from ktop.sampler import Sampler
 
 NEEDED = {"tcptop": b"btf_trace_sock_send_length", "cachestat": b"btf_trace_mm_filemap_get_pages"}
 """Tracepoints (6.3, 6.12) without which a pane has only functions to hang on."""

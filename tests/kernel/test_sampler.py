@@ -23,9 +23,9 @@ from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
+from ktop.live.sampler import FAILED_READS, Sampler
 from ktop.perf_event import PerfEvent
 from ktop.process import read
-from ktop.sampler import FAILED_READS, Sampler
 from ktop.source import HOST
 from tests.excuses import excuse
 
@@ -275,7 +275,7 @@ def test_what_ends_the_thread_becomes_the_state_of_every_pane(sampler, monkeypat
     def sample(_host):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("ktop.host.HostSampler.sample", sample)
+    monkeypatch.setattr("ktop.live.host.HostSampler.sample", sample)
     panes = [registry.get("runqlat"), replace(registry.get("biotop"), family="no_such_family")]
     one = sampler(panes, 0.2)
     arrived: queue.Queue[Frame] = queue.Queue()

@@ -10,8 +10,8 @@ from typing import Any
 from ktop import registry
 from ktop.frame import Frame
 from ktop.kernel.choice import Choice
+from ktop.live.sampler import Sampler
 from ktop.pane import Pane
-from ktop.sampler import Sampler
 
 SECONDS = 120
 

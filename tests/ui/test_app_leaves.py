@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from textual.drivers._writer_thread import WriterThread
 
-from ktop.ui.driver import TerminalFile
+from ktop.ui.terminal.driver import TerminalFile
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -60,7 +60,7 @@ KtopApp.on_unmount = closed
 DRAWS_UNTIL_THE_END = """
 import os, time
 from ktop.ui.app import KtopApp
-from ktop.ui.driver import KtopDriver
+from ktop.ui.terminal.driver import KtopDriver
 leave = os._exit
 def ended(code):
     # The writing thread is given the CPU once more.

@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 from textual.containers import VerticalScroll
 
-from ktop.filter import parse
 from ktop.losses import KINDS, in_words
 from ktop.source import HOST
+from ktop.tables.filter import parse
 from ktop.ui import keys
 from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
 from ktop.ui.help_screen import FILTER_HELP, HEADER_HELP, STATUS_HELP, HelpScreen
 from ktop.ui.keys import declared, idle
-from ktop.ui.modal import CommandOptions
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.trend import HELP as TREND_HELP
+from ktop.ui.textual_fixes.modal import CommandOptions
 from tests.ui.driven import plain, running
 from tests.ui.synthetic import PANES, Synthetic
 

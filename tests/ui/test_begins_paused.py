@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ktop.cli import application
 from ktop.cli import main as cli
 from ktop.recording.file import Writer
 from ktop.registry import get
@@ -88,7 +89,7 @@ def test_the_command_line_has_it_begin_at_the_moment(
             app.source.stop()
 
     monkeypatch.setattr(KtopApp, "run", run)
-    monkeypatch.setattr(cli, "_must_have_terminal", lambda: None)
+    monkeypatch.setattr(application, "_must_have_terminal", lambda: None)
     monkeypatch.setattr(gc, "disable", lambda: None)  # it would stay as the application has it
     monkeypatch.setenv("KTOP_DEBUG", "1")  # what fails in there is not made a sentence
     monkeypatch.setenv("XDG_CONFIG_HOME", str(recording.parent))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ktop import registry
-from ktop.filter import parse
 from ktop.frame import take
 from ktop.pane import START, Fold, Shape
+from ktop.tables.filter import parse
 from ktop.ui.keys import has_cgroups
 from ktop.ui.totals import filter_for, per_cgroup, totals
 from tests.rows import rows_of

@@ -11,7 +11,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from ktop.ui.changes import Changes
+from ktop.ui.terminal.changes import Changes
 from tests.written import Written
 
 WIDTH = 24

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 import ktop
-from ktop.ui.console import SIMPLER, glyphs
+from ktop.ui.terminal.console import SIMPLER, glyphs
 
 # Beyond Latin-1, of what ktop might use: psfgettable Lat15-Fixed16.psf, of Debian's console-setup.
 DEBIANS = "‘’…‹›←↑→↓−∞≈≠≤≥─━│┃└═║╰█░▒■▮▲▴▶▸▼▾◀◂◈●–"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ktop.ui.escape_key import ESCAPE, EscapeKeys
+from ktop.ui.terminal.escape_key import ESCAPE, EscapeKeys
 
 SEQUENCES = ["\x1b[A", "\x1b[1;5C", "\x1bOP", "\x1b[<0;3;4M", "\x1b]11;rgb:0/0/0\x1b\\", "\x1bP>|tmux\x1b\\"]
 KEYS = [ESCAPE, *"2q/é", "\x03"]

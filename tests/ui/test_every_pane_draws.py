@@ -10,8 +10,8 @@ from textual.widgets import OptionList
 from ktop import registry
 from ktop.format import cell, header
 from ktop.frame import Frame, Rows, length
-from ktop.order import is_sortable
 from ktop.pane import Lines, Pane, RowHistogram, Shape, fold
+from ktop.tables.order import is_sortable
 from ktop.ui.table.sort_picker import SortPicker
 from tests.rows import frame_of
 from tests.ui.driven import plain, running

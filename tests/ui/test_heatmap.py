@@ -18,9 +18,9 @@ from ktop.pane import Heatmap
 from ktop.stats import log2_bounds
 from ktop.ui.blocks import DENSITY
 from ktop.ui.charts.cpu_strip import CpuPercentiles
+from ktop.ui.charts.frame_window import Trail
 from ktop.ui.charts.heat_grid import MARKS, Cell, HeatGrid
 from ktop.ui.charts.heatmap import GUTTER, HeatmapView, Reading
-from ktop.ui.charts.trail import Trail
 from ktop.ui.palette import ThemedApp
 from ktop.ui.view import View
 from tests.ui import chart_frames

@@ -8,7 +8,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
-from ktop.ui.laid_out import LaidOut
+from ktop.ui.textual_fixes.laid_out import LaidOut
 
 
 class Heard(Widget):

@@ -8,10 +8,10 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from ktop.ui.help_screen import HelpScreen
-from ktop.ui.modal import CommandOptions, Options
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.table.sort_picker import SortPicker
 from ktop.ui.table.table import FrameTable
+from ktop.ui.textual_fixes.modal import CommandOptions, Options
 from tests.ui.driven import running
 from tests.ui.synthetic import RUNQLAT
 

@@ -8,8 +8,8 @@ from textual.color import Color as TextualColor
 from textual.filter import NoColor
 
 from ktop.ui.charts.heat_grid import HEAT_STEPS
-from ktop.ui.colors import detect, no_color
 from ktop.ui.palette import ThemedApp, palette
+from ktop.ui.terminal.colors import detect, no_color
 from ktop.ui.theme import ANSI, DARK, LIGHT, THEMES
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ktop.filter import parse
 from ktop.frame import Frame, length, take
 from ktop.pane import Pane
+from ktop.tables.filter import parse
 from ktop.ui.bridge import Bridge
 from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, snapshot
 from ktop.ui.totals import per_cgroup, per_process
@@ -115,6 +115,16 @@ def test_events_are_those_up_to_the_moment(looking):
     assert not past.frames
 
 
+def test_how_many_events_began_is_counted(looking):
+    """Those that only ended in the interval began before."""
+    frame = looking.frame("execsnoop")
+    times = np.full(len(frame), frame.ts + 0.5)
+    times[0] = frame.ts - 30
+    looking.bridge.publish(replace(frame, ts=frame.ts + 1, rows={**frame.rows, "time": times}))
+    assert looking.at("execsnoop").notes == (f"{len(frame) - 1} in 1 s",)
+    assert looking.at("runqlat").notes == ()
+
+
 def test_what_runs_on_demand_is_counted_before_the_filter(looking):
     frame = looking.frame("execsnoop")
     hooks = {**frame.status.hooks, "failed": "tp_btf"}
@@ -130,8 +140,9 @@ def test_what_runs_on_demand_is_counted_before_the_filter(looking):
     looking.filter("nobody")
     found = looking.at("execsnoop")
     assert found.count == 0
-    assert [note.split(":")[0] for note in found.on_demand] == ["failed"]
-    assert f"{len(frame)} in 1 s" in found.on_demand[0]
+    came, failed = found.notes
+    assert came.endswith(" in 1 s")
+    assert failed.startswith(f"failed: {len(frame)} in 1 s")
 
 
 def test_without_figures_there_is_one_row_that_says_so(looking):

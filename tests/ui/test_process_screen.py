@@ -20,7 +20,8 @@ from ktop.format import clock, count
 from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
-from ktop.ui import process_screen, sections, who
+from ktop.ui import process_identity as who
+from ktop.ui import process_screen, sections
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import PaneSection
 from tests.ui.driven import running

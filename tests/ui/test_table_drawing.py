@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ktop import columns as layout
 from ktop.frame import Frame
 from ktop.pane import Column, Pane, Unit
+from ktop.tables import columns as layout
 from ktop.text import cells
 from ktop.ui.table.table import FrameTable
 from ktop.ui.table.trend import HELP

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ktop.order import order
 from ktop.pane import CGROUP
+from ktop.tables.order import order
 from ktop.ui.totals import per_cgroup
 from tests.ui.table_driven import PANE, drive, make
 

@@ -9,7 +9,7 @@ import pytest
 from ktop import registry
 from ktop.frame import Frame
 from ktop.kernel.cgroups import Cgroups
-from ktop.live_pane import LivePane
+from ktop.live.live_pane import LivePane
 from ktop.pane import Pane
 from tests.ui.driven import running
 from tests.ui.synthetic import Synthetic, _host

@@ -12,8 +12,8 @@ from textual.containers import Container
 from ktop.format import cell
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
-from ktop.ui.charts.trail import Trail
-from ktop.ui.drawn import Ground
+from ktop.ui.charts.frame_window import Trail
+from ktop.ui.line_widget import Ground
 from ktop.ui.view import View
 
 MIN_PANE_LINES = 14

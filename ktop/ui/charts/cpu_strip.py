@@ -17,9 +17,9 @@ from ktop.pane import Unit
 from ktop.stats import bounded_percentile
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
-from ktop.ui.charts.moving import MovingCells, at_once
+from ktop.ui.charts.scrolling import MovingCells, at_once
 from ktop.ui.charts.units import written
-from ktop.ui.drawn import Drawn, Finished
+from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
 
 _VALUE = 8

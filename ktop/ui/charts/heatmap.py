@@ -19,9 +19,9 @@ from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
-from ktop.ui.charts.moving import MovingCells, Pace, at_once
+from ktop.ui.charts.scrolling import MovingCells, Pace, at_once
 from ktop.ui.charts.units import band, tick, written
-from ktop.ui.drawn import Drawn, Finished
+from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
 
 GUTTER = 7

@@ -12,7 +12,7 @@ from ktop.pane import Unit
 from ktop.stats import percentile
 from ktop.ui.blocks import Parts, bar, spread
 from ktop.ui.charts.units import band, written
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
 _MARKS = (("p50", 0.50, "strong"), ("p99", 0.99, "hot"))

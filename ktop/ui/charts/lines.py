@@ -15,9 +15,9 @@ from ktop.pane import Column, Fold, Lines, Unit
 from ktop.text import ELLIPSIS
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
-from ktop.ui.charts.moving import Pace, at_once
+from ktop.ui.charts.scrolling import Pace, at_once
 from ktop.ui.charts.units import tick, written
-from ktop.ui.drawn import Drawn
+from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
 GUTTER = 6

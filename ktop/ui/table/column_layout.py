@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ktop.columns import Slot, alarming, arrange, at, candidates, need, total_width
 from ktop.frame import Rows
 from ktop.pane import Column, Pane
+from ktop.tables.columns import Slot, alarming, arrange, at, candidates, need, total_width
 
 
 class ColumnLayout:

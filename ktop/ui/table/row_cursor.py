@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ktop.frame import Array, Rows
-from ktop.order import find, key_of
 from ktop.pane import Pane
+from ktop.tables.order import find, key_of
 
 
 class RowCursor:

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from ktop.order import is_sortable
 from ktop.pane import Pane
+from ktop.tables.order import is_sortable
 from ktop.ui.line import Line
-from ktop.ui.modal import Modal, Options
+from ktop.ui.textual_fixes.modal import Modal, Options
 
 
 class SortPicker(Modal[str | None]):

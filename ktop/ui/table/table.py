@@ -16,12 +16,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 
-from ktop.columns import RowWriter
 from ktop.frame import Array, Rows, length
-from ktop.order import find, is_sortable, order, row_at
 from ktop.pane import START, Column, Pane, Shape
+from ktop.tables.columns import RowWriter
+from ktop.tables.order import find, is_sortable, order, row_at
 from ktop.text import fit
-from ktop.ui.drawn import Finished
+from ktop.ui.line_widget import Finished
 from ktop.ui.pane_rows import Snapshot, number
 from ktop.ui.rows_view import RowsView, Sorting
 from ktop.ui.table.column_layout import ColumnLayout

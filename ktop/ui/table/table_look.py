@@ -9,8 +9,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ktop.columns import ALARM, QUIET, SORTED, Slot
 from ktop.format import header
+from ktop.tables.columns import ALARM, QUIET, SORTED, Slot
 from ktop.text import fit
 
 TABLE_PARTS = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from ktop.frame import Array, Frame, Rows, take
 from ktop.pane import Pane
-from ktop.trend import has_trend, trend
+from ktop.tables.trend import has_trend, trend
 from ktop.ui.charts import time_axis
 
 MOST_FRAMES = 60

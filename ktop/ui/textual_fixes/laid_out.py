@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.geometry import Size
 
-from ktop.ui.once import Once
+from ktop.ui.textual_fixes.once import Once
 
 
 class LaidOut(Once[None]):

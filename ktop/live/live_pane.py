@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ktop import procfs
 from ktop.frame import Array, Facts, Frame, Reading, Rows, Sample, Status
+from ktop.live import procfs
 from ktop.losses import since
 from ktop.pane import CGROUP, Pane
 from ktop.perf_event import PerfEvent

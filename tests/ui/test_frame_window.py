@@ -10,8 +10,8 @@ import pytest
 from ktop.frame import Histogram
 from ktop.history.history import History
 from ktop.ui.charts.cpu_strip import CpuStrip
+from ktop.ui.charts.frame_window import CPU_FRAMES, Trail
 from ktop.ui.charts.heatmap import HeatmapView
-from ktop.ui.charts.trail import CPU_FRAMES, Trail
 from ktop.ui.view import View
 from tests.ui.chart_frames import latency
 from tests.ui.driven import running

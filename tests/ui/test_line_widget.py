@@ -10,8 +10,8 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
 
-from ktop.ui.drawn import Finished
 from ktop.ui.line import Line
+from ktop.ui.line_widget import Finished
 from ktop.ui.palette import ThemedApp
 
 

@@ -25,8 +25,8 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
-from ktop.ui.console import glyphs
-from ktop.ui.escape_key import ESCAPE, EscapeKeys
+from ktop.ui.terminal.console import glyphs
+from ktop.ui.terminal.escape_key import ESCAPE, EscapeKeys
 
 if TYPE_CHECKING:
     from types import FrameType

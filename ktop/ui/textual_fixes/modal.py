@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.system_commands import SystemCommandsProvider
 from textual.widgets import OptionList
 
-from ktop.ui.once import Once, Result
+from ktop.ui.textual_fixes.once import Once, Result
 
 NARROWEST = 8
 """Columns in which an option has room for a letter between its margins."""

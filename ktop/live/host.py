@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ktop import procfs
+from ktop.live import procfs
 
 PRESSURE = Path("/proc/pressure")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

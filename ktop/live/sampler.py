@@ -13,7 +13,7 @@ from ktop.frame import Facts, Frame, Reading, Status
 from ktop.kernel import checks, facts
 from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.reasons import in_words
-from ktop.live_pane import LivePane
+from ktop.live.live_pane import LivePane
 from ktop.pane import Pane, Shape
 from ktop.perf_event import PerfEvent
 from ktop.source import HOST, Identity, Publish
@@ -306,7 +306,7 @@ class Sampler:
                 live.stand_down()
 
     def _loop(self) -> None:
-        from ktop.host import HostSampler
+        from ktop.live.host import HostSampler
 
         host = HostSampler()
         while True:

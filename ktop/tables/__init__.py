@@ -1,0 +1,1 @@
+"""Tables without a screen: columns, order, filter, trend."""

@@ -1,0 +1,1 @@
+"""What Textual lacks on hosts that are slow, or gets wrong there."""
