@@ -175,6 +175,30 @@ async def test_a_column_that_no_pane_has_is_named_where_nothing_is_found():
         assert "no pane has a column cgrp: it is looked for as text" in k.text
 
 
+@pytest.mark.parametrize(
+    ("pane", "key", "sentence"),
+    [
+        ("runqlat", "p", "runqlat has no more than one row of a process."),
+        ("hardirqs", "C", "hardirqs has no totals per cgroup."),
+        ("runqlat", "x", "runqlat collects nothing on demand."),
+        ("cachestat", "c", "cachestat has no heatmap."),
+    ],
+)
+async def test_keys_that_do_nothing_in_a_pane_say_so(pane, key, sentence):
+    async with running(pane=pane, notifications=True) as k:
+        await k.press(key)
+        await k.until(lambda: sentence in k.text)
+
+
+async def test_the_end_of_the_history_is_said():
+    async with running(notifications=True, ticks=5) as k:
+        await k.press("[")
+        await k.press("[")
+        assert "oldest" not in k.text
+        await k.press("{")
+        await k.until(lambda: "This is the oldest sample that is kept." in k.text)
+
+
 async def test_letters_typed_into_the_filter_do_nothing_else():
     async with running() as k:
         await k.press("slash", *"q1 Sx")

@@ -162,6 +162,18 @@ async def test_the_same_cgroup_is_asked_for_once():
         assert k.view._view.filter.text == "cgroup:backup@globex.service"
 
 
+async def test_totals_per_cgroup_are_in_all_panes_that_have_them():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        await k.press("1", "2", "C")
+        await k.until(lambda: "PROCESSES" in k.text)
+        for pane, has in (("1", True), ("5", False), ("2", True)):
+            await k.press(pane)
+            await k.until(lambda: k.table.row_count and ("per cgroup" in k.text) == has)  # noqa: B023 - at once
+        await k.press("C", "1")
+        await k.until(lambda: k.view.pane.name == "runqlat" and k.table.row_count)
+        assert "PROCESSES" not in k.text
+
+
 async def test_from_totals_to_totals():
     async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
         for key, word in (("p", "per process"), ("C", "per cgroup"), ("p", "per process")):

@@ -43,6 +43,22 @@ def test_what_told_of_a_failure_stays_until_the_size_changes():
     assert "failed" not in names(layout)
 
 
+def test_what_told_more_than_is_ordinary_stays_at_any_size_with_room():
+    """Whose a process is: the table must not jump whenever none but the root's has a row."""
+    whose = Column("cgroup", "CGROUP", Unit.TEXT, "Whose it is.", from_width=100, ordinary=b"/")
+    pane = replace(PANE, columns=(*PANE.columns, whose))
+    layout = ColumnLayout(pane)
+    roots = {**make([1.0, 2.0]), "cgroup": np.array([b"/", b"/"])}
+    layout.arrange(roots, "p99_us", 120, 119)
+    assert "cgroup" not in names(layout)
+    layout.arrange({**roots, "cgroup": np.array([b"/", b"a.service"])}, "p99_us", 120, 119)
+    layout.forget()
+    layout.arrange(roots, "p99_us", 120, 119)
+    assert "cgroup" in names(layout)
+    layout.arrange(roots, "p99_us", 80, 79)
+    assert "cgroup" not in names(layout)
+
+
 def test_the_column_sorted_by_stays_however_narrow():
     layout = ColumnLayout(PANE)
     layout.arrange(make([1.0]), "share", 20, 19)
