@@ -48,7 +48,7 @@ struct place {
 SOCKET_STORAGE(places, struct place);
 
 /* The last record of a connection, so that short-lived ones count too. */
-RING_BUFFER(closed, struct connection, 1 << 21);
+RING_BUFFER(closed, struct connection, 1 << 20);
 
 /* Netlink's XFRM has the same protocol number, and raw sockets may have. */
 static __always_inline bool is_tcp(const struct sock *sk)
