@@ -46,6 +46,6 @@ def age(seconds: float) -> str:
     """Return how long ago something was, as an axis says it: ``-45s``, ``-2m``, ``-1m30s``."""
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)
-    if whole < 60 or (rest and minutes < 2):
+    if whole < 60:
         return f"-{whole}s"
     return f"-{minutes}m{rest:02d}s" if rest else f"-{minutes}m"
