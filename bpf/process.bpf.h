@@ -64,8 +64,11 @@ enum {
  * where that is NULL ... */
 #define PROCESS_ITERATOR(map, prepare, otherwise)                                                  \
 	RECORD(processes, struct process_record);                                                  \
+	PROCESS_ITERATOR_VARIANT(processes, map, prepare, otherwise, fill_record)
+
+#define PROCESS_ITERATOR_VARIANT(program, map, prepare, otherwise, fill)                           \
 	SEC("iter/task")                                                                           \
-	int processes(struct bpf_iter__task *ctx)                                                  \
+	int program(struct bpf_iter__task *ctx)                                                    \
 	{                                                                                          \
 		struct task_struct *task = ctx->task;                                              \
 		struct process_record record = {};                                                 \
@@ -79,7 +82,7 @@ enum {
 		value = find_task_value(map, task) ?: (otherwise);                                 \
 		if (!value || value->ended == ENDED)                                               \
 			return 0;                                                                  \
-		fill_record(&record, task, value, false);                                          \
+		fill(&record, task, value, false);                                                 \
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
 		return 0;                                                                          \
 	}                                                                                          \

@@ -181,10 +181,23 @@ int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev, struct task
 #define THREADS_MAX (1 << 16)
 #define UNROLLED_MAX 32 /* as many take the verifier 3 ms */
 
+/* On the way through the threads of a process. */
 struct ran {
 	struct list_head *head, *node;
 	u64 ns;
 };
+
+static __always_inline struct ran begin_ran(struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	struct ran ran = {
+		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
+		.node = BPF_CORE_READ(signal, thread_head.next),
+		.ns = BPF_CORE_READ(signal, sum_sched_runtime),
+	};
+
+	return ran;
+}
 
 static long add_thread(u64 index, struct ran *ran)
 {
@@ -201,40 +214,45 @@ static long add_thread(u64 index, struct ran *ran)
 	return 0;
 }
 
-/* What all threads of the process have run, those that are running to their CPU's last tick.  As
- * one ends its time goes to that of all that ended, so it can be in both, or in none, of what is
- * read.  Before 5.17, e6f2dd0f8067, there was no bpf_loop(): ~0 for more threads than UNROLLED_MAX.
- */
-static __always_inline u64 process_ran_ns(struct task_struct *task)
-{
-	struct signal_struct *signal = task->signal;
-	struct ran ran = {
-		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
-		.node = BPF_CORE_READ(signal, thread_head.next),
-		.ns = BPF_CORE_READ(signal, sum_sched_runtime),
-	};
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(THREADS_MAX, add_thread, &ran, 0);
-		return ran.ns;
-	}
-	for (u32 i = 0; i < UNROLLED_MAX; i++)
-		if (add_thread(i, &ran))
-			return ran.ns;
-	return ~0ULL;
-}
-
-static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
-					const struct waits *waits, bool ended)
+static __always_inline void fill_waits(struct process_record *record, struct task_struct *task,
+				       const struct waits *waits, bool ended)
 {
 	record->start_ns = task->start_boottime;
 	record->cgroup = cgroup_of(task);
 	record->pid = task->tgid;
 	copy_comm(record->comm, task);
 	record->wait_ns = waits->total_ns;
-	record->ran_ns = process_ran_ns(task);
 	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
+}
+
+/* What all threads of the process have run, those that are running to their CPU's last tick.  As
+ * one ends its time goes to that of all that ended, so it can be in both, or in none, of what is
+ * read.  ~0: there are more of them. */
+static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
+					const struct waits *waits, bool ended)
+{
+	struct ran ran = begin_ran(task);
+
+	fill_waits(record, task, waits, ended);
+	record->ran_ns = ~0ULL;
+	for (u32 i = 0; i < UNROLLED_MAX; i++) {
+		if (add_thread(i, &ran)) {
+			record->ran_ns = ran.ns;
+			break;
+		}
+	}
+}
+
+/* 5.17, e6f2dd0f8067. */
+static __always_inline void fill_by_loop(struct process_record *record, struct task_struct *task,
+					 const struct waits *waits, bool ended)
+{
+	struct ran ran = begin_ran(task);
+
+	fill_waits(record, task, waits, ended);
+	bpf_loop(THREADS_MAX, add_thread, &ran, 0);
+	record->ran_ns = ran.ns;
 }
 
 static __always_inline void bequeath(const struct waits *from, struct waits *to)
@@ -264,6 +282,8 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 
 /* Who never waited may be who has the CPU. */
 static const struct waits no_waits;
-PROCESS_ITERATOR(waits, make_before, &no_waits);
+RECORD(processes, struct process_record);
+PROCESS_ITERATOR_VARIANT(processes__loop, waits, make_before, &no_waits, fill_by_loop);
+PROCESS_ITERATOR_VARIANT(processes__unrolled, waits, make_before, &no_waits, fill_record);
 
 char LICENSE[] SEC("license") = "GPL";

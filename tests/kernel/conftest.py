@@ -26,7 +26,7 @@ from ktop.live.live_pane import completed
 from ktop.pane import Pane
 from ktop.perf_event import PerfEvent
 from tests.excuses import excuse
-from tests.refusing import refuse
+from tests.refusing import refuse_functions
 
 ATTEMPTS = 5
 MISSES = pytest.StashKey[int]()
@@ -122,7 +122,7 @@ class Observed:
 @pytest.fixture
 def without_fentry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse programs on functions, as hosts do that do not let the kernel's code be patched."""
-    refuse(monkeypatch)
+    refuse_functions(monkeypatch)
 
 
 @pytest.fixture

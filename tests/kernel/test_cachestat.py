@@ -20,7 +20,7 @@ from ktop.kernel import facts
 from ktop.kernel.loader import load
 from ktop.live import procfs
 from ktop.records import process_deltas
-from tests.refusing import refuse
+from tests.refusing import lack
 
 PAGE = mmap.PAGESIZE
 PAGES = 4096
@@ -288,10 +288,10 @@ def test_a_copy_in_the_kernel(cachestat, path):
 def sender(request):
     """Return what observes sendfile(2), also by the functions that are hung on before 6.12."""
     if request.param == "without the tracepoint":
-        refuse(request.getfixturevalue("monkeypatch"), "access__tp_btf")
+        lack(request.getfixturevalue("monkeypatch"), "access__tp_btf")
         with contextlib.closing(load("cache")) as family:
-            if refusals := family.hooks.attach(["access"], {}):
-                pytest.skip(f"no functions to hang on: {refusals}")
+            if "access" in family.choice.missing():
+                pytest.skip(f"no functions to hang on: {family.choice.missing()['access']}")
     return request.getfixturevalue("observe")("cachestat")
 
 

@@ -69,14 +69,16 @@ def test_where_the_iterator_is_refused_the_pane_says_so(name, monkeypatch):
 
     def without_iterator(programs: Iterable[str], kernel: tuple[int, int]) -> Choice:
         choice = among(programs, kernel)
-        choice.refused["processes"] = "processes: EPERM, not here"
+        for variant in choice.variants["processes"]:
+            choice.refused[variant] = f"{variant}: EPERM, not here"
         return choice
 
     monkeypatch.setattr(Choice, "among", without_iterator)
     sampler = bring_up(next(pane for pane in registry.panes() if pane.name == name))
     try:
         status = sampler.statuses()[name]
-        assert status.unavailable == "processes: EPERM, not here"
+        assert status.unavailable
+        assert re.fullmatch(r"(processes\w*: EPERM, not here(; )?)+", status.unavailable)
         assert status.hooks == {}
     finally:
         sampler.stop()
