@@ -74,6 +74,16 @@ def test_as_of_a_time_the_future_is_not_known() -> None:
     assert log.rows()["exit_code"][0] == 3.0
 
 
+def test_what_leads_to_a_moment_that_is_held_already_is_seen_at_it() -> None:
+    """A recording that begins paused: the view holds the moment before the first event has come."""
+    log = EventLog(PANE)
+    log.hold(2.0)
+    for ts, pid in ((1.0, 7), (2.0, 8), (3.0, 9)):
+        log.hold(2.0)
+        log.add(rows((ts, pid, b"ls", nan)), ts)
+    assert log.rows(at=2.0)["pid"].tolist() == [7, 8]
+
+
 def test_what_is_held_stays_whatever_comes() -> None:
     log = EventLog(PANE, kept=3)
     log.add(rows((1.0, 7, b"ls", nan), (2.0, 8, b"cp", 0.0)), 2.0)

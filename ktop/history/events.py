@@ -78,6 +78,10 @@ class EventLog:
             number = self._place.get(keys[index])
             if number is not None and number - self._first >= self._count - len(self):
                 self._complete(number - self._first, rows, index, ts)
+        if self._held is not None and ts <= self._held.at:
+            # A recording that begins paused: what led to that moment comes after it is held.
+            at, self._held = self._held.at, None
+            self.hold(at)
 
     def filled(self, rows: Rows) -> dict[str, Array]:
         """Return ``rows``, added before, with what they leave open taken from the event they complete."""

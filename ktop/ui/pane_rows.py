@@ -154,7 +154,7 @@ def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:
     time = next((column.name for column in pane.columns if column.unit is Unit.TIME), "")
     # An event comes once more when it has ended, with the time that it began.
     came = np.count_nonzero(frame.rows.get(time, np.zeros(0)) > frame.ts - frame.interval_s)
-    return (f"{count(int(came))} in {frame.interval_s:.3g} s",)
+    return (f"{count(int(came))} began in {frame.interval_s:.3g} s",)
 
 
 def on_demand(pane: Pane, frame: Frame, rows: Rows) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def test_how_many_events_began_is_counted(looking):
     times = np.full(len(frame), frame.ts + 0.5)
     times[0] = frame.ts - 30
     looking.bridge.publish(replace(frame, ts=frame.ts + 1, rows={**frame.rows, "time": times}))
-    assert looking.at("execsnoop").notes == (f"{len(frame) - 1} in 1 s",)
+    assert looking.at("execsnoop").notes == (f"{len(frame) - 1} began in 1 s",)
     assert looking.at("runqlat").notes == ()
 
 
@@ -141,7 +141,7 @@ def test_what_runs_on_demand_is_counted_before_the_filter(looking):
     found = looking.at("execsnoop")
     assert found.count == 0
     came, failed = found.notes
-    assert came.endswith(" in 1 s")
+    assert came.endswith(" began in 1 s")
     assert failed.startswith(f"failed: {len(frame)} in 1 s")
 
 
