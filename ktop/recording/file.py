@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +32,8 @@ LAST_TS = 1 << 33
 """The year 2242: a later time no clock has, and no calendar's function takes all of them."""
 _MOST_LOOKED_AT = 1 << 29
 """Bytes of what only looks like blocks: half a second or so."""
+_OPENED_AGAIN = 10
+"""Times, where what was opened is not what is there: some file systems give each look another inode."""
 
 
 class RecordingError(Exception):
@@ -104,24 +106,21 @@ class Writer:
         """Bytes of a damaged end that were cut off."""
         self.dropped = 0
         """Rows of Frames that were too large with them."""
-        is_new = not path.exists()
-        self._regular = is_new or path.is_file()
-        mode = os.O_RDWR | os.O_APPEND | os.O_CREAT if self._regular else os.O_WRONLY
+        self._regular = not path.exists() or path.is_file()
+        self._is_ours = False
+        """Whether we made the file, hold its lock and have put nothing in it: it goes when that fails."""
         try:
-            # Arguments of commands are in it: for its owner alone.
-            self._fd = os.open(path, mode | os.O_CLOEXEC, 0o600)
+            self._fd = self._locked() if self._regular else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
         try:
             if self._regular:
-                self._lock()
                 self._mend(identity)
             self._put(_KIND_HEADER, _header(identity, interval_s, panes), 0.0, 0.0)
         except BaseException:
             self.close()
-            if is_new:
-                path.unlink(missing_ok=True)
             raise
+        self._is_ours = False
 
     def write(self, frames: Sequence[Frame]) -> None:
         """Append ``frames``, in several blocks where one is too large; a Frame that is alone loses its rows.
@@ -136,18 +135,44 @@ class Writer:
 
     def close(self) -> None:
         """Close the file; once more does nothing."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._fd < 0:
+            return
+        if self._is_ours and self._is(os.lstat, self._fd):
+            # Before its lock is given up: who waits for that must not go on with it.
+            self.path.unlink(missing_ok=True)
+        os.close(self._fd)
+        self._fd = -1
 
-    def _lock(self) -> None:
-        import fcntl
+    def _locked(self, again: int = _OPENED_AGAIN) -> int:
+        """Return a descriptor of the file, which is made where there is none, with its lock."""
+        import fcntl  # before the file is made: where there is no memory for it, nothing is left behind
 
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Arguments of commands are in it: for its owner alone.
+            fd, is_made = os.open(self.path, flags | os.O_EXCL, 0o600), True
+        except FileExistsError:
+            fd, is_made = os.open(self.path, flags, 0o600), False
+        is_locked = True
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
+                os.close(fd)
                 raise RecordingError(f"{self.path} is being written by another ktop") from error
+            is_locked = False
+        if again and not self._is(os.stat, fd):
+            os.close(fd)  # who made it has taken it away
+            return self._locked(again - 1)
+        self._is_ours = is_made and is_locked and not os.fstat(fd).st_size
+        return fd
+
+    def _is(self, look: Callable[[Path], os.stat_result], fd: int) -> bool:
+        """Return whether ``look`` finds at the path what is open as ``fd``."""
+        try:
+            return os.path.samestat(look(self.path), os.fstat(fd))
+        except OSError:
+            return False
 
     def _mend(self, identity: Identity) -> None:
         size = os.fstat(self._fd).st_size

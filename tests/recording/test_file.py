@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgpack
 import numpy as np
@@ -202,18 +203,53 @@ def test_two_writers_do_not_mix(path: Path) -> None:
     write(path, 1.0)
 
 
+def test_who_comes_second_to_a_new_file_leaves_it_to_the_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[Writer] = []
+    really = os.open
+
+    def meanwhile(*arguments: Any) -> int:
+        monkeypatch.undo()
+        first.append(Writer(path, IDENTITY, 1.0, ["waits"]))
+        return really(*arguments)
+
+    monkeypatch.setattr(os, "open", meanwhile)
+    with pytest.raises(RecordingError, match="another ktop"):
+        Writer(path, IDENTITY, 1.0, ["waits"])
+    first[0].write([frame(1.0)])
+    first[0].close()
+    assert stamps(path) == [1.0]
+
+
+def test_a_file_that_was_taken_away_while_it_was_opened_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = fcntl.flock
+
+    def meanwhile(fd: int, how: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        really(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    write(path, 1.0)
+    assert stamps(path) == [1.0]
+
+
 def test_a_full_device_is_one_sentence() -> None:
     with pytest.raises(RecordingError, match=r"No space left on device$"):
         Writer(Path("/dev/full"), IDENTITY, 1.0, [])
 
 
+def fail(number: int) -> NoReturn:
+    raise OSError(number, os.strerror(number))
+
+
 def test_a_disk_that_is_full_from_the_start_leaves_no_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(_fd: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "write", lambda _fd, _data: fail(errno.ENOSPC))
     with pytest.raises(RecordingError, match=r"No space left on device$"):
         Writer(path, IDENTITY, 1.0, [])
     assert not path.exists()
@@ -221,6 +257,17 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_file(
     with pytest.raises(RecordingError, match=r"No space left on device$"):
         Writer(path, IDENTITY, 1.0, [])
     assert path.exists()
+
+
+def test_a_link_to_where_no_file_is_yet_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.symlink_to(path.with_name("elsewhere"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda _fd, _data: fail(errno.ENOSPC))
+        with pytest.raises(RecordingError, match=r"No space left on device$"):
+            Writer(path, IDENTITY, 1.0, [])
+    write(path, 1.0)
+    assert path.is_symlink()
+    assert stamps(path.with_name("elsewhere")) == [1.0]
 
 
 def test_a_full_disk_keeps_what_is_there(path: Path) -> None:
