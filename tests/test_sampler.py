@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -52,3 +53,14 @@ def test_statistics_that_no_thread_took_are_off_after_stop(opened: list[Statisti
     assert [each.on for each in opened] == [True]
     sampler.stop()
     assert [each.on for each in opened] == [False]
+
+
+def test_a_sampler_whose_thread_could_not_be_started_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sampler = Sampler(())
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="new thread"):
+        sampler.start(lambda _frame: None)
+    sampler.stop()

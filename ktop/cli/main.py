@@ -62,12 +62,21 @@ def _do(argv: Sequence[str]) -> int:
         code = FAILED
         streams.say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         streams.forget(streams.STDOUT)
-    except Exception as error:  # a defect of ktop: one sentence all the same
+    except Exception as error:  # one sentence all the same
         if os.environ.get("KTOP_DEBUG"):
             raise
         code = FAILED
-        streams.say(f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)")
+        streams.say(_in_words(error))
     return code
+
+
+def _in_words(error: Exception) -> str:
+    """Return what an exception that nobody expected means: a limit of the host's, or a defect."""
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return (
+            "no thread can be started: raise the limit of processes (ulimit -u, or pids.max of the container)"
+        )
+    return f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)"
 
 
 def _parsed(argv: Sequence[str]) -> Options:

@@ -92,8 +92,9 @@ class Sampler:
     def start(self, publish: Publish) -> None:
         """Load the panes on a thread of its own, the visible one first, then sample."""
         self._publish = publish
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        thread.start()
+        self._thread = thread  # only now: one that never ran cannot be waited for
 
     def stop(self) -> None:
         """Stop, detach and unload; waits for the thread, at most 5 s."""

@@ -108,7 +108,7 @@ class Writer:
         """Rows of Frames that were too large with them."""
         self._regular = not path.exists() or path.is_file()
         self._is_ours = False
-        """Whether we made the file, hold its lock and have put nothing in it: it goes when that fails."""
+        """Whether we made the file, hold its lock and have put no Frame in it: it goes if none comes."""
         try:
             self._fd = self._locked() if self._regular else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -120,7 +120,6 @@ class Writer:
         except BaseException:
             self.close()
             raise
-        self._is_ours = False
 
     def write(self, frames: Sequence[Frame]) -> None:
         """Append ``frames``, in several blocks where one is too large; a Frame that is alone loses its rows.
@@ -132,9 +131,10 @@ class Writer:
             self.dropped += sum(frame.dropped for frame in some)
             stamps = [frame.ts for frame in some]
             self._put(_KIND_FRAMES, content, min(stamps), max(stamps))
+            self._is_ours = False
 
     def close(self) -> None:
-        """Close the file; once more does nothing."""
+        """Close the file, and remove it when it is new and holds no Frame; once more does nothing."""
         if self._fd < 0:
             return
         if self._is_ours and self._is(os.lstat, self._fd):

@@ -91,8 +91,9 @@ class Replay:
 
     def start(self, publish: Publish) -> None:
         """Publish from a thread of its own."""
-        self._thread = threading.Thread(target=self._run, args=(publish,), name="replay", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(publish,), name="replay", daemon=True)
+        thread.start()
+        self._thread = thread  # only now: one that never ran cannot be waited for
 
     def stop(self) -> None:
         """Stop; waits for the thread, at most 5 s."""

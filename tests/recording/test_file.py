@@ -203,6 +203,14 @@ def test_two_writers_do_not_mix(path: Path) -> None:
     write(path, 1.0)
 
 
+def test_a_recording_without_a_frame_leaves_no_file(path: Path) -> None:
+    Writer(path, IDENTITY, 1.0, ["waits"]).close()
+    assert not path.exists()
+    write(path, 1.0)
+    Writer(path, IDENTITY, 1.0, ["waits"]).close()
+    assert stamps(path) == [1.0]
+
+
 def test_who_comes_second_to_a_new_file_leaves_it_to_the_first(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

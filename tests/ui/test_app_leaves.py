@@ -74,6 +74,18 @@ def forced(self, code, force=KtopDriver._force):
 KtopDriver._force = forced
 KtopApp.exit = lambda self, **_: time.sleep(60)
 """
+WITHOUT_A_THREAD = """
+import sys, threading
+start = threading.Thread.start
+def refused(self):
+    if self.name == {!r}:
+        raise RuntimeError("can't start new thread")
+    start(self)
+threading.Thread.start = refused
+sys.argv = ["ktop", "demo"]
+from ktop.cli.main import command
+command()
+"""
 DEADLINE_S = 60
 # Python 3.12 and later: other tests' threads may be there; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -284,6 +296,18 @@ def test_keys_that_make_no_sense_end_nothing(terminal, keys):
     time.sleep(0.5)
     os.write(terminal.end, b"q")
     assert terminal.leaves() == 0
+
+
+@pytest.mark.parametrize("thread", ["textual-output", "textual-input", "replay"])
+def test_where_no_thread_can_be_started_the_terminal_is_given_back(thread):
+    terminal = Terminal(WITHOUT_A_THREAD.format(thread))
+    try:
+        assert terminal.leaves() == 1
+        assert b"ktop: no thread can be started: raise the limit of processes (ulimit -u" in terminal.output
+        assert terminal.output.count(b"\x1b[?1049h") == terminal.output.count(b"\x1b[?1049l")
+        assert termios.tcgetattr(terminal.end) == terminal.modes
+    finally:
+        terminal.close()
 
 
 def test_when_the_terminal_dies(terminal):

@@ -18,7 +18,7 @@ import termios
 import threading
 from codecs import getincrementaldecoder
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -122,20 +122,22 @@ class KtopDriver(LinuxDriver):
         if self._leaving:
             return
         self._leaving = True
-        timer = threading.Timer(0.0 if at_once else GRACE_S, self._force, args=(code,))
+        if at_once:
+            self._force(code)
+        timer = threading.Timer(GRACE_S, self._force, args=(code,))
         timer.daemon = True
-        timer.start()
-        if not at_once:
-            # A closed loop: the application has ended already, and only the kernel side is being taken down.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._exit, code)
+        with contextlib.suppress(RuntimeError):  # no thread to be had
+            timer.start()
+        # A closed loop: the application has ended already, and only the kernel side is being taken down.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._exit, code)
 
     def _exit(self, code: int) -> None:
         """Have the application end with ``code``, unless it is ending anyway."""
         if not self._app._exit:  # noqa: SLF001 - it tells nobody else
             self._app.exit(return_code=code)
 
-    def _force(self, code: int) -> None:
+    def _force(self, code: int) -> NoReturn:
         """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
         # Best effort: a terminal that still lives is left as it was found.
         with contextlib.suppress(OSError, termios.error):
@@ -196,6 +198,19 @@ class KtopDriver(LinuxDriver):
         os.write(self._wake_write, b"x")
         super().disable_input()
         os.read(self._wake_read, 1)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal; give it back where that fails, for no thread can be started."""
+        try:
+            super().start_application_mode()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # What never ran cannot be waited for.
+            if self._writer_thread is not None and not self._writer_thread.is_alive():
+                self._writer_thread = None
+            if self._key_thread is not None and not self._key_thread.is_alive():
+                self._key_thread = None
+            self.stop_application_mode()
+            raise
 
     def stop_application_mode(self) -> None:
         """Give the terminal back; from here on it is no longer ours to restore, nor to write to."""
