@@ -263,6 +263,25 @@ def ktop_script(script: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+def test_with_all_descriptors_used_up_a_stream_can_still_lead_nowhere() -> None:
+    script = (
+        "import os, resource\nfrom ktop.cli import streams\n"
+        "nowhere = os.stat(os.devnull).st_rdev\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "streams.forget(1)\n"
+        "assert os.fstat(1).st_rdev == nowhere"
+    )
+    result = ktop_script(script)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("module", ["listing", "doctor"])
+def test_what_prints_is_there_before_anything_is_sampled(module: str) -> None:
+    """Loading uses up the descriptors where they are few, and what is imported takes one."""
+    script = f"import sys, ktop.cli.{module}\nsys.exit('ktop.export.output' not in sys.modules)"
+    assert ktop_script(script).returncode == 0
+
+
 def test_an_interrupt_while_modules_are_imported_is_one_sentence() -> None:
     # One of the first stands for all of them.
     script = (
@@ -334,7 +353,7 @@ def test_a_sampler_that_failed_is_a_failure(
         failure = "sampling ended: of a test"
 
     monkeypatch.setattr("ktop.cli.survey.Sampler", lambda *_arguments, **_options: Failed())
-    monkeypatch.setattr("ktop.export.output.write_all", lambda *_chunk: None)
+    monkeypatch.setattr("ktop.cli.printing.write_all", lambda *_chunk: None)
     assert cli.main([command]) == 1
     assert capsys.readouterr().err == "ktop: sampling ended: of a test\n"
 

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Sequence
 
 from ktop.cli.options import Options
-from ktop.cli.streams import print_lines, terminal_size
+from ktop.cli.printing import print_lines
+from ktop.cli.streams import terminal_size
 from ktop.cli.survey import Found, describe, exit_code, hooks, survey_of_all
 from ktop.kernel.checks import Check, gather
 from ktop.text import escape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ktop.cli import key_file
 from ktop.cli.ending import OK, Failure
 from ktop.cli.options import Options
-from ktop.cli.streams import print_lines
+from ktop.cli.printing import print_lines
 
 
 def keys(_options: Options) -> int:

@@ -115,6 +115,7 @@ def _function(name: str) -> Callable[[Options], int]:
 
 def _version(_options: Options) -> int:
     from ktop import __version__
+    from ktop.cli.printing import print_lines
 
-    streams.print_lines([f"ktop {__version__}"])
+    print_lines([f"ktop {__version__}"])
     return OK

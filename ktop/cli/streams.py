@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from ktop.cli.ending import Failure
 
@@ -21,7 +20,11 @@ def open_missing() -> None:
 
 def forget(fd: int) -> None:
     """Let the interpreter's last flush go nowhere, instead of complaining about the reader."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+    except OSError:  # no descriptor to be had but its own
+        os.close(fd)
+        nowhere = os.open(os.devnull, os.O_RDWR)
     if nowhere != fd:
         os.dup2(nowhere, fd)
         os.close(nowhere)
@@ -36,18 +39,6 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
     except OSError:
         forget(STDERR)
-
-
-def print_lines(lines: Sequence[str]) -> None:
-    """Write ``lines`` to stdout; BrokenPipeError when the reader left, Failure for any other reason."""
-    from ktop.export.output import write_all
-
-    try:
-        write_all(STDOUT, "".join(f"{line}\n" for line in lines).encode(encoding(), "replace"))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise cannot_write(error) from None
 
 
 def cannot_write(error: OSError) -> Failure:
