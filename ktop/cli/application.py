@@ -10,7 +10,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 NICE = -10
 """With 8 hogs on 2 CPUs a key is seen after 3.0 ms (median; 99th percentile 26), at nice 0 10.4 (125)."""
+
+
+_SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 
 
 def application(options: Options) -> int:
@@ -103,6 +106,7 @@ def _begin_at(options: Options, source: Replay) -> float | None:
 
 def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | None = None) -> int:
     """Show what ``source`` publishes until the application is left; return the exit code."""
+    prepare(os.environ)
     from ktop.cli import key_file
     from ktop.ui.app import KtopApp
 
@@ -131,6 +135,13 @@ def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | N
     if app.failure is not None:
         raise app.failure
     return app.return_code or OK
+
+
+def prepare(environ: MutableMapping[str, str]) -> None:
+    """Before Textual is imported: leave in ``environ`` what it may go by."""
+    # The size the terminal had when a shell exported it.
+    for name in _SIZES:
+        environ.pop(name, None)
 
 
 def _must_have_terminal(instead: str = "") -> None:

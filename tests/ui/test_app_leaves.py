@@ -74,6 +74,12 @@ def forced(self, code, force=KtopDriver._force):
 KtopDriver._force = forced
 KtopApp.exit = lambda self, **_: time.sleep(60)
 """
+DEMO = """
+import sys
+from ktop.cli.main import command
+sys.argv = ["ktop", "demo"]
+command()
+"""
 WITHOUT_A_THREAD = """
 import sys, threading
 start = threading.Thread.start
@@ -82,9 +88,6 @@ def refused(self):
         raise RuntimeError("can't start new thread")
     start(self)
 threading.Thread.start = refused
-sys.argv = ["ktop", "demo"]
-from ktop.cli.main import command
-command()
 """
 DEADLINE_S = 60
 # Python 3.12 and later: other tests' threads may be there; the child becomes another program at once.
@@ -106,6 +109,9 @@ class Terminal:
             os.execve(sys.executable, [sys.executable, "-c", before + PROGRAM], environ)
         self.modes = termios.tcgetattr(self.end)
         self.output = b""
+
+    def resize(self, height: int, width: int) -> None:
+        fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def read(self) -> None:
         if select.select([self.end], [], [], 0.05)[0]:
@@ -300,7 +306,7 @@ def test_keys_that_make_no_sense_end_nothing(terminal, keys):
 
 @pytest.mark.parametrize("thread", ["textual-output", "textual-input", "replay"])
 def test_where_no_thread_can_be_started_the_terminal_is_given_back(thread):
-    terminal = Terminal(WITHOUT_A_THREAD.format(thread))
+    terminal = Terminal(WITHOUT_A_THREAD.format(thread) + DEMO)
     try:
         assert terminal.leaves() == 1
         assert b"ktop: no thread can be started: raise the limit of processes (ulimit -u" in terminal.output

@@ -185,8 +185,13 @@ class KtopDriver(LinuxDriver):
         super().process_message(message)
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return columns and lines."""
-        return clamped(Size(*super()._get_terminal_size()))
+        """Return columns and lines of the terminal itself, whatever the environment says."""
+        try:
+            width, height = os.get_terminal_size(STDOUT)
+        except OSError:
+            width, height = 0, 0
+        # A serial console does not know its own.
+        return clamped(Size(width or 80, height or 24))
 
     def write(self, data: str) -> None:
         """Write ``data``; what comes after the terminal was given back is dropped."""
