@@ -29,6 +29,7 @@ NICE = -10
 
 
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
+_HONOURED = {"TEXTUAL_ANIMATIONS", "TEXTUAL_COLOR_SYSTEM"}
 
 
 def application(options: Options) -> int:
@@ -109,6 +110,7 @@ def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | N
     prepare(os.environ)
     from ktop.cli import key_file
     from ktop.ui.app import KtopApp
+    from ktop.ui.palette import UnknownThemeError
 
     complaint = None
     try:
@@ -126,7 +128,7 @@ def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | N
             keymap=keymap,
             complaint=complaint,
         )
-    except KeyError:
+    except UnknownThemeError:
         from ktop.ui.theme import THEMES
 
         names = ", ".join(theme.name for theme in THEMES)
@@ -139,9 +141,16 @@ def _show(source: Source, panes: Sequence[Pane], options: Options, at: float | N
 
 def prepare(environ: MutableMapping[str, str]) -> None:
     """Before Textual is imported: leave in ``environ`` what it may go by."""
+    from ktop.ui.terminal import colors
+
     # The size the terminal had when a shell exported it.
     for name in _SIZES:
         environ.pop(name, None)
+    # For who develops with Textual: drivers, logs, keys that nobody presses.
+    for name in [name for name in environ if name.partition("_")[0] == "TEXTUAL" and name not in _HONOURED]:
+        del environ[name]
+    # Textual fails on a name that it does not know.
+    environ["TEXTUAL_COLOR_SYSTEM"] = colors.detect(environ)
 
 
 def _must_have_terminal(instead: str = "") -> None:

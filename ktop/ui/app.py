@@ -74,7 +74,7 @@ class KtopApp(KeysInOrder, ThemedApp):
         ``theme``: one of Textual's or ktop's; without one, what suits the terminal
         of ``environ``.  ``keymap``: which bindings have other keys than usual.
         ``complaint``: what went wrong before, and must not go unsaid.  Raises
-        KeyError when there is no such pane or theme.
+        KeyError when there is no such pane, UnknownThemeError when there is no such theme.
         """
         super().__init__(theme=theme, environ=environ, keymap=keymap)
         names = [each.name for each in panes]

@@ -93,13 +93,17 @@ def palette(app: App[Any]) -> Palette:
     return look
 
 
+class UnknownThemeError(KeyError):
+    """There is no theme of that name."""
+
+
 class ThemedApp(App[None]):
     """An application in ktop's themes, with as many colours as the terminal has."""
 
     def __init__(self, *, theme: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         """Show ``theme``; without one, the best for the terminal that ``environ`` describes.
 
-        Raises KeyError when there is no such theme.
+        Raises UnknownThemeError when there is no such theme.
         """
         super().__init__()
         for known in THEMES:
@@ -111,7 +115,7 @@ class ThemedApp(App[None]):
         self._no_color_filters = [NoColor()]
         name = NAMES.get(theme, theme) if theme else (ANSI if system == "standard" else DARK)
         if name not in self.available_themes:
-            raise KeyError(name)
+            raise UnknownThemeError(name)
         self.theme = ANSI if self.no_color else name
 
     def get_line_filters(self) -> Sequence[LineFilter]:

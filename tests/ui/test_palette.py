@@ -8,7 +8,7 @@ from textual.color import Color as TextualColor
 from textual.filter import NoColor
 
 from ktop.ui.charts.heat_grid import HEAT_STEPS
-from ktop.ui.palette import ThemedApp, palette
+from ktop.ui.palette import ThemedApp, UnknownThemeError, palette
 from ktop.ui.terminal.colors import detect, no_color
 from ktop.ui.theme import ANSI, DARK, LIGHT, THEMES
 
@@ -93,7 +93,7 @@ def test_theme_by_name():
     environ = {"TERM": "tmux-256color"}
     assert ThemedApp(theme="light", environ=environ).theme == LIGHT
     assert ThemedApp(theme="nord", environ=environ).theme == "nord"
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownThemeError):
         ThemedApp(theme="no such theme", environ=environ)
 
 
