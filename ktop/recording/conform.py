@@ -15,6 +15,11 @@ from ktop.tables.derived import restore
 _LEAST_BOUND, _MOST_BOUND = 1e-6, 1e18
 """Of a histogram's ranges that have an end: a picosecond, and 30,000 years."""
 _MOST_COUNTED = 1 << 63
+_MOST = 1e18
+"""Of any other figure, either way: what is drawn of two that are larger may be too large for a float.
+
+Integers of 64 bits are not, whatever they are.
+"""
 _DEEPEST = 1024
 """Frames of a stack: the kernel gives 127 each of both kinds."""
 _MOST_TEXT = 512
@@ -32,8 +37,8 @@ def possible(frame: Frame) -> Frame:
     """Return ``frame``; MismatchError where no kernel and no clock gives what it says beside its rows."""
     if not 0 <= frame.ts < LAST_TS or not (math.isnan(frame.interval_s) or 0 < frame.interval_s < LAST_TS):
         raise MismatchError("a frame is of no time")
-    if any(math.isinf(figure) for figure in frame.host.values()):
-        raise MismatchError("a figure of the host is without end")
+    if any(abs(figure) > _MOST for figure in frame.host.values()):
+        raise MismatchError("a figure of the host is larger than any can be")
     for histogram in frame.histograms:
         if not (_are_bounds(histogram.bounds) and _are_counts(histogram.counts)):
             raise MismatchError("a histogram is of nothing that can be counted")
@@ -72,6 +77,8 @@ def _checked(column: Column, values: Array | None, count: int) -> Array:
         return _not_measured(column, count)
     if not _fits(column, values):
         raise MismatchError(f"column {column.name} is of type {values.dtype}")
+    if values.dtype.kind == "f" and bool((np.abs(values) > _MOST).any()):
+        raise MismatchError(f"column {column.name} has a figure larger than any can be")
     return values
 
 
@@ -109,8 +116,7 @@ def _fits(column: Column, values: Array) -> bool:
         case Unit.HISTOGRAM if column.bounds is not None and values.shape[1] != len(column.bounds) - 1:
             return False
         case _:
-            endless = kind == "f" and bool(np.isinf(values).any())
-            return kind in ("iufb" if column.unit is Unit.FLAG else "iuf") and not endless
+            return kind in ("iufb" if column.unit is Unit.FLAG else "iuf")
 
 
 def _holds(values: Array, kind: type) -> bool:

@@ -50,6 +50,23 @@ def test_what_does_not_fit_is_refused(name: str, values: Any) -> None:
         conform(PANE, replace(frame(1.0), rows=dict(frame(1.0).rows) | {name: values}))
 
 
+@pytest.mark.parametrize("figure", [np.inf, -np.inf, 1.5e308, -1.5e308, 1.1e18])
+def test_figures_that_are_impossibly_large_are_refused(figure: float) -> None:
+    for name, values in (("waits", np.array([1.0, figure, np.nan])), ("slots", np.full((3, 2), figure))):
+        with pytest.raises(MismatchError, match=f"column {name} has a figure larger than any can be"):
+            conform(PANE, replace(frame(1.0), rows={**frame(1.0).rows, name: values}))
+    with pytest.raises(MismatchError, match="host"):
+        possible(replace(frame(1.0), host={"a": figure}))
+
+
+def test_large_and_unknown_figures_are_not() -> None:
+    figures = np.array([1e18, -1e18, np.nan])
+    assert conform(PANE, replace(frame(1.0), rows={**frame(1.0).rows, "waits": figures}))
+    assert possible(replace(frame(1.0), host={"a": 1e18, "b": np.nan}))
+    counters = np.full(3, 2**64 - 1, dtype=np.uint64)
+    assert conform(PANE, replace(frame(1.0), rows={**frame(1.0).rows, "waits": counters}))
+
+
 def test_truth_values_are_flags() -> None:
     pane = replace(PANE, columns=(*COLUMNS, Column("late", "LATE", Unit.FLAG, "Whether.")))
     flags = np.array([True, False, True])
