@@ -57,6 +57,8 @@ def parse(text: bytes) -> dict[str, list[str]]:
         content = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise KeymapError(f"this is no TOML: {escape(str(error))}") from None
+    except ValueError:
+        raise KeymapError("a number in it has more digits than any may have") from None
     known = {each.id for each in _bindings()}
     keymap: dict[str, list[str]] = {}
     for ident, value in _flat(content):
@@ -92,9 +94,9 @@ def _bindings() -> list[Binding]:
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value of nested tables, by its dotted name."""
+    """Yield each value of the tables, by its dotted name: none has more than one dot."""
     for name, value in content.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not prefix:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

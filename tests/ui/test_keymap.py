@@ -51,6 +51,7 @@ def test_keys_may_be_written_as_the_screen_does():
         (b'app.interrupt = "a"', "nothing is called app.interrupt"),
         (b'view = "a"', "nothing is called view:"),
         (b"view.filter = 3", "needs a key"),
+        (b'view.filter.x = "a"', "view.filter needs a key"),
         (b"view.filter = []", "needs a key"),
         (b'view.filter = ["a", 3]', "needs a key"),
         (b'view.filter = ""', "is no key"),
@@ -68,6 +69,19 @@ def test_what_is_wrong_is_said(text, reason):
     with pytest.raises(KeymapError, match=reason) as raised:
         parse(text)
     assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(b"a." * 20_000 + b"a = 1", "nothing is called a.a:", id="tables"),
+        pytest.param(b"a = " + b"[" * 20_000, "no TOML", id="lists"),
+        pytest.param(b"a = " + b"9" * 5_000, "more digits", id="digits"),
+    ],
+)
+def test_what_is_too_much_is_said(text, reason):
+    with pytest.raises(KeymapError, match=reason):
+        parse(text)
 
 
 def test_keys_may_change_places():
