@@ -22,6 +22,8 @@ from ktop.source import HOST, Publish
 
 _LONGEST_PAUSE = 2.0
 """In intervals: a pause between two recordings in one file is not waited for."""
+_NAMED = 8
+"""Panes that are left out; a stranger's header may have as many names as it has bytes."""
 _LEAD_S = 600.0
 """What led to the moment that it begins at: as much as is kept of it (``ktop.history``)."""
 
@@ -76,7 +78,9 @@ class Replay:
             said = f"{seconds} recorded on {self.identity.hostname}"
         else:
             said = failure if self._damaged is not None else f"{seconds} read; {failure}"
-        return [said, *(f"{name} is left out: {why}" for name, why in self.unknown.items())]
+        left_out = [f"{name} is left out: {why}" for name, why in self.unknown.items()]
+        more = [f"and {len(left_out) - _NAMED} more"] if len(left_out) > _NAMED else []
+        return [said, *left_out[:_NAMED], *more]
 
     @property
     def _failure(self) -> str | None:

@@ -79,6 +79,17 @@ def test_replay_gives_what_was_sampled(path: Path, known: None) -> None:
     assert "1 s recorded on db1" in source.notes[0]
 
 
+def test_of_many_panes_that_are_left_out_the_first_are_named(path: Path, known: None) -> None:
+    for count, last in ((8, "p7 is left out: this version of ktop has no such pane"), (200, "and 192 more")):
+        path.unlink(missing_ok=True)
+        writer = Writer(path, IDENTITY, 1.0, ["waits", *(f"p{number}" for number in range(count))])
+        writer.write([frame(1.0)])
+        writer.close()
+        notes = Replay(path, speed=float("inf")).notes
+        assert len(notes) == 1 + min(count, 9)
+        assert notes[-1] == last
+
+
 def test_replay_of_a_cut_recording_says_so(path: Path, known: None) -> None:
     write(path, 1.0, 2.0, 3.0)
     os.truncate(path, path.stat().st_size - 1)
