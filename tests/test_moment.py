@@ -98,6 +98,15 @@ def test_an_hour_that_there_is_twice(monkeypatch, text, first, at):
     assert moment(text).within(first, first + 3 * HOUR) == at
 
 
+def test_a_zone_that_is_a_day_or_more_away(monkeypatch):
+    """No place has one, but TZ takes it."""
+    monkeypatch.setenv("TZ", "ABC+24:30")
+    time.tzset()
+    assert moment("11:31").within(NOON, NOON + HOUR) == NOON + 60
+    assert moment("2026-09-21T11:31").within(NOON, NOON + HOUR) == NOON + 60
+    assert span(NOON, NOON + HOUR) == "2026-09-21 11:30:00 to 12:30:00"
+
+
 def test_an_hour_that_there_is_not_is_no_other(monkeypatch):
     """The clock goes from 2:00 to 3:00: half past two is not half past one."""
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")

@@ -33,7 +33,7 @@ class Moment:
 
         Without a day it is the first such time from ``first`` on.
         """
-        began = datetime.fromtimestamp(first).astimezone().date()
+        began = _local(first).date()
         for day in [self.day] if self.day else [began, began + timedelta(days=1)]:
             for begin in self._begins(day):
                 if first < begin + self.seconds and begin <= last:
@@ -61,7 +61,10 @@ def moment(text: str) -> Moment:
 
 def span(first: float, last: float) -> str:
     """Return from when to when ``first`` and ``last`` (Unix time) are, in the zone of this host."""
-    (day, begin), (last_day, end) = (
-        datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S").split() for at in (first, last)
-    )
+    (day, begin), (last_day, end) = (_local(at).strftime("%Y-%m-%d %H:%M:%S").split() for at in (first, last))
     return f"{day} {begin} to {end}" if day == last_day else f"{day} {begin} to {last_day} {end}"
+
+
+def _local(at: float) -> datetime:
+    """Return ``at`` (Unix time) by the clock of this host."""
+    return datetime.fromtimestamp(at)  # noqa: DTZ006 - TZ takes zones of a day and more, which Python does not
