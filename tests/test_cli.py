@@ -65,6 +65,9 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("--interval inf", "0.1 to 3600"),
         ("--interval 1e300", "0.1 to 3600"),
         ("--interval soon", "0.1 to 3600"),
+        ("--interval ٣", "0.1 to 3600"),
+        ("--interval 1_0", "0.1 to 3600"),
+        ("--interval \u20031", "0.1 to 3600"),
         ("--pid x", "a PID is a number"),
         ("--pid 0", "a PID is a number"),
         ("--pid 99999999", "a PID is a number from 1 to 4194304, not '99999999'"),
@@ -198,6 +201,8 @@ def test_a_moment_outside_of_the_recording_is_told_with_its_span(tmp_path: Path)
     outside = failed(ktop("replay", str(path), "--at", "1970-01-01T00:02", env=environment), 1)
     assert "1970-01-01T00:02 is outside of the recording" in outside
     assert "1970-01-01 00:00:00 to 00:01:01" in outside
+    outside = failed(ktop("replay", str(path), "--at", f"23:00:00.{'9' * 3000}", env=environment), 1)
+    assert f"ktop: 23:00:00.{'9' * 31} is outside of the recording" in outside
     assert "terminal" in failed(ktop("replay", str(path), "--at", "00:01", env=environment), 1)
 
 
@@ -309,6 +314,29 @@ def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(
     monkeypatch.setenv("KTOP_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         cli.main(["list"])
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "there is not enough memory (ulimit -v?)"),
+        (ImportError("Read this! x.so: failed to map segment"), "there is not enough memory (ulimit -v?)"),
+        (ImportError("no such module"), "a defect of ktop"),
+        (RuntimeError("can't start new thread"), "no thread can be started: raise the limit of processes"),
+    ],
+)
+def test_what_the_host_is_short_of_is_no_defect(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short(_options: object) -> int:
+        raise error
+
+    monkeypatch.setattr("ktop.cli.listing.list_panes", short)
+    monkeypatch.delenv("KTOP_DEBUG", raising=False)
+    assert cli.main(["list"]) == 1
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert ("defect" in err) == ("defect" in sentence)
 
 
 class Probe:

@@ -100,7 +100,8 @@ def _begin_at(options: Options, source: Replay) -> float | None:
     if at is None:
         from ktop.cli.moment import span
 
-        raise Failure(f"{options.at.text} is outside of the recording, which is of {span(*source.span)}")
+        text = options.at.text[:40]
+        raise Failure(f"{text} is outside of the recording, which is of {span(*source.span)}")
     source.begin_at(at)
     return at
 

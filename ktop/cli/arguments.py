@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -141,10 +142,10 @@ def _add_sampling(parser: ArgumentParser) -> None:
 
 def interval(text: str) -> float:
     """Return ``text`` as seconds between two samples."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    seconds = math.nan
+    with suppress(ValueError):
+        if not text.strip("0123456789.eE+-"):  # float takes spaces, underscores and any script's digits
+            seconds = float(text)
     if not MIN_INTERVAL_S <= seconds <= MAX_INTERVAL_S:
         raise ArgumentTypeError(
             f"an interval is {MIN_INTERVAL_S:g} to {MAX_INTERVAL_S:g} seconds, not {text[:40]!r}"

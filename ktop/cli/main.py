@@ -75,7 +75,12 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
         return (
             "no thread can be started: raise the limit of processes (ulimit -u, or pids.max of the container)"
+            " or of memory (ulimit -v)"
         )
+    # What the dynamic linker says of a library for which there is none.
+    no_room = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    if no_room or isinstance(error, MemoryError):
+        return "there is not enough memory (ulimit -v?)"
     return f"{type(error).__name__}: {error} (a defect of ktop; KTOP_DEBUG=1 shows where)"
 
 
