@@ -280,10 +280,11 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
     ]
 
 
-def idle(pane: Pane, *, on_map: bool = False) -> frozenset[str]:
+def idle(pane: Pane, shown: Pane | None = None, *, on_map: bool = False) -> frozenset[str]:
     """Return the ids of the bindings that do nothing in ``pane``: its keys are shown without them.
 
-    ``on_map``: whether the keyboard is the heatmap's, and not the rows'.
+    ``shown``: what the rows are of, where they are totals.  ``on_map``: whether the keyboard is the
+    heatmap's, and not the rows'.
     """
     return frozenset(
         ident
@@ -295,7 +296,7 @@ def idle(pane: Pane, *, on_map: bool = False) -> frozenset[str]:
                 (ident, pane.shape is not Shape.STACKS)
                 for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")
             ),
-            ("view.follow", pane.has_processes),
+            ("view.follow", (shown or pane).has_processes),
             ("view.per_process", has_totals(pane)),
             ("view.per_cgroup", has_cgroups(pane)),
             ("view.on_demand", bool(pane.on_demand)),

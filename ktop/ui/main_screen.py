@@ -125,9 +125,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Name what works in the pane in sight, as it is shown."""
         pane, view = self.panes[self._current], self._views.get(self._current)
         on_map = view is not None and view.is_on_map
-        self._keys.suit(
-            keys.idle(pane, on_map=on_map), keys.renamed(view.shown_pane if view is not None else pane)
-        )
+        shown = view.shown_pane if view is not None else pane
+        self._keys.suit(keys.idle(pane, shown, on_map=on_map), keys.renamed(shown))
 
     def on_descendant_focus(self) -> None:
         """Name the keys of what has the keyboard now."""
@@ -232,7 +231,9 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def action_follow(self) -> None:
         """Follow the process under the cursor, or no longer."""
         view = self.pane_view
-        if view is not None and view.shown_pane.has_processes:
+        if view is not None and not view.shown_pane.has_processes:
+            self.say("No row here is of one process.")
+        elif view is not None:
             followed = self.view.follow
             self.view.follow = None if followed is not None and view.is_on(followed) else view.table.process
             self.redraw()
