@@ -90,6 +90,7 @@ def test_the_command_line_has_it_begin_at_the_moment(
 
     monkeypatch.setattr(KtopApp, "run", run)
     monkeypatch.setattr(application, "_must_have_terminal", lambda: None)
+    monkeypatch.setattr(application, "prepare", lambda _environ: None)  # of the whole test run
     monkeypatch.setattr(gc, "disable", lambda: None)  # it would stay as the application has it
     monkeypatch.setenv("KTOP_DEBUG", "1")  # what fails in there is not made a sentence
     monkeypatch.setenv("XDG_CONFIG_HOME", str(recording.parent))
