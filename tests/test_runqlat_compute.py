@@ -239,6 +239,7 @@ def test_time_on_the_cpu_is_of_who_only_ran_too():
     assert dict(zip(found["pid"].tolist(), found["cpu_us"].tolist(), strict=True)) == {7: 3000.0, 9: 2.0}
     assert found["waits"].tolist() == [0, 0]
     assert np.isnan(found["p99_us"]).all()
+    assert np.isnan(found["max_us"]).all()
 
 
 def test_time_on_the_cpu_never_shrinks_and_is_not_made_up():

@@ -56,7 +56,7 @@ def cells(line: str) -> list[str]:
 def ends(header: str) -> list[int]:
     """Return the cell after each right-aligned title: all but COMMAND before the scale of the histograms."""
     figures = re.split(r"\s\d", header)[0]
-    return [found.end() for found in re.finditer(r"\S+", figures) if found[0] != "COMMAND"]
+    return [found.end() for found in re.finditer(r"\S+(?: \S+)*", figures) if found[0] != "COMMAND"]
 
 
 def test_a_name_changes_only_its_own_cell(open_terminal: Callable[..., Terminal]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ktop.frame import take
 from tests.excuses import EMULATED
 
 TICK_US = 1e6 / 100
@@ -255,8 +256,9 @@ def test_histograms_agree_with_each_other(observe, spinners):
     # Rows are read a moment after the histogram.
     assert int(sample.rows["waits"].sum()) == pytest.approx(int(host.counts.sum()), rel=0.05, abs=50)
     assert (sample.rows["slots"].sum(axis=1) == sample.rows["waits"]).all()
-    assert (sample.rows["p50_us"] <= sample.rows["p99_us"]).all()
-    assert (sample.rows["p99_us"] <= sample.rows["max_us"]).all()
+    waited = take(sample.rows, sample.rows["waits"] > 0)
+    assert (waited["p50_us"] <= waited["p99_us"]).all()
+    assert (waited["p99_us"] <= waited["max_us"]).all()
     assert not (sample.rows["pid"] == 0).any()
 
 
@@ -427,4 +429,5 @@ def test_a_wait_whose_end_no_program_saw_is_lost_and_not_a_long_one(observe):
         play()
         sample = runqlat.sample()
         assert runqlat.lost > 0
-        assert (sample.rows["max_us"][sample.rows["pid"] == child.pid] < 400_000).all()
+        mine = sample.rows["max_us"][sample.rows["pid"] == child.pid]
+        assert not (mine >= 400_000).any()
