@@ -283,9 +283,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         self.app.push_screen(ProcessScreen(pid, self, start_ns), self._returned)
 
     def _returned(self, _result: None) -> None:
-        """Look at the pane again."""
-        self.source.look_at((self.panes[self._current].name,))
-        self.redraw()
+        """Look at the pane again; not where the screen of another process follows at once."""
+        if self.is_current:
+            self.source.look_at((self.panes[self._current].name,))
+            self.redraw()
 
     async def on_pane_view_narrowed(self, event: PaneView.Narrowed) -> None:
         """Leave in all panes only the rows that were chosen."""

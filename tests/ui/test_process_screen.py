@@ -326,6 +326,10 @@ async def test_p_leads_to_the_parent():
         await k.until(lambda: re.search(rf"parent +{os.getppid()} \S", k.text))
         await k.press("p")
         await k.until(lambda: f"process {os.getppid()}" in k.text and "command" in k.text)
+        # Its screen has stacks, too: they are sampled for whoever looks at them.
+        assert k.source.looked_at == ("profile",)
+        await k.press("escape")
+        await k.until(lambda: k.source.looked_at == ("runqlat",))
 
 
 async def test_a_kernel_thread_has_no_memory_of_its_own():
