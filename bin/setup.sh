@@ -114,6 +114,7 @@ missing_packages() {
         for tool in fio iperf3 stress-ng tmux clang-format; do
             find_command "$tool" >/dev/null || echo "$tool"
         done
+        find_command mkfs.xfs >/dev/null || echo xfsprogs
     fi
     [ "$1" != bench ] || missing_peers
     if [ ! -x "$system_python" ]; then

@@ -32,7 +32,7 @@ SETTLED_S = 3.0
 """When everything that is there to stay has been made."""
 COST_S = 10.0
 """How long ``b`` has the kernel time the programs."""
-COMPLAINT_S = 15.0
+COMPLAINT_S = 8.0
 """How long what went wrong before the start is in sight."""
 
 
