@@ -134,7 +134,7 @@ def keyed_deltas(
 
 
 def _any_of(columns: Iterable[Array], count: int) -> Array:
-    """Return in which rows one of ``columns`` (one- or two-dimensional) is not 0: bool, shape (count,)."""
+    """Return in which rows one of ``columns`` (one- or two-dimensional) is above 0: bool, shape (count,)."""
     found = np.zeros(count, dtype=bool)
     for column in columns:
         found |= (column > 0).any(axis=tuple(range(1, column.ndim)))

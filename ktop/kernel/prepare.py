@@ -87,7 +87,7 @@ def prepare(handle: int, choice: Choice, constants: Mapping[str, int], sizes: Ma
             lib.bpf_map__set_max_entries(bpf_map, MOST_ARRAYS)
         elif name in sizes:
             lib.bpf_map__set_max_entries(bpf_map, sizes[name])
-        if name.removeprefix("_") in kept - {name}:
+        if not choice.storage and name.removeprefix("_") in kept - {name}:
             of_tasks = lib.bpf_map__type(bpf_map) == libbpf.MAP_TYPE_LRU_HASH
             entries = substitute_entries(
                 lib.bpf_map__max_entries(bpf_map), threads() if of_tasks else max(sizes.values(), default=0)

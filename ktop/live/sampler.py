@@ -78,7 +78,7 @@ class Sampler:
         self._facts = Facts()
         self._deadline = 0.0
         self._losing = False
-        """Whether the last interval lost events."""
+        """Whether a ring buffer was full in the last interval: nothing else is lost for want of draining."""
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
         """While the kernel times the programs."""

@@ -284,7 +284,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def _returned(self, _result: None) -> None:
         """Look at the pane again; not where the screen of another process follows at once."""
-        if self.is_current:
+        if self.app.screen is self:
             self.source.look_at((self.panes[self._current].name,))
             self.redraw()
 
