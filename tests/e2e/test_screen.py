@@ -238,6 +238,7 @@ def test_what_was_drawn_bit_by_bit_is_as_drawn_anew(
     for pane in ("runqlat", "cachestat"):
         terminal.start("replay", file, "--pane", pane)
         terminal.wait_for("load 99.00")
+        terminal.wait_for("replay ended")  # a line more, the last that comes
         terminal.wait(lambda _: picture(terminal) == picture(terminal), "a picture that stays")
         drawn = picture(terminal)
         terminal.tmux("send-keys", "-R")
