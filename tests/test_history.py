@@ -13,7 +13,7 @@ import pytest
 from ktop.frame import Array, Facts, Frame, Histogram, Reading, Sample, Status
 from ktop.history import block
 from ktop.history.across import across
-from ktop.history.history import History, frame_bytes
+from ktop.history.history import Held, History, frame_bytes
 from ktop.pane import Column, Fold, Pane, Shape, Unit
 from ktop.process import TICK_NS, Process, read
 from ktop.recording import codec
@@ -116,7 +116,7 @@ def test_what_is_held_stays_with_what_led_to_it(every: float) -> None:
     history = History([PANE, BY_DISK], seconds=60.0)
     for tick in range(400):
         ts = tick * every
-        held = 100 * every if tick > 100 else None
+        held = Held(90 * every, 100 * every) if tick > 100 else None
         history.add(frame(ts, [1]), held)
         if tick <= 100:
             history.add(frame(ts, [1], BY_DISK), held)
@@ -135,7 +135,7 @@ def test_what_is_held_stays_with_what_led_to_it(every: float) -> None:
 def test_what_is_held_is_the_last_to_go() -> None:
     history = History([PANE], seconds=60.0, budget_bytes=20_000)
     for ts in range(400):
-        history.add(frame(float(ts), [1, 2, 3]), 100.0 if ts > 100 else None)
+        history.add(frame(float(ts), [1, 2, 3]), Held(100.0, 140.0) if ts > 100 else None)
     found = history.latest("waits", 100.0)
     assert found is not None
     assert found.ts == 100.0
@@ -145,7 +145,7 @@ def test_the_moment_held_stays_in_every_pane() -> None:
     """Panes are sampled one after the other: what is shown of one is a little older than the moment."""
     history = History([PANE, BY_DISK], seconds=60.0, budget_bytes=20_000)
     for tick in range(300):
-        held = 31.05 if tick > 31 else None
+        held = Held(31.05, 35.05) if tick > 31 else None
         history.add(frame(float(tick), [1, 2, 3]), held)
         history.add(frame(tick + 0.05, [1, 2, 3], BY_DISK), held)
     for pane, ts in (("waits", 31.0), ("disks", 31.05)):
@@ -178,7 +178,7 @@ def test_of_what_is_too_large_to_pack_the_first_rows_are_kept(monkeypatch: pytes
 def test_the_bytes_that_are_counted_are_those_of_what_is_kept() -> None:
     history = History([PANE], seconds=60.0)
     for tick in range(100):
-        history.add(frame(tick * 5.0, [1, 2]), 50.0 if tick > 10 else None)
+        history.add(frame(tick * 5.0, [1, 2]), Held(50.0, 50.0) if tick > 10 else None)
     hot = history._tracks["waits"].hot
     blocks = history._tracks["waits"].blocks
     assert history.nbytes == sum(map(frame_bytes, hot[:-1])) + sum(block.nbytes for block in blocks)

@@ -16,6 +16,7 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,15 @@ SLACK_S = 2.0
 _CACHED_BLOCKS = 4
 
 
+class Held(NamedTuple):
+    """What stays while time is held (Unix times)."""
+
+    at: float
+    """The moment that is looked at."""
+    until: float
+    """The newest one that can be gone to from there."""
+
+
 class History:
     """Frames of the last ``seconds``, in ``budget_bytes`` and the newest Frame of each pane."""
 
@@ -57,14 +67,14 @@ class History:
         with self._lock:
             return sum(track.nbytes for track in self._tracks.values())
 
-    def add(self, frame: Frame, held: float | None = None) -> None:
+    def add(self, frame: Frame, held: Held | None = None) -> None:
         """Keep ``frame``, the newest of its pane; forget and thin what must go.
 
-        What came up to ``held`` (Unix time), in ``seconds``, is not forgotten.
+        What came in the ``seconds`` up to the end of what is ``held`` is not forgotten.
         """
         windows = [(frame.ts - self.seconds, np.inf)]
         if held is not None:
-            windows.insert(0, (held - self.seconds, held + SLACK_S))
+            windows.insert(0, (held.until - self.seconds, held.until + SLACK_S))
         with self._lock:
             self._tracks = {
                 # Where the clock was set back, two different moments would have the same time.  Only the
@@ -177,10 +187,10 @@ class History:
                 self._cache.popitem(last=False)
         return frames
 
-    def _thin(self, held: float | None) -> bool:
+    def _thin(self, held: Held | None) -> bool:
         """Drop the rows that are missed least; return whether there was anything to drop.
 
-        The Frames of the ``held`` moment may lose rows, but stay.
+        The Frames of the moment that is ``held`` may lose rows, but stay.
         """
         packed = [(track, track.thinnable()) for track in self._tracks.values()]
         blocks = [(block.first, track, block) for track, block in packed if block is not None]
@@ -191,7 +201,7 @@ class History:
         whole = [
             (block.first, track, block)
             for track in self._tracks.values()
-            for block in track.unless_shown(held)
+            for block in (track.unless_of(held.at) if held is not None else track.blocks)
         ]
         if not whole:
             return False
@@ -275,12 +285,10 @@ class _Track:
             self._whole += 1
         return self.blocks[self._whole] if self._whole < len(self.blocks) else None
 
-    def unless_shown(self, held: float | None) -> list[Block]:
-        """Return the blocks that cannot hold the Frame of the ``held`` moment: the last before it."""
-        if held is None:
-            return self.blocks
+    def unless_of(self, moment: float) -> list[Block]:
+        """Return the blocks that cannot hold the Frame of ``moment``: the last before it."""
         before, after = (
-            bisect_right(self.blocks, at, key=lambda block: block.first) for at in (held, held + TICK_S)
+            bisect_right(self.blocks, at, key=lambda block: block.first) for at in (moment, moment + TICK_S)
         )
         return [*self.blocks[: max(before - 1, 0)], *self.blocks[after:]]
 

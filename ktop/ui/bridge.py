@@ -20,7 +20,7 @@ from ktop.ui.view import View
 
 if TYPE_CHECKING:
     from ktop.history.events import EventLog
-    from ktop.history.history import History
+    from ktop.history.history import Held, History
 
 
 class Arrived(Message, bubble=False):
@@ -106,7 +106,7 @@ class Bridge:
             return
         if frame.pane == HOST:
             self._follow_the_clock(frame.ts)
-        held = self._view.held
+        held = self._held
         try:
             self._keep(frame, held)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one pane's figures: the others go on
@@ -124,23 +124,30 @@ class Bridge:
         self._host_waits = False
         self._tell(widgets, later)
 
+    @property
+    def _held(self) -> Held | None:
+        from ktop.history.history import Held
+
+        at, until = self._view.at, self._view.held
+        return None if at is None else Held(at, at if until is None else until)
+
     def _follow_the_clock(self, ts: float) -> None:
         """Hold no moment that is still to come: once set back, all until then would seem of it."""
         at = self._view.at
         if at is not None and ts < self.now and ts < at:
             self._view.at = None
 
-    def _keep(self, frame: Frame, held: float | None) -> None:
+    def _keep(self, frame: Frame, held: Held | None) -> None:
         """Put ``frame`` into the history, and its events into their log; raises whatever they do."""
         self.history.add(frame, held)
         self._keep_reasons(frame, held)
         log = self._logs.get(frame.pane)
         if log is not None:
             with self._lock:
-                log.hold(held)
+                log.hold(held.until if held is not None else None)
                 log.add(frame.rows, frame.ts)
 
-    def _keep_nothing(self, frame: Frame, held: float | None, error: Exception) -> None:
+    def _keep_nothing(self, frame: Frame, held: Held | None, error: Exception) -> None:
         """Begin the pane of ``frame`` anew, with a Frame that says why."""
         status = Status(unavailable=f"its figures cannot be kept ({type(error).__name__}: {error!s:.100})")
         self.history.forget(frame.pane)
@@ -153,7 +160,7 @@ class Bridge:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_wake, widgets, later)
 
-    def _keep_reasons(self, frame: Frame, held: float | None) -> None:
+    def _keep_reasons(self, frame: Frame, held: Held | None) -> None:
         """Have the history hold at each tick why panes have no figures: sources say it once, it forgets."""
         if frame.status.unavailable is not None:
             self._without_figures[frame.pane] = frame

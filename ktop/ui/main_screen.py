@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from ktop.pane import Pane
+from ktop.pane import Pane, Shape
 from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
@@ -181,7 +181,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             from ktop.ui.totals import per_cgroup, per_process
 
             added_up = [per_process(pane) for pane in self.panes if keys.has_totals(pane)]
-            added_up += [per_cgroup(pane) for pane in self.panes if keys.has_cgroups(pane)]
+            added_up += [
+                per_cgroup(pane)
+                for pane in self.panes
+                if pane.shape is Shape.TABLE and keys.has_cgroups(pane)
+            ]
             self._bar = FilterBar(self.view, [*self.panes, *added_up])
             await self.mount(self._bar, before=self._keys)
         return self._bar
@@ -269,7 +273,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def on_heatmap_view_chosen(self, event: HeatmapView.Chosen) -> None:
         """Hold the moment that was chosen."""
-        self.view.at = event.ts
+        self.view.hold(event.ts, self.history.times(self.timeline()))
         self.redraw()
 
     def on_pane_view_opened(self, event: PaneView.Opened) -> None:

@@ -40,7 +40,8 @@ class View:
         """Whether rows are totals per cgroup, in every pane that has such."""
         self.interval_s = interval_s
         self.held: float | None = None
-        """The latest moment looked at since time was held (Unix time): it and what led to it stay."""
+        """The newest sample when time was held, or a later one gone to since (Unix time): what there was
+        by then stays, and is what charts show, so that what came after the moment looked at is in sight."""
         self._at: float | None = None
 
     @property
@@ -52,6 +53,12 @@ class View:
     def at(self, at: float | None) -> None:
         self._at = at
         self.held = None if at is None else max(at, self.held or at)
+
+    def hold(self, at: float, times: Array) -> None:
+        """Look at ``at``, one of the ascending ``times`` that there are samples of."""
+        if self.live and len(times):
+            self.held = float(times[-1])
+        self.at = at
 
     @property
     def slack_s(self) -> float:
@@ -68,20 +75,31 @@ class View:
         """Up to when samples belong to the moment looked at, or came before it."""
         return math.inf if self.at is None else self.at + self.slack_s
 
+    @property
+    def charts_until(self) -> float:
+        """Up to when charts show samples: those after the moment looked at too, when time was held then."""
+        return math.inf if self.held is None else self.held + self.slack_s
+
     def step(self, times: Array, count: int) -> None:
         """Go ``count`` samples forward (negative: back) among ascending ``times``; past the newest is now."""
         if not len(times) or (self.live and count > 0):
             return
         here = bisect_right(times, self.until) - 1
         there = here + count
-        self.at = None if there >= len(times) else float(times[max(there, 0)])
+        if there >= len(times):
+            self.at = None
+        else:
+            self.hold(float(times[max(there, 0)]), times)
 
     def leap(self, times: Array, seconds: float) -> None:
         """Go ``seconds`` forward (negative: back), within ``times``; past the newest is now."""
         if not len(times) or (self.live and seconds > 0):
             return
         there = (float(times[-1]) if self.at is None else self.at) + seconds
-        self.at = None if there > times[-1] else max(there, float(times[0]))
+        if there > times[-1]:
+            self.at = None
+        else:
+            self.hold(max(there, float(times[0])), times)
 
     def pause(self, times: Array) -> None:
         """Hold the newest sample, or go on when something is held."""

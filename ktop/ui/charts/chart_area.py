@@ -92,17 +92,23 @@ class ChartArea(Container, Ground):
         self.set_class(lines >= AIRY_FROM, "-airy")
 
     def draw(self, now: float, *, available: bool = True) -> None:
-        """Draw what came up to the moment looked at; ``now`` is when ages count from."""
+        """Draw what came up to the moment looked at, and since; ``now`` is when ages count from."""
         self.display = self._fits and available
         if not self.display or self._main is None:
             return
         if isinstance(self._pane.chart, Heatmap | Lines):
             frames = self._trail.frames(self._view)
-            self._main.show(frames, now)
+            self._main.show(frames, now, self._moment(frames))
             if self._strip is not None:
                 self._count_cpus(self._trail.by_cpu(frames[-1:]))
-                self._align()
-                self._strip.show(frames, self._trail.by_cpu)
+                self._draw_strip()
+
+    def _moment(self, frames: Sequence[Frame]) -> float | None:
+        """Return when that one of ``frames`` was that is looked at; None: the newest."""
+        until = self._view.until
+        if not frames or frames[-1].ts <= until:
+            return None
+        return next((frame.ts for frame in reversed(frames) if frame.ts <= until), frames[0].ts)
 
     def age(self, now: float) -> None:
         """Count ages from ``now``; all else stays as it was drawn."""
@@ -112,13 +118,13 @@ class ChartArea(Container, Ground):
     def on_heatmap_view_zoomed(self) -> None:
         """Have the strip below show the same columns."""
         if self._strip is not None:
-            self._align()
-            self._strip.redraw()
+            self._draw_strip()
 
-    def _align(self) -> None:
-        """Have the strip put the same moments where the map has them."""
+    def _draw_strip(self) -> None:
+        """Draw the strip, with the same moments where the map has them."""
         self._strip.cell_width = self._main.cell_width
         self._strip.merge, self._strip.free = self._main.merge, self._main.free
+        self._strip.show(self._main.frames, self._trail.by_cpu, self._main.moment)
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:
         """Find the strip its place once it is known how many CPUs there are."""

@@ -43,6 +43,14 @@ class CpuHistory:
     labels: tuple[str, ...]
     values: Array
     """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
+    times: Array
+    """float64, shape (columns,): Unix time of the last Frame of each."""
+
+    def at(self, moment: float | None) -> Array:
+        """Return the values of the column that ``moment`` is in, None: the newest; shape (labels,)."""
+        last = len(self.times) - 1
+        column = last if moment is None else min(int(np.searchsorted(self.times, moment - 1e-6)), last)
+        return self.values[:, column]
 
 
 def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float, longest: str) -> Array:
@@ -92,7 +100,7 @@ class CpuPercentiles:
         has no histogram in that Frame.
         """
         if not frames or lines < 1:
-            return CpuHistory((), np.zeros((0, 0)))
+            return CpuHistory((), np.zeros((0, 0)), np.zeros(0))
         starts = np.flatnonzero(np.diff(bins.numbers(frames, merge), prepend=-1))
         columns = [frames[first:end] for first, end in pairwise([*starts.tolist(), len(frames)])]
         times = np.array([[column[end].ts for column in columns] for end in (0, -1)])
@@ -110,7 +118,7 @@ class CpuPercentiles:
         fresh = _percentiles(new, most, each, self._q, self._longest)
         parts = fresh[:, :earlier], self._values[:, kept], fresh[:, earlier:]
         self._times, self._values = times, np.concatenate(parts, axis=1)
-        return CpuHistory(labels, self._values)
+        return CpuHistory(labels, self._values, times[1])
 
 
 def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequence[Frame]]:
@@ -149,13 +157,22 @@ class CpuStrip(Drawn):
         self.free = 0
         """Columns at the right end that are still to come."""
         self._frames: Sequence[Frame] = ()
+        self._moment: float | None = None
         self._whole: Whole = lambda frames: frames
         self._cells: MovingCells | None = None
         self._cells_for: tuple[Any, ...] = ()
 
-    def show(self, frames: Sequence[Frame], whole: Whole = lambda frames: frames) -> None:
-        """Show the histograms by CPU of ``frames``, oldest first; ``whole`` as in CpuPercentiles."""
-        self._frames, self._whole = frames, whole
+    def show(
+        self,
+        frames: Sequence[Frame],
+        whole: Whole = lambda frames: frames,
+        moment: float | None = None,
+    ) -> None:
+        """Show the histograms by CPU of ``frames``, oldest first; ``whole`` as in CpuPercentiles.
+
+        ``moment``: the Unix time of the one that the figures are of, if that is not the newest.
+        """
+        self._frames, self._whole, self._moment = frames, whole, moment
         self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts | Strip]:
@@ -172,6 +189,7 @@ class CpuStrip(Drawn):
         history = self._history.update(frames, rows * most, self.merge, self._whole)
         if not history.labels:
             return [*head, [("no CPU has anything to show", look.style("muted"))]]
+        figures = history.at(self._moment)
         across = -(-len(history.labels) // rows)
         down = -(-len(history.labels) // across)
         each = (width - _GAP * (across - 1)) // across
@@ -191,7 +209,7 @@ class CpuStrip(Drawn):
             for number in range(row, len(history.labels), down):
                 gap = " " * _GAP if segments else ""
                 title = gap + history.labels[number].ljust(label)
-                figure = self._figure(look, title, float(history.values[number, -1]), edge)
+                figure = self._figure(look, title, float(figures[number]), edge)
                 segments += [Segment(text, self.ground(style)) for text, style in figure if text]
                 segments += bars[number]
             lines.append(self._line(segments, width))

@@ -37,13 +37,13 @@ class Trail:
         self._past: list[Frame] = []
 
     def frames(self, view: View) -> Sequence[Frame]:
-        """Return the Frames up to the moment looked at, oldest first, MOST_FRAMES at most."""
+        """Return the Frames up to where charts end, oldest first, MOST_FRAMES at most."""
         if view.live:
             self._past = []
             self._update()
             return list(self._kept)
         times = self._history.times(self._pane)
-        wanted = times[times <= view.until][-MOST_FRAMES:].tolist()
+        wanted = times[times <= view.charts_until][-MOST_FRAMES:].tolist()
         # From one moment to the next nearly all are the same.
         known = {frame.ts: frame for frame in (*self._kept, *self._past)}
         missing = [ts for ts in wanted if ts not in known]

@@ -19,7 +19,7 @@ from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
-from ktop.ui.charts.scrolling import MovingCells, Pace, at_once
+from ktop.ui.charts.scrolling import MovingCells, Pace, at_once, page
 from ktop.ui.charts.units import band, tick, written
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -71,6 +71,8 @@ class HeatmapView(Drawn, can_focus=True):
         self.grid = HeatGrid(chart.longest)
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
+        self.moment: float | None = None
+        """The Unix time of the one that is looked at; None: the newest."""
         self._zoom = 0
         self._pace = Pace()
         self.free = 0
@@ -87,9 +89,12 @@ class HeatmapView(Drawn, can_focus=True):
         self._cursor: tuple[float | None, float] | None = None
         self._hover: Cell | None = None
 
-    def show(self, frames: Sequence[Frame], now: float | None = None) -> None:
-        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest)."""
-        self._frames, self._now = frames, now
+    def show(self, frames: Sequence[Frame], now: float | None = None, moment: float | None = None) -> None:
+        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest).
+
+        ``moment``: the Unix time of the one that is looked at, if that is not the newest.
+        """
+        self._frames, self._now, self.moment = frames, now, moment
         self._stale = True
         self.redraw()
         if self.has_focus and self._cursor is None:
@@ -112,6 +117,11 @@ class HeatmapView(Drawn, can_focus=True):
         rooms = ((cells, self._span // cells) for cells in WIDER)
         wide = next((cells for cells, room in rooms if columns + at_once(cells, room) <= room), 1)
         return max(wide, 2 if self._span >= WIDE_FROM else 1)
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """Those that there is room for, and older ones."""
+        return page(self._frames, self.moment, (self.map_columns - self._at_once) * self.merge)
 
     @property
     def _at_once(self) -> int:
@@ -149,12 +159,13 @@ class HeatmapView(Drawn, can_focus=True):
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
-        self.free = self._pace.free(self._frames, self._at_once)
+        frames = self.frames
+        self.free = self._pace.free(frames, self._at_once)
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
             halves = 1 if look.glyphs else 2
             columns = self.map_columns - self.free
-            self.grid.fit(self._frames, columns, self.map_rows, halves=halves, merge=self.merge)
+            self.grid.fit(frames, columns, self.map_rows, halves=halves, merge=self.merge)
             self._stale, self._fitted = False, (width, height)
         art, at = self._art, self._at()
         body = self._body(art, at) if self.grid else self._empty(art)
@@ -210,7 +221,9 @@ class HeatmapView(Drawn, can_focus=True):
                 (f"{mark.name} ", look.style("muted")),
                 (written(self.chart.unit, float(value)), look.style("foreground")),
             ]
-            for mark, value in zip(MARKS, self.grid.percentiles[:, at.column if at else -1], strict=True)
+            for mark, value in zip(
+                MARKS, self.grid.percentiles[:, at.column if at else self._looked_at], strict=True
+            )
         ]
         # Where it is narrow the lower percentiles are left out first.
         while legend and cells(parts) + sum(map(cells, legend)) > self.outer_size.width:
@@ -225,12 +238,19 @@ class HeatmapView(Drawn, can_focus=True):
         swatch = art.row(code(steps, steps, np.zeros_like(steps)), 1)
         return [("1 ", muted), *swatch, (f" {tick(Unit.COUNT, self.grid.top)}", muted)]
 
+    @property
+    def _looked_at(self) -> int:
+        """The column of the moment that is looked at."""
+        return self.grid.column_of(self.moment)
+
     def _times(self, art: HeatCells) -> Parts:
         now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
-        text = time_axis.labels(self.grid.columns.ts, now, self.map_columns - self.free, self.cell_width)
+        ts = self.grid.columns.ts
+        moment = len(ts) - 1 - self._looked_at if self.moment is not None else None
+        text = time_axis.labels(ts, now, self.map_columns - self.free, self.cell_width, moment)
         zoom = f"×{self.merge}" if self._zoom else ""
         axis = zoom.rjust(GUTTER - 1) + " " * (self._left - GUTTER + 1) + text
-        return [(axis, art.palette.style("muted"))]
+        return time_axis.painted(axis, art.palette)
 
     @property
     def reading(self) -> Reading | None:

@@ -15,7 +15,7 @@ from ktop.pane import Column, Fold, Lines, Unit
 from ktop.text import ELLIPSIS
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
-from ktop.ui.charts.scrolling import Pace, at_once
+from ktop.ui.charts.scrolling import Pace, at_once, later, page
 from ktop.ui.charts.units import tick, written
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
@@ -60,8 +60,11 @@ class LinesView(Drawn):
         self._units = {column.name: column.unit for column in columns}
         self._names = {column.name: column.title.lower() for column in columns}
         self._rates = {column.name for column in columns if column.fold is Fold.SUM}
+        self._all: Sequence[Frame] = ()
         self._frames: Sequence[Frame] = ()
+        """Those that there is room for, and older ones."""
         self._now: float | None = None
+        self._moment: float | None = None
         self._pace = Pace()
         self._free = 0
         """Values at the right end that are still to come."""
@@ -69,9 +72,12 @@ class LinesView(Drawn):
         """The rows of the charts as last drawn, by what is in them."""
         self._rows_before = self._kept
 
-    def show(self, frames: Sequence[Frame], now: float | None = None) -> None:
-        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest)."""
-        self._frames, self._now = frames, now
+    def show(self, frames: Sequence[Frame], now: float | None = None, moment: float | None = None) -> None:
+        """Show ``frames``, oldest first.  Ages count back from ``now`` (else from the newest).
+
+        ``moment``: the Unix time of the one that is looked at, if that is not the newest.
+        """
+        self._all, self._now, self._moment = frames, now, moment
         self.redraw()
 
     def age(self, now: float) -> None:
@@ -91,9 +97,13 @@ class LinesView(Drawn):
         down = max(-(-number // across), min(room // _TALL, number))
         across = -(-number // down)
         each = (width - _GAP * (across - 1)) // across
-        self._free = self._pace.free(self._frames, _at_once(self._dots(each - GUTTER), each - GUTTER))
+        columns = max(each - GUTTER, 0)
+        dots = self._dots(columns)
+        step = _at_once(dots, columns)
+        self._frames = page(self._all, self._moment, columns * braille.DOTS_ACROSS // dots - step)
+        self._free = self._pace.free(self._frames, step)
         tall = [(room + extra) // down for extra in range(down)][::-1]
-        times: Parts = [(" " * GUTTER + self._times(each - GUTTER), look.style("muted"))]
+        times = time_axis.painted(" " * GUTTER + self._times(each - GUTTER), look)
         lines = head
         for row in range(down):
             groups = self.chart.groups[row * across : (row + 1) * across]
@@ -117,8 +127,13 @@ class LinesView(Drawn):
     def _dots(self, columns: int) -> int:
         """Return how many dots across a value has: more while the history is short."""
         most = columns * braille.DOTS_ACROSS
-        number = len(self._frames)
+        number = len(self._all)
         return next((dots for dots in WIDER if (number + _at_once(dots, columns)) * dots <= most), 1)
+
+    @property
+    def _back(self) -> int:
+        """How many Frames before the newest the one is that is looked at."""
+        return 0 if self._moment is None else later(self._frames, self._moment)
 
     def _times(self, columns: int) -> str:
         recent = self._frames[-columns * braille.DOTS_ACROSS :]
@@ -129,7 +144,9 @@ class LinesView(Drawn):
         ts = np.array([*newest[:1] * (self._free % step), *newest])[::step][::-1]
         now = self._now if self._now is not None else (float(ts[-1]) if len(ts) else 0.0)
         free = self._free // step
-        return (time_axis.labels(ts, now, columns // cells - free, cells) + " " * free * cells).rjust(columns)
+        moment = (self._back + self._free) // step - free if self._back else None
+        text = time_axis.labels(ts, now, columns // cells - free, cells, moment)
+        return (text + " " * free * cells).rjust(columns)
 
     def _values(self, name: str, columns: int) -> Array:
         """Return the newest values, as often as they have dots."""
@@ -186,7 +203,8 @@ class LinesView(Drawn):
         self, look: Palette, group: tuple[str, ...], values: list[Array], unit: Unit, width: int
     ) -> Parts:
         """Return names and last values; names are cut before a value would be."""
-        last = [float(series[-1]) if len(series) else float("nan") for series in values]
+        back = self._back * self._dots(max(width - GUTTER, 0))
+        last = [float(series[-1 - back]) if len(series) > back else float("nan") for series in values]
         texts = [
             written(self._units.get(name, unit), value) + "/s" * (name in self._rates and value == value)  # noqa: PLR0124 - NaN
             for name, value in zip(group, last, strict=True)

@@ -36,15 +36,27 @@ class Pace:
     def free(self, frames: Sequence[Frame], columns: int) -> int:
         """Return how many columns are free now that it is ``frames``; it moves on by so many ``columns``."""
         if frames and self._frames:
-            came = _later(frames, self._frames[-1].ts) - _later(self._frames, frames[-1].ts)
+            came = later(frames, self._frames[-1].ts) - later(self._frames, frames[-1].ts)
             self._free = (self._free - came) % columns
         self._frames = frames
         return self._free
 
 
-def _later(frames: Sequence[Frame], ts: float) -> int:
+def later(frames: Sequence[Frame], ts: float) -> int:
     """Return how many of ``frames`` are later than ``ts``."""
     return len(frames) - bisect_right(frames, ts, key=lambda frame: frame.ts)
+
+
+def page(frames: Sequence[Frame], at: float | None, room: int) -> Sequence[Frame]:
+    """Return ``frames``, or the older ones of them that have the moment ``at`` among their newest ``room``.
+
+    They are turned by half of the room at once: the chart stands still while the moment moves in it.
+    """
+    if at is None or room < 2:
+        return frames
+    half = room // 2
+    pages = -(-(later(frames, at) - room + 1) // half)
+    return frames[: max(len(frames) - pages * half, room)] if pages > 0 else frames
 
 
 class MovingCells:
