@@ -1,4 +1,4 @@
-"""Sampled stacks as a tree, process by process.  Pure."""
+"""Sampled stacks as a tree: process by process, or each cgroup's processes below it.  Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ktop.format import NOT_MEASURED
 from ktop.frame import Rows
+from ktop.pane import CGROUP
 from ktop.text import escape
 from ktop.text import visible as shown
 
@@ -21,21 +23,25 @@ ROOT: Path = 0
 
 @dataclass(slots=True)
 class Node:
-    """A process, or a function where it is called from there."""
+    """A process, a function where it is called from there, or a cgroup."""
 
     name: str
     """Escaped."""
     path: Path
     pid: int
+    """0: a cgroup."""
     depth: int
-    """0 for processes."""
+    """0 for those that no other is above."""
+    cgroup: bytes | None = None
+    """What is known of it where the node is one."""
+    function: bool = False
     kernel: bool = False
     total: int = 0
     """Samples in it and in what it calls."""
     own: int = 0
     """Samples in itself."""
     children: dict[Any, Node] = field(default_factory=dict)
-    """By pid or (kernel, name); after ``tree``, from most samples to fewest."""
+    """By cgroup, pid or (kernel, name); after ``tree``, from most samples to fewest."""
     parent: Node | None = None
     """None: the root."""
 
@@ -47,27 +53,35 @@ class Node:
             node = node.parent
 
 
-def tree(rows: Rows) -> Node:
+def tree(rows: Rows, *, per_cgroup: bool = False) -> Node:
     """Return the root over all processes in ``rows``, which have the profile pane's columns.
 
     ``pid comm samples user_stack kernel_stack``; stacks are lists of frame
     names (text or bytes, unescaped), innermost last, or None where none was
-    taken.  Rows of one process and stack are added up.
+    taken.  Rows of one process and stack are added up.  ``per_cgroup``: the
+    processes stand below their cgroup, if the rows say which that is.
     """
     root = Node("", ROOT, 0, -1)
     if not rows:
         return root
     columns = [rows[name].tolist() for name in ("pid", "comm", "samples", "user_stack", "kernel_stack")]
-    for pid, comm, samples, user, kernel in zip(*columns, strict=True):
+    per_cgroup = per_cgroup and CGROUP.name in rows
+    columns.append(rows[CGROUP.name].tolist() if per_cgroup else columns[0])
+    for pid, comm, samples, user, kernel, cgroup in zip(*columns, strict=True):
         if math.isnan(samples) or math.isnan(pid):  # a recording may lack them
             continue
         number = int(samples)
         root.total += number
-        node = _child(root, pid, f"{shown(comm or b'?')} ({pid})", int(pid), kernel=False)
+        node = root
+        if per_cgroup:
+            node = _child(root, cgroup, shown(cgroup) if cgroup else NOT_MEASURED, 0)
+            node.cgroup = cgroup
+            node.total += number
+        node = _child(node, pid, f"{shown(comm or b'?')} ({pid})", int(pid))
         node.total += number
         for is_kernel, frames in ((False, user), (True, kernel)):
             for frame in frames or ():
-                node = _child(node, (is_kernel, frame), frame, int(pid), kernel=is_kernel)
+                node = _child(node, (is_kernel, frame), frame, int(pid))
                 node.total += number
         node.own += number
     for node in walk(root):
@@ -76,12 +90,14 @@ def tree(rows: Rows) -> Node:
     return root
 
 
-def _child(parent: Node, key: Any, name: str | bytes, pid: int, *, kernel: bool) -> Node:
+def _child(parent: Node, key: Any, name: str | bytes, pid: int) -> Node:
     node = parent.children.get(key)
     if node is None:
-        text = escape(name) if parent.path != ROOT else str(name)
-        path = hash((parent.path, key))
-        node = parent.children[key] = Node(text, path, pid, parent.depth + 1, kernel, parent=parent)
+        function = isinstance(key, tuple)
+        text = escape(name) if function else str(name)
+        path, depth, kernel = hash((parent.path, key)), parent.depth + 1, function and key[0]
+        node = Node(text, path, pid, depth, function=function, kernel=kernel, parent=parent)
+        parent.children[key] = node
     return node
 
 

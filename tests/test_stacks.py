@@ -71,3 +71,47 @@ def test_hot_path_ends_where_the_samples_part():
     )
     assert [node.name for node in stacks.hot_path(root)] == ["x (1)", "main"]
     assert stacks.hot_path(stacks.tree({})) == []
+
+
+def owned(*cgroups: bytes | None) -> dict[str, np.ndarray]:
+    rows = stack_rows(
+        (1, b"x", 5, ["a"], None),
+        (2, b"y", 3, ["a"], None),
+        (3, b"z", 4, ["b"], None),
+        (2, b"y", 1, None, None),
+    )
+    return {**rows, "cgroup": np.array(cgroups, object)}
+
+
+def test_processes_stand_below_their_cgroup():
+    rows = owned(b"web.service", b"db[1]\x1b.scope", b"db[1]\x1b.scope", b"db[1]\x1b.scope")
+    root = stacks.tree(rows, per_cgroup=True)
+    database, web = root.children.values()
+    assert [(node.name, node.total, node.own, node.pid) for node in (database, web)] == [
+        ("db[1]\\x1b.scope", 8, 0, 0),
+        ("web.service", 5, 0, 0),
+    ]
+    assert (database.cgroup, database.function) == (b"db[1]\x1b.scope", False)
+    assert [(node.name, node.total, node.own) for node in database.children.values()] == [
+        ("y (2)", 4, 1),
+        ("z (3)", 4, 0),
+    ]
+    assert {node.depth: node.function for node in stacks.walk(root)} == {
+        -1: False,
+        0: False,
+        1: False,
+        2: True,
+    }
+    assert root.total == 13
+    assert [node.name for node in stacks.tree(rows).children.values()] == ["x (1)", "y (2)", "z (3)"]
+
+
+def test_what_has_no_known_cgroup_stands_by_itself():
+    nameless = stacks.tree(owned(None, b"a.service", None, b"a.service"), per_cgroup=True)
+    assert [(node.name, node.total, node.pid) for node in nameless.children.values()] == [
+        ("–", 9, 0),
+        ("a.service", 4, 0),
+    ]
+    rows = owned()
+    del rows["cgroup"]
+    assert [node.pid for node in stacks.tree(rows, per_cgroup=True).children.values()] == [1, 2, 3]

@@ -327,7 +327,7 @@ def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
 
 def has_cgroups(pane: Pane) -> bool:
     """Return whether the rows of ``pane`` are of processes, and can be added up by whose those are."""
-    return pane.shape is Shape.TABLE and any(column.name == CGROUP.name for column in pane.columns)
+    return pane.shape is not Shape.EVENTS and any(column.name == CGROUP.name for column in pane.columns)
 
 
 def has_totals(pane: Pane) -> bool:

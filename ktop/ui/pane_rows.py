@@ -41,6 +41,8 @@ class Snapshot:
     """The last Frames, oldest first, that the rows can be compared with."""
     are_totals: bool = False
     """Whether a row is several of a Frame's."""
+    per_cgroup: bool = False
+    """Whether stacks are to stand below the cgroups of their processes."""
     now: float = 0.0
     """When ages count from (Unix time)."""
     older: int = 0
@@ -75,6 +77,7 @@ def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view:
         notes=(*begun(pane, frame), *on_demand(pane, frame, found.rows)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
         are_totals=shown is not pane,
+        per_cgroup=view.per_cgroup,
         now=bridge.now,
         older=found.older,
         sampled_s=found.sampled_s,

@@ -262,6 +262,10 @@ class PaneView(Vertical, Ground):
         """Have rows be totals, or none, from now on."""
         self._view.per_cgroup = words == PER_CGROUP
         self._set_totals(words)
+        if self.pane.shape is Shape.STACKS:
+            self.focus_table()
+            self.draw()
+            return
         old, self.table = self.table, FrameTable(self._shown_pane, self.table.sorting)
         self.mount(self.table, after=old)
         self.focus_table()
@@ -275,7 +279,9 @@ class PaneView(Vertical, Ground):
 
     def _set_totals(self, words: str) -> None:
         self._totals = words
-        self._shown_pane = _TOTALS[words](self.pane) if words else self.pane
+        # The tree of stacks has both in one: processes stand below their cgroup.
+        in_rows = words and self.pane.shape is not Shape.STACKS
+        self._shown_pane = _TOTALS[words](self.pane) if in_rows else self.pane
 
     def _table_changed(self, row: Mapping[str, Any]) -> None:
         self.draw()
@@ -289,12 +295,16 @@ class PaneView(Vertical, Ground):
         event.stop()
         cgroup = (event.row or {}).get(CGROUP.name)
         if not self._shown_pane.has_processes and cgroup:
-            self.toggle_per_cgroup()
-            self.post_message(self.Narrowed(filter_for(cgroup)))
+            self._narrow(cgroup)
             return
         pid = number(event.row, self.pane.process_key)
         if pid is not None:
             self.post_message(self.Opened(pid, number(event.row, START)))
+
+    def _narrow(self, cgroup: bytes) -> None:
+        """Show nothing but the processes of ``cgroup``."""
+        self.toggle_per_cgroup()
+        self.post_message(self.Narrowed(filter_for(cgroup)))
 
     def on_frame_table_awaited(self, event: FrameTable.Awaited) -> None:
         """Open the process that is followed."""
@@ -303,8 +313,12 @@ class PaneView(Vertical, Ground):
             self.post_message(self.Opened(*self._view.follow))
 
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
-        """Open the process of the line: where a PID was used again, the last one."""
+        """Open the process of the line: where a PID was used again, the last one.  Of a cgroup show those."""
         event.stop()
+        if not event.pid:
+            if event.cgroup:
+                self._narrow(event.cgroup)
+            return
         rows = self._snapshot.rows
         starts = rows[START][rows[self.pane.process_key] == event.pid] if START in rows else ()
         newest = max(starts, default=None)

@@ -1,4 +1,4 @@
-"""The stack shape: samples as a tree, process by process, opened with the keyboard."""
+"""The stack shape: samples as a tree, by process or by cgroup, opened with the keyboard."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ktop.text import fit
 from ktop.ui.blocks import Parts, bar, cells, cut
 from ktop.ui.line_widget import Finished
 from ktop.ui.palette import Palette, palette
+from ktop.ui.pane_rows import Snapshot
 from ktop.ui.rows_view import RowsView
 from ktop.ui.view import Followed
 
@@ -57,12 +58,12 @@ class StackTree(RowsView, can_focus=True):
     ]
 
     class Selected(Message):
-        """The user asks for the process of a line."""
+        """The user asks for the process of a line; or, where the line is a cgroup, for those of that."""
 
-        def __init__(self, pid: int) -> None:
-            """Hold its id."""
+        def __init__(self, pid: int, cgroup: bytes | None = None) -> None:
+            """Hold the process's id, or the cgroup."""
             super().__init__()
-            self.pid: int = pid
+            self.pid, self.cgroup = pid, cgroup
 
     def __init__(self, *, quiet: str = "no samples: nothing ran on a CPU", id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Show nothing yet; ``quiet`` stands there while there are no samples."""
@@ -82,12 +83,16 @@ class StackTree(RowsView, can_focus=True):
 
     # What is shown
 
-    def show(self, rows: Rows) -> None:
-        """Show the profile pane's ``rows`` (see ``ktop.stacks.tree``)."""
-        self.root = stacks.tree(rows)
+    def show(self, rows: Rows, *, per_cgroup: bool = False) -> None:
+        """Show the profile pane's ``rows``, ``per_cgroup`` or not (see ``ktop.stacks.tree``)."""
+        self.root = stacks.tree(rows, per_cgroup=per_cgroup)
         if not self._touched:
             self.opened = {node.path for node in stacks.hot_path(self.root)}
         self._layout()
+
+    def show_snapshot(self, found: Snapshot) -> None:
+        """Show the rows of ``found``."""
+        self.show(found.rows, per_cgroup=found.per_cgroup)
 
     @property
     def cursor(self) -> Node | None:
@@ -97,7 +102,7 @@ class StackTree(RowsView, can_focus=True):
     @property
     def process(self) -> Followed | None:
         """The process that the line under the cursor is of: stacks do not say when it started."""
-        return Followed(self.cursor.pid, None) if self.cursor is not None else None
+        return Followed(self.cursor.pid, None) if self.cursor is not None and self.cursor.pid else None
 
     def follow_process(self, process: Followed | None) -> None:
         """Bring the cursor back to ``process``; it stays where it is when that has no samples."""
@@ -120,7 +125,7 @@ class StackTree(RowsView, can_focus=True):
             depth = indent[parent] + (1 if branching[parent] else 0)
             self._places.append((depth, branching[parent]))
             indent[node.path] = depth
-            branching[node.path] = len(node.children) > 1 or node.depth == 0
+            branching[node.path] = len(node.children) > 1 or not node.function
         if self._at:
             places = {node.path: place for place, node in enumerate(self._shown)}
             self._cursor = next((places[path] for path in self._at if path in places), self._cursor)
@@ -217,7 +222,7 @@ class StackTree(RowsView, can_focus=True):
         shift = " " * (2 * min(max(indent, 0), room // 4))
         parts.append((f"{shift}{self._marker(node, first=first)} ", look.style("muted")))
         tail = " [k]" if node.kernel else ""
-        color = "strong" if node.depth == 0 else "kernel" if node.kernel else "foreground"
+        color = "kernel" if node.kernel else "foreground" if node.function else "strong"
         name = fit(node.name, max(room - len(shift) - 2 - len(tail), 1)).rstrip()
         return [*parts, (name, look.style(color)), (tail, look.style("muted"))]
 
@@ -291,7 +296,7 @@ class StackTree(RowsView, can_focus=True):
     def action_select(self) -> None:
         """Ask for the process of the line."""
         if self.cursor is not None:
-            self.post_message(self.Selected(self.cursor.pid))
+            self.post_message(self.Selected(self.cursor.pid, self.cursor.cgroup))
 
     def _change(self, opened: set[Path]) -> None:
         self._remember()

@@ -11,9 +11,9 @@ from ktop.pane import CGROUP
 from tests.ui.synthetic import PANES, Synthetic
 
 NAMES = np.array([b"backup@globex.service", b"web, 1 [a].scope", b"/"])
+WITH_OWNERS = {"runqlat", "biotop", "profile"}
 OWNED = [
-    replace(pane, columns=(*pane.columns, CGROUP)) if pane.name in {"runqlat", "biotop"} else pane
-    for pane in PANES
+    replace(pane, columns=(*pane.columns, CGROUP)) if pane.name in WITH_OWNERS else pane for pane in PANES
 ]
 
 
@@ -23,7 +23,7 @@ class Owned(Synthetic):
     def frames(self, tick: int) -> list[Frame]:
         return [
             replace(frame, rows={**frame.rows, "cgroup": NAMES[frame.rows["pid"] % len(NAMES)]})
-            if frame.pane in {"runqlat", "biotop"}
+            if frame.pane in WITH_OWNERS
             else frame
             for frame in super().frames(tick)
         ]

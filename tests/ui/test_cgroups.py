@@ -12,12 +12,13 @@ from ktop.frame import take
 from ktop.pane import START, Fold, Shape
 from ktop.tables.filter import parse
 from ktop.ui.keys import has_cgroups
+from ktop.ui.stack_tree import StackTree
 from ktop.ui.totals import filter_for, per_cgroup, totals
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.owned import NAMES, OWNED, Owned
 
-TABLES = [pane for pane in registry.panes() if has_cgroups(pane)]
+TABLES = [pane for pane in registry.panes() if pane.shape is Shape.TABLE and has_cgroups(pane)]
 
 
 def test_every_table_of_processes_can_be_added_up():
@@ -183,7 +184,7 @@ async def test_from_totals_to_totals():
         await k.until(lambda: "per process" not in k.text and "per cgroup" not in k.text)
 
 
-@pytest.mark.parametrize("pane", ["hardirqs", "profile", "cachestat"])
+@pytest.mark.parametrize("pane", ["hardirqs", "execsnoop", "cachestat"])
 async def test_the_key_does_nothing_where_rows_do_not_say_whose_they_are(pane):
     async with running(Owned(), panes=OWNED, pane=pane) as k:
         before = k.view.shown_pane
@@ -202,3 +203,22 @@ def test_a_filter_for_any_name(name: bytes):
     found = parse(filter_for(name), [pane]).mask(pane, rows)
     assert found[0]
     assert not found[1] or name == b"another.service"
+
+
+async def test_stacks_stand_below_their_cgroup_and_enter_leaves_its_processes():
+    async with running(Owned(), panes=OWNED, pane="biotop", size=(160, 40)) as k:
+        await k.press("C", "7")
+        await k.until(lambda: k.view.pane.name == "profile" and "per cgroup" in k.text)
+        tree = k.main.query_one(StackTree)
+        cgroups = [node.cgroup for node in tree.root.children.values()]
+        assert set(cgroups) == set(NAMES.tolist())
+        await k.press("home")
+        assert (tree.cursor is not None, tree.process) == (True, None)
+        await k.press("enter")
+        await k.until(lambda: "per cgroup" not in k.text and k.main.view.filter)
+        await k.until(lambda: set(k.view._snapshot.rows["cgroup"].tolist()) == {cgroups[0]})
+        assert {node.cgroup for node in tree.root.children.values()} == {None}
+        assert tree.process is not None
+        await k.press("2")
+        await k.until(lambda: k.view.pane.name == "biotop" and k.table.row_count)
+        assert "PROCESSES" not in k.text
