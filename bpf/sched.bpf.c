@@ -59,6 +59,16 @@ static __always_inline void make_before(struct task_struct *task)
 }
 MADE_AT_BIRTH(make_before);
 
+/* Of every thread that the iterator meets.  Who got a CPU before the programs came, and keeps it,
+ * waits for none: such a process has no value yet, and the next read is to tell of it even if it
+ * sleeps by then.  All others wait before they run. */
+static __always_inline void make_for_reading(struct task_struct *task)
+{
+	make_before(task);
+	if (!is_made_before() && is_runnable(task) && !task->exit_state)
+		waits_of(task->group_leader);
+}
+
 /* In virtual machines a program is not run at times (block.bpf.c), and nothing tells: a wait would
  * begin before the thread ran and slept.  What it has run in all does not grow while it waits. */
 static __always_inline bool still_waits(struct waits *thread, struct task_struct *task)
@@ -280,10 +290,12 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-/* Who never waited may be who has the CPU. */
+/* A process without a value has not run since it was read for the first time. */
 static const struct waits no_waits;
 RECORD(processes, struct process_record);
-PROCESS_ITERATOR_VARIANT(processes__loop, waits, make_before, &no_waits, fill_by_loop);
-PROCESS_ITERATOR_VARIANT(processes__unrolled, waits, make_before, &no_waits, fill_record);
+PROCESS_ITERATOR_VARIANT(processes__loop, waits, make_for_reading, anew ? &no_waits : NULL,
+			 fill_by_loop);
+PROCESS_ITERATOR_VARIANT(processes__unrolled, waits, make_for_reading, anew ? &no_waits : NULL,
+			 fill_record);
 
 char LICENSE[] SEC("license") = "GPL";

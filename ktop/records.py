@@ -52,7 +52,9 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
         now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
     place = match(identity(before), identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
-    rows.update({name: _grown_since(before, now, place, name) for name in times})
+    if times:
+        at_first = current.maps.get(at_first_of(records), before[:0])
+        rows.update({name: _grown_since(before, at_first, now, place, name) for name in times})
     active = _any_of(rows.values(), len(now))
     out = {name: now[name][active] for name in ("pid", "start_ns", "comm", "cgroup")}
     out.update({name: column[active] for name, column in rows.items()})
@@ -60,17 +62,25 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     return out
 
 
-def _grown_since(before: Array, now: Array, place: Array, name: str) -> Array:
+def at_first_of(records: str) -> str:
+    """Return where a Reading has the figures that an iterator's processes had when it began."""
+    return f"{records}_at_first"
+
+
+def _grown_since(before: Array, at_first: Array, now: Array, place: Array, name: str) -> Array:
     """Return by how much times grew that count from the birth of a process: float64, shape (now,).
 
-    They are sums over threads, which a thread that ends meanwhile can make a
-    little too small: no growth is below 0 for that.  NaN where it is UNKNOWN.
+    Of one that was not read before it is since the first read, by when it slept,
+    or its birth.  They are sums over threads, which a thread that ends meanwhile
+    can make a little too small: no growth is below 0 for that.  NaN where it is UNKNOWN.
     """
-    growth: Array = np.maximum(difference(before[name], now[name], place).view("i8"), 0).astype(np.float64)
-    unknown = now[name] == UNKNOWN
-    if len(before):
-        unknown |= (place >= 0) & (before[name][place] == UNKNOWN)
-    growth[unknown] = np.nan
+    then = np.zeros(len(now), np.uint64)
+    then[place >= 0] = before[name][place[place >= 0]]
+    new = np.flatnonzero(place < 0)
+    where = match(identity(at_first), identity(now[new]))
+    then[new[where >= 0]] = at_first[name][where[where >= 0]]
+    growth: Array = np.maximum((now[name] - then).view("i8"), 0).astype(np.float64)
+    growth[(now[name] == UNKNOWN) | (then == UNKNOWN)] = np.nan
     return growth
 
 

@@ -112,7 +112,7 @@ class Shared:
     def __init__(self, *panes: Pane, refused: str = "") -> None:
         self.hooks = Hooks(refused.split())
         choice = Choice.among(["switch", "exit", "failed", "processes"], (6, 12))
-        self.family: Any = SimpleNamespace(hooks=self.hooks, choice=choice, log=[])
+        self.family: Any = SimpleNamespace(hooks=self.hooks, choice=choice, log=[], begin_anew=lambda: None)
         self.panes: list[LivePane] = list(Sampler(panes)._panes.values())
 
     def bring_up(self) -> list[LivePane]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -240,6 +241,25 @@ def test_time_on_the_cpu_is_of_who_only_ran_too():
     assert found["waits"].tolist() == [0, 0]
     assert np.isnan(found["p99_us"]).all()
     assert np.isnan(found["max_us"]).all()
+
+
+def test_time_on_the_cpu_is_since_it_was_read_first():
+    """Who slept is in no Reading but the first, and what it had run by then is in no interval."""
+    host = Host()
+    host.wait(5000, 7)
+    host.wait(5000, 8)
+    host.processes[7]["ran_ns"], host.processes[8]["ran_ns"] = 10_000_000, UNKNOWN
+    first = host.read().maps["processes"]
+    asleep = {pid: host.processes.pop(pid) for pid in (7, 8)}
+    before = host.read()
+    host.processes = asleep
+    for pid in (7, 8, 9):
+        host.wait(5000, pid)
+        host.processes[pid]["ran_ns"] = 10_003_000
+    now = host.read()
+    found = rows(before, replace(now, maps={**now.maps, "processes_at_first": first}))
+    assert found["pid"].tolist() == [7, 8, 9]
+    np.testing.assert_array_equal(found["cpu_us"], [3.0, np.nan, 10_003.0])
 
 
 def test_time_on_the_cpu_never_shrinks_and_is_not_made_up():

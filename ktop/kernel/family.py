@@ -17,6 +17,7 @@ from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
 from ktop.kernel.prepare import object_btf
 from ktop.kernel.slots import SlotArrays
 from ktop.losses import NOT_RUN, UNTAKEN
+from ktop.records import at_first_of
 
 
 class Family:
@@ -53,10 +54,12 @@ class Family:
         self._arrays: dict[str, CpuArray | KeyedMap | Iterator | SlotArrays] = {}
         self._rings: dict[str, Ring] = {}
         self._bss: mmap.mmap | None = None
-        self._epoch = self._global("epoch")
+        self._epoch, self._anew = self._global("epoch"), self._global("anew")
+        self._at_first: dict[str, Array] = {}
         self._iterator_links: list[int] = []
         try:
             self._open_readers(sizes)
+            self.begin_anew()
         except BaseException:
             self.close()
             raise
@@ -66,10 +69,20 @@ class Family:
         if self._epoch is not None:
             self._epoch[0] += 1
         maps = {name: reader.read() for name, reader in self._arrays.items()}
+        if self._anew is not None and self._anew[0]:
+            self._anew[0] = 0
+            iterators = [name for name, reader in self._arrays.items() if isinstance(reader, Iterator)]
+            self._at_first = {at_first_of(name): _figures(maps[name]) for name in iterators}
+        maps.update(self._at_first)
         tails: dict[str, list[bytes]] = {}
         for name, ring in self._rings.items():
             maps[name], tails[name] = ring.read()
         return maps, tails, self._losses(maps.pop("lost", None))
+
+    def begin_anew(self) -> None:
+        """Have the next read tell of every process, also of those that do nothing."""
+        if self._anew is not None:
+            self._anew[0] = 1
 
     def _losses(self, counted: Array | None) -> dict[str, int]:
         """Return the losses since the start; ``counted``: what the programs found themselves, by CPU."""
@@ -119,7 +132,7 @@ class Family:
             reader.close()
         self._arrays.clear()
         self._rings.clear()
-        self._epoch = None
+        self._epoch = self._anew = None
         destroy(self._iterator_links)
         self._iterator_links.clear()
         if self._object:
@@ -170,3 +183,12 @@ class Family:
             self._bss = mmap.mmap(self._lib.bpf_map__fd(bpf_map), size)
         offset, size = place
         return np.frombuffer(self._bss, np.uint32, size // 4, offset)
+
+
+def _figures(records: Array) -> Array:
+    """Return ``records`` with nothing but their numbers: they stay for long."""
+    names = [name for name, (kind, *_) in (records.dtype.fields or {}).items() if kind.kind in "iu"]
+    figures = np.empty(len(records), [(name, records.dtype[name]) for name in names])
+    for name in names:
+        figures[name] = records[name]
+    return figures

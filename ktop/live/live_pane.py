@@ -94,6 +94,8 @@ class LivePane:
     def begin_anew(self) -> None:
         """Let the next Reading be the first."""
         self._before, self._untold = None, []
+        if self.family is not None:
+            self.family.begin_anew()
 
     def demand(self, group: str, on: bool) -> None:
         """Attach or detach one of the pane's ``on_demand`` groups."""

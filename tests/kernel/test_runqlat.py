@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ktop.frame import take
+from ktop.kernel import facts
 from tests.excuses import EMULATED
 
 TICK_US = 1e6 / 100
@@ -123,18 +124,56 @@ def test_a_process_that_never_waits_has_its_time(observe):
     with piped(HOG) as hog:
         hog.stdout.readline()
         runqlat = observe("runqlat")
+        first = schedstat(hog.pid)[0]
         runqlat.begin()
+        second = schedstat(hog.pid)[0]
         time.sleep(0.3)
         rows = runqlat.rows(pid=hog.pid)
+        time.sleep(0.1)
         hog.stdin.write(b"x\n")
+        _, _, used = os.wait4(hog.pid, 0)
+        hog.returncode = 0
     assert rows["cpu_us"].sum() > 100_000
     assert rows["waits"].sum() < 50
+    # It ended without having waited once, and that last part of its time is not lost.
+    total_us = rows["cpu_us"].sum() + runqlat.rows(pid=hog.pid)["cpu_us"].sum()
+    used_us = (used.ru_utime + used.ru_stime) * 1e6
+    assert used_us - second / 1000 - 2 * TICK_US <= total_us <= used_us - first / 1000 + 2 * TICK_US
+
+
+def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
+    """What a process ran before it was looked at is in no interval, however long it slept meanwhile."""
+    with piped(SLEEPER) as sleeper:
+        sleeper.stdout.readline()
+        until(lambda: Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S")
+        runqlat = observe("runqlat")
+        assert sleeper.pid in runqlat.before.maps["processes"]["pid"]
+        for _ in range(3):
+            runqlat.begin()
+            # In between every task has task storage made before it is woken.
+            if not (5, 11) <= facts.kernel_version() < (6, 4):
+                assert sleeper.pid not in runqlat.before.maps["processes"]["pid"]
+        first = schedstat(sleeper.pid)[0]
+        sleeper.stdin.write(b"x\n")
+        sleeper.stdout.readline()
+        # Awake or asleep again: what is known of it is no older than a tick of its CPU.
+        second = schedstat(sleeper.pid)[0]
+        rows = runqlat.rows(pid=sleeper.pid)
+        sleeper.stdin.write(b"x\n")
+    assert rows["waits"].sum() >= 1
+    assert (second - first) / 1000 - TICK_US <= rows["cpu_us"].sum() < 150_000 < first / 1000
 
 
 WOKEN = """import os, sys
 os.sched_setaffinity(0, {0})
 print("on", flush=True)
 for line in sys.stdin.buffer.raw: pass
+"""
+SLEEPER = """import sys, time
+for seconds in (0.3, 0.4):
+    while time.process_time() < seconds: pass
+    print("on", flush=True)
+    sys.stdin.buffer.raw.read(1)
 """
 HOG = """import os, select, sys
 os.sched_setaffinity(0, {0})
