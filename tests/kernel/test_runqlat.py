@@ -154,12 +154,12 @@ def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
             if not (5, 11) <= facts.kernel_version() < (6, 4):
                 assert sleeper.pid not in runqlat.before.maps["processes"]["pid"]
         first = schedstat(sleeper.pid)[0]
-        sleeper.stdin.write(b"x\n")
+        sleeper.stdin.write(b"x")
         sleeper.stdout.readline()
         # Awake or asleep again: what is known of it is no older than a tick of its CPU.
         second = schedstat(sleeper.pid)[0]
         rows = runqlat.rows(pid=sleeper.pid)
-        sleeper.stdin.write(b"x\n")
+        sleeper.stdin.write(b"x")
     assert rows["waits"].sum() >= 1
     assert (second - first) / 1000 - TICK_US <= rows["cpu_us"].sum() < 150_000 < first / 1000
 
