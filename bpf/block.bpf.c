@@ -64,6 +64,8 @@ struct issuer {
 	u64 read_bytes;
 	u64 write_bytes;
 	u64 total_ns;
+	u64 queue_ns;
+	u64 queue_ops; /* those of which `queue_ns` is known */
 	u64 errors;
 	u64 cgroup;
 	struct interval_max max;
@@ -161,6 +163,18 @@ static __always_inline u64 device_ns(struct request *rq)
 	return since && spent > 0 ? spent : 0;
 }
 
+/* Time between the two, in the scheduler's queue: what a disk takes for others. */
+static __always_inline void charge_queue(struct issuer *issuer, struct request *rq)
+{
+	u64 since = rq->start_time_ns, until = rq->io_start_time_ns;
+
+	if (!since || !until)
+		return;
+	__sync_fetch_and_add(&issuer->queue_ops, 1);
+	if (until > since) /* a batch began before it */
+		__sync_fetch_and_add(&issuer->queue_ns, until - since);
+}
+
 static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
 {
 	u64 slot = log2_slot(ns);
@@ -220,6 +234,8 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 		issuer->cgroup = submission->cgroup;
 		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
 		charge(issuer, is_read(op), bytes, whole, ns);
+		if (whole)
+			charge_queue(issuer, rq);
 		if (failed)
 			__sync_fetch_and_add(&issuer->errors, 1);
 	}

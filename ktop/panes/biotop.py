@@ -10,7 +10,17 @@ from ktop.pane import CGROUP, Column, Fold, Heatmap, Pane, Unit
 from ktop.records import keyed_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, ratio
 
-COUNTERS = ("read_ops", "write_ops", "read_bytes", "write_bytes", "total_ns", "errors", "slots")
+COUNTERS = (
+    "read_ops",
+    "write_ops",
+    "read_bytes",
+    "write_bytes",
+    "total_ns",
+    "queue_ns",
+    "queue_ops",
+    "errors",
+    "slots",
+)
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
@@ -25,6 +35,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     )
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
+    rows["queue_us"] = rows.pop("queue_ns") / 1000
     rows["longest_us"] = rows.pop("max") / 1000
     counts = new["slots"] - old["slots"]
     return Sample(
@@ -62,11 +73,12 @@ def _dropped(previous: Reading, current: Reading, missing: int) -> Losses:
 
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:
-    """Add avg_us, p99_us and max_us from the folded sums, histogram and maximum."""
+    """Add queued_us, avg_us, p99_us and max_us from the folded sums, histogram and maximum."""
     slots = rows["slots"]
     whole = slots.sum(axis=1)
     top = highest(slots)
     longest = np.clip(rows["longest_us"], LOG2_BOUNDS_US[top], LOG2_BOUNDS_US[top + 1])
+    rows["queued_us"] = ratio(rows["queue_us"], rows["queue_ops"])
     rows["avg_us"] = ratio(rows["total_us"], whole)
     rows["max_us"] = np.where(whole > 0, np.fmax(longest, rows["avg_us"]), np.nan)
     rows["p99_us"] = percentile(slots, LOG2_BOUNDS_US, 0.99, rows["max_us"])
@@ -133,6 +145,15 @@ PANE = Pane(
         ),
         Column("max_us", "MAX", Unit.US, "The longest device time of those that ended.", Fold.DERIVED),
         Column(
+            "queued_us",
+            "QUEUED",
+            Unit.US,
+            "Mean time in the queue of the kernel's I/O scheduler, from submission to issue, before the "
+            "device time: long where others keep the disk busy. Limits (io.max) and waits for a free "
+            "request come before both, and are in neither. – where the queue does not stamp the issue.",
+            Fold.DERIVED,
+        ),
+        Column(
             "errors",
             "ERR",
             Unit.COUNT,
@@ -155,6 +176,8 @@ PANE = Pane(
             Fold.LAST,
             hidden=True,
         ),
+        Column("queue_us", "QUEUED IN ALL", Unit.US, "Time in the queue added up.", hidden=True),
+        Column("queue_ops", "QUEUED", Unit.COUNT, "Requests that say when they were issued.", hidden=True),
         Column(
             "longest_us",
             "LONGEST",
@@ -177,6 +200,6 @@ PANE = Pane(
     sort="total_us",
     compute=compute,
     derive=derive,
-    chart=Heatmap("block I/O latency", longest="max_us"),
+    chart=Heatmap("time in the disk", longest="max_us"),
     groups=("start", "complete"),
 )
