@@ -38,6 +38,7 @@ struct list_head {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
 	struct list_head thread_head;
 	u64 sum_sched_runtime; /* of threads that ended */
 	unsigned int flags;
@@ -113,6 +114,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct css_set *cgroups;
+	void *sighand; /* NULL once its CPU time is in that of all that ended */
 	int exit_state;
 	int exit_code;
 	u64 self_exec_id;     /* 5.7, d1e7fd6462ca: was u32 */
@@ -350,6 +352,14 @@ static __always_inline struct task_struct *executing_thread(struct task_struct *
 	if (bpf_core_field_exists(old->group_exit_task))
 		return old->group_exit_task;
 	return task->signal->group_exec_task;
+}
+
+/* Nothing of the process runs any more: its only thread is a zombie, or was one. */
+static __always_inline bool is_gone(struct task_struct *leader)
+{
+	struct signal_struct *signal = read_only(leader)->signal;
+
+	return leader->exit_state && signal->nr_threads <= 1;
 }
 
 #define PF_EXITING 0x4

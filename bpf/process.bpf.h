@@ -55,8 +55,8 @@ static __always_inline void make_on_demand(struct task_struct *task)
 
 /* `ended` in the value of a process. */
 enum {
-	ENDING = 1, /* its last record is being written */
-	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add */
+	ENDING = 1, /* a record of its end is being written */
+	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add once it is gone */
 };
 
 /* The counters of a process, `map` at its group leader, reach user space through an iterator, which
@@ -80,7 +80,7 @@ enum {
 		if (task->pid != task->tgid)                                                       \
 			return 0;                                                                  \
 		value = find_task_value(map, task) ?: (otherwise);                                 \
-		if (!value || value->ended == ENDED)                                               \
+		if (!value || (value->ended == ENDED && is_gone(task)))                            \
 			return 0;                                                                  \
 		fill(&record, task, value, false);                                                 \
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
@@ -88,8 +88,9 @@ enum {
 	}                                                                                          \
 	_Static_assert(1, "")
 
-/* ... and for the last time when it ends, so that short-lived ones count too, through the ring
- * buffer `exits`.  Both write what the family's fill_record(record, task, value, ended) makes of
+/* ... and when it ends, so that short-lived ones count too, through the ring buffer `exits`.  On
+ * 6.18 the hook comes before a process gives its memory back, which can take seconds: the iterator
+ * goes on telling of it until it is gone.  Both write what the family's fill_record(record, task, value, ended) makes of
  * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
  * delete it here.  Several threads can find their process dead, and the first speaks for it;
  * two on two CPUs at the same moment both do, and whoever reads it takes one. */

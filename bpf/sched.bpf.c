@@ -36,8 +36,8 @@ struct process_record {
 	u32 slots[LOG2_SLOTS];
 };
 
-/* The last record of a process, so that short-lived ones count too. */
-RING_BUFFER(exits, struct process_record, 1 << 19);
+/* The last records of a process, so that short-lived ones count too. */
+RING_BUFFER(exits, struct process_record, 1 << 20);
 
 static __always_inline struct waits *waits_of(struct task_struct *task)
 {
@@ -107,6 +107,46 @@ static __always_inline void mark_preempted(struct task_struct *task, u64 now)
 	begin_wait(thread, task, now);
 }
 
+static __always_inline void fill_waits(struct process_record *record, struct task_struct *task,
+				       const struct waits *waits, bool ended)
+{
+	record->start_ns = task->start_boottime;
+	record->cgroup = cgroup_of(task);
+	record->pid = task->tgid;
+	copy_comm(record->comm, task);
+	record->wait_ns = waits->total_ns;
+	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
+	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
+}
+
+/* A process that leaves its CPU for the last time, with what it did after its exit hook.  Where that
+ * is another thread than the first, the first may be freed by now, and a part of an interval is not
+ * told. */
+static __noinline int submit_last(struct task_struct *task)
+{
+	struct signal_struct *signal;
+	struct process_record *record;
+	struct waits *process;
+
+	if (!task || task != task->group_leader || !is_group_dead(task) || !is_gone(task))
+		return 0;
+	process = find_task_value(waits, task);
+	if (!process || process->ended != ENDED)
+		return 0;
+	record = bpf_ringbuf_reserve(&exits, sizeof(*record), 0);
+	if (!record) {
+		count_lost(ring_full);
+		return 0;
+	}
+	fill_waits(record, task, process, true);
+	signal = read_only(task)->signal;
+	record->ran_ns = signal->sum_sched_runtime;
+	if (task->sighand)
+		record->ran_ns += task->se.sum_exec_runtime;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
 static __always_inline int handle_switch(struct task_struct *prev, struct task_struct *next,
 					 bool preempted)
 {
@@ -120,6 +160,8 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 		now = bpf_ktime_get_ns();
 		mark_preempted(prev, now);
 	}
+	if (!preempted && prev->exit_state)
+		submit_last(prev);
 	if (!next->pid)
 		return 0;
 	thread = find_task_value(waits, next);
@@ -222,18 +264,6 @@ static long add_thread(u64 index, struct ran *ran)
 	ran->ns += ns;
 	ran->node = BPF_CORE_READ(node, next);
 	return 0;
-}
-
-static __always_inline void fill_waits(struct process_record *record, struct task_struct *task,
-				       const struct waits *waits, bool ended)
-{
-	record->start_ns = task->start_boottime;
-	record->cgroup = cgroup_of(task);
-	record->pid = task->tgid;
-	copy_comm(record->comm, task);
-	record->wait_ns = waits->total_ns;
-	record->max_ns = ended ? read_max_now(&waits->max) : read_max(&waits->max);
-	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
 }
 
 /* What all threads of the process have run, those that are running to their CPU's last tick.  As

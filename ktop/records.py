@@ -37,19 +37,13 @@ def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
     """Return what each process did between two Readings, those that did anything.
 
     ``records`` is the iterator over living processes, ``exits`` the ring buffer
-    with the last record of those that ended; both have the fields ``pid``,
+    with the records of those that end; both have the fields ``pid``,
     ``start_ns``, ``comm`` and ``cgroup`` (its id).  ``counters`` only grow and
     are differenced (one- or two-dimensional), ``maxima`` are already the
     interval's, ``times`` are of the whole life of a process (see _grown_since).
     Returns those four fields and these, a row a process.
     """
-    before = previous.maps[records]
-    now = current.maps[records]
-    ended = _ended(previous, current, exits)
-    if len(ended):
-        # One that ended while it was read is in both, and its last record says more.
-        living = now[match(identity(ended), identity(now)) < 0]
-        now = np.concatenate([living, ended.astype(now.dtype, copy=False)])
+    before, now = (_newest(reading, records, exits, (*counters, *times)) for reading in (previous, current))
     place = match(identity(before), identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
     if times:
@@ -84,20 +78,28 @@ def _grown_since(before: Array, at_first: Array, now: Array, place: Array, name:
     return growth
 
 
-def _ended(previous: Reading, current: Reading, exits: str) -> Array:
-    """Return one record of each process that ended since ``previous``.
+def _newest(reading: Reading, records: str, exits: str, counters: Sequence[str]) -> Array:
+    """Return the newest record of each process in ``reading``, also of those that ended by then.
 
-    Threads that end at once can each find that theirs was the last of the
-    process, and write it; the later record may be read a Reading later.
+    One that ends can be in both, and several times in ``exits``: as its end
+    begins, when it is gone, and from each of the threads that end at once.
     """
-    ended = current.maps.get(exits)
+    living, ended = reading.maps[records], reading.maps.get(exits)
     if ended is None or not len(ended):
-        return np.empty(0)
+        return living
     keys = identity(ended)
-    last = len(keys) - 1 - match(keys[::-1], keys) == np.arange(len(keys))
-    told = match(identity(previous.maps[exits]), keys) >= 0
-    kept: Array = ended[last & ~told]
-    return kept
+    ended = ended[len(keys) - 1 - match(keys[::-1], keys) == np.arange(len(keys))]
+    place = match(identity(ended), identity(living))
+    both = np.flatnonzero(place >= 0)
+    # What ends may have been read before that or after, for it goes on until it is gone.
+    further = _any_of(
+        (living[name][both] - ended[name][place[both]] for name in counters), len(both), signed=True
+    )
+    older = np.zeros(len(ended), dtype=bool)
+    older[place[both[further]]] = True
+    kept = np.ones(len(living), dtype=bool)
+    kept[both[~further]] = False
+    return np.concatenate([living[kept], ended[~older].astype(living.dtype, copy=False)])
 
 
 def identity(records: Array, since: str = "start_ns") -> Array:
@@ -143,10 +145,14 @@ def keyed_deltas(
     return current["key"][active], columns
 
 
-def _any_of(columns: Iterable[Array], count: int) -> Array:
-    """Return in which rows one of ``columns`` (one- or two-dimensional) is above 0: bool, shape (count,)."""
+def _any_of(columns: Iterable[Array], count: int, *, signed: bool = False) -> Array:
+    """Return in which rows one of ``columns`` (one- or two-dimensional) is above 0: bool, shape (count,).
+
+    ``signed``: they are differences, which can be below.
+    """
     found = np.zeros(count, dtype=bool)
-    for column in columns:
+    for each in columns:
+        column = each.view(f"i{each.itemsize}") if signed else each
         found |= (column > 0).any(axis=tuple(range(1, column.ndim)))
     return found
 

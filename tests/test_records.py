@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -69,7 +71,26 @@ def test_threads_that_ended_at_once_wrote_it_twice():
     rows = process_deltas(living, reading([], [first, other, second]), ("waits",))
     assert dict(zip(rows["pid"].tolist(), rows["waits"].tolist(), strict=True)) == {8: 1, 7: 6}
     rows = process_deltas(reading([], [first, first]), reading([], [second, other]), ("waits",))
-    assert rows["pid"].tolist() == [8], "it was told in the reading before"
+    assert rows["pid"].tolist() == [7, 8]
+    assert rows["waits"].tolist() == [1, 1], "most of it was told in the reading before"
+
+
+def test_what_ends_goes_on_until_it_is_gone():
+    """Its memory takes time to give back: it is in the iterator's records meanwhile, and has a last one."""
+    at = {waits: (1, waits, 0, 7, b"a", (waits, 0)) for waits in (10, 12, 15, 20, 23)}
+    readings = [
+        reading([at[10]]),
+        reading([at[15]], [at[12]]),
+        reading([at[20]]),
+        reading([], [at[23]]),
+        reading([]),
+    ]
+    told = [process_deltas(*pair, ("waits", "slots"))["waits"].tolist() for pair in pairwise(readings)]
+    assert told == [[5], [5], [3], []]
+    # Or it ended after the iterator had read it.
+    readings[1] = reading([at[12]], [at[15]])
+    told = [process_deltas(*pair, ("waits", "slots"))["waits"].tolist() for pair in pairwise(readings)]
+    assert told == [[5], [5], [3], []]
 
 
 def test_nothing_happened():

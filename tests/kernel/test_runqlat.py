@@ -119,6 +119,30 @@ def test_time_on_the_cpu_is_of_all_threads_also_those_that_ended(observe):
     assert total_us == pytest.approx((used.ru_utime + used.ru_stime) * 1e6, rel=0.02, abs=2 * TICK_US)
 
 
+LARGE = """import mmap, os, sys
+pages = mmap.mmap(-1, 256 << 20)
+pages.madvise(mmap.MADV_NOHUGEPAGE)
+print("on", flush=True)
+sys.stdin.buffer.raw.read(1)
+for page in range(0, len(pages), mmap.PAGESIZE): pages[page] = 1
+os._exit(0)
+"""
+
+
+def test_time_on_the_cpu_is_to_the_very_end(observe):
+    """Giving its memory back is a good part of it, which on newer kernels comes after the exit hook."""
+    with piped(LARGE) as child:
+        child.stdout.readline()
+        runqlat = observe("runqlat")
+        first = schedstat(child.pid)[0]
+        child.stdin.write(b"x")
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0
+    rows = runqlat.rows(pid=child.pid)
+    used_us = (used.ru_utime + used.ru_stime) * 1e6 - first / 1000
+    assert rows["cpu_us"].sum() == pytest.approx(used_us, rel=0.01, abs=2000)
+
+
 def test_a_process_that_never_waits_has_its_time(observe):
     """Who has a CPU for itself waits for nothing, and may be whom all others wait for."""
     with piped(HOG) as hog:
