@@ -38,7 +38,10 @@ class Process:
     started: float
     """Unix time in seconds."""
     state: str
-    """The kernel's letter: R running, S sleeping, D waiting for a disk, Z ended but not reaped ..."""
+    """The kernel's letter: R running, S sleeping, D waiting for a disk, Z ended but not reaped ...
+
+    Of a thread that goes on, where the first one has ended.
+    """
     cpu_ns: int
     """CPU time of all its threads so far, rounded down to TICK_NS."""
     read_ns: int
@@ -71,15 +74,18 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     base = root / str(pid)
     try:
         read_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        stat = (base / "stat").read_bytes()
+        comm, rest = _stat(base)
+        state = rest[0]
+        # The first thread can end before the others: it has no memory any more, and no command line.
+        alive = living_thread(pid, root) if state in _OVER and int(rest[17]) > 1 else pid
+        if alive != pid:
+            base = base / "task" / str(alive)
+            state = _stat(base)[1][0]
         status = _fields((base / "status").read_bytes())
         argv = (base / "cmdline").read_bytes()
         cgroup = (base / "cgroup").read_bytes()
-    except OSError:
+    except (OSError, ValueError, IndexError):
         return None
-    # comm may hold anything, brackets too: it ends at the last one.
-    comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
-    rest = stat[stat.rindex(b")") + 2 :].split()
     uid = int(status.get(b"Uid", b"0").split()[0])
     ppid = int(rest[1])
     start_ns = int(rest[19]) * TICK_NS
@@ -99,10 +105,32 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         swap_bytes=_kib(status.get(b"VmSwap", b"")),
         start_ns=start_ns,
         started=_boot_time(root) + start_ns / 1e9,
-        state=rest[0].decode("ascii", "replace"),
+        state=state.decode("ascii", "replace"),
         cpu_ns=(int(rest[11]) + int(rest[12])) * TICK_NS,
         read_ns=read_ns,
     )
+
+
+_OVER = (b"Z", b"X")
+
+
+def _stat(base: Path) -> tuple[bytes, list[bytes]]:
+    """Return the name and what follows it in ``stat``; raises OSError."""
+    stat = (base / "stat").read_bytes()
+    # comm may hold anything, brackets too: it ends at the last one.
+    return stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 2 :].split()
+
+
+def living_thread(pid: int, root: Path = Path("/proc")) -> int:
+    """Return a thread of process ``pid`` that has not ended: itself where the first one has not, or none."""
+    tasks = root / str(pid) / "task"
+    for tid in sorted((int(task.name) for task in tasks.iterdir()), key=lambda tid: tid != pid):
+        try:
+            if _stat(tasks / str(tid))[1][0] not in _OVER:
+                return tid
+        except OSError:
+            continue
+    return pid
 
 
 def _fields(text: bytes) -> dict[bytes, bytes]:

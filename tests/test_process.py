@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ktop.process import TICK_NS, read
+from ktop.process import TICK_NS, living_thread, read
 
 STAT = b"7 (x\rVmSwap: x) S 1 " + b"0 " * 9 + b"30 12 " + b"0 " * 4 + b"1 0 500 " + b"0 " * 30
 STATUS = b"Name:\tx\rVmSwap: x\nUid:\t12\t12\t12\t12\nVmRSS:\t    8 kB\nVmSwap:\t    4 kB\n"
@@ -63,3 +67,32 @@ def test_the_cpus_that_a_process_kept_busy(proc: Path) -> None:
     assert before.cpus_since(before) == 0
     aged = replace(before, read_ns=before.start_ns + 840_000_000)
     assert aged.cpus() == pytest.approx(0.5 * TICK_NS / 1e7)
+
+
+LEADERLESS = """import ctypes, os, sys, threading, time
+def spin():
+    while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+    os._exit(0)
+threading.Thread(target=spin).start()
+ctypes.CDLL(None).syscall(int(sys.argv[2]), 0)
+"""
+
+
+def test_a_process_goes_on_without_its_first_thread(tmp_path: Path) -> None:
+    """Of that /proc has a zombie's files, but it is the others' that say who it is."""
+    exit_of_one_thread = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+    end = tmp_path / "end"
+    command = [sys.executable, "-c", LEADERLESS, str(end), str(exit_of_one_thread)]
+    with subprocess.Popen(command) as child:
+        stat = Path(f"/proc/{child.pid}/stat")
+        deadline = time.monotonic() + 20
+        while stat.read_bytes().rpartition(b")")[2].split()[0] != b"Z" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert living_thread(child.pid) != child.pid
+        process = read(child.pid)
+        end.touch()
+    assert process is not None
+    assert process.state in "RSD"
+    assert process.argv.split(b"\0")[:3] == [part.encode() for part in command[:3]]
+    assert process.rss_bytes
+    assert (process.pid, process.ppid) == (child.pid, os.getpid())

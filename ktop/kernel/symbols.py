@@ -27,6 +27,7 @@ import numpy as np
 
 from ktop.frame import Array, Frame, Rows, take
 from ktop.kernel.own_files import OwnFiles
+from ktop.process import living_thread
 
 MISSING = "stacks have no names: bcc is missing: apt install python3-bpfcc"
 SPACES_MAX = 32
@@ -121,7 +122,9 @@ class Namer:
         space = self._spaces.get(key)
         if space is None:
             pid, start_ns, _exec_id = key
-            space = self._spaces[key] = _Space(self._cache(pid) if _is_same(pid, start_ns) else None)
+            # Of a first thread that ended before the others nothing is mapped.
+            cache = self._cache(living_thread(pid)) if _is_same(pid, start_ns) else None
+            space = self._spaces[key] = _Space(cache)
         space.used = self._frames
         return _named(space, stack)
 
