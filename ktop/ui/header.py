@@ -99,7 +99,8 @@ class Header(Drawn):
         words: list[tuple[str, str]] = []
         if view.at is not None:
             back = max(self._bridge.now - view.at, 0.0)
-            words += [(f" {ago(back)} · paused ", "warn bold reverse"), ("  ", "")]
+            held = f"{ago(back)} · paused" if view.is_reached(self._bridge.now) else "reading …"
+            words += [(f" {held} ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
         clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
         if not often:
@@ -108,6 +109,10 @@ class Header(Drawn):
         if interval_s != view.interval_s:
             words += [("played ", "muted"), (f"{interval_s / view.interval_s:.2g}×  ", "")]
         return [*words, ("every ", "muted"), (f"{interval_s:g} s  {clock}", "")]
+
+
+PRESSURE = 0.10, 0.40
+"""Shares of time in which tasks waited from which that is worth a look, and is bad."""
 
 
 def _load(figures: Mapping[str, float], width: int) -> Words:
@@ -129,7 +134,7 @@ def _load(figures: Mapping[str, float], width: int) -> Words:
     if any(f"pressure_{name}" in figures for name in ("cpu", "io", "memory")):
         words.append((gap + ("pressure" if width >= 90 else "psi"), "muted"))
         for name, label in (("cpu", " cpu "), ("io", "  io "), ("memory", "  mem ")):
-            words += [(label, "muted"), *_share(figures.get(f"pressure_{name}"), 0.10, 0.40)]
+            words += [(label, "muted"), *_share(figures.get(f"pressure_{name}"), *PRESSURE)]
     return words
 
 
@@ -146,6 +151,11 @@ def _meter(value: float | None, warn: float, hot: float) -> Words:
     filled = 0 if value is None or math.isnan(value) else round(min(max(value, 0.0), 1.0) * METER_CELLS)
     style = _alarm(value, warn, hot) or "series-1"
     return [("━" * filled, style), ("─" * (METER_CELLS - filled), "faint")]
+
+
+def pressure_style(value: float | None) -> str:
+    """Return the style of a share of time in which tasks waited: none while that is little."""
+    return _alarm(value, *PRESSURE)
 
 
 def _alarm(value: float | None, warn: float, hot: float) -> str:

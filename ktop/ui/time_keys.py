@@ -30,8 +30,9 @@ class TimeKeys:
 
     def action_pause(self) -> None:
         """Hold the newest sample, or go back to now."""
-        self.view.pause(self.bridge.history.times(self.timeline()))
-        self.redraw()
+        if self._may_go():
+            self.view.pause(self.bridge.history.times(self.timeline()))
+            self.redraw()
 
     def action_step(self, count: int) -> None:
         """Go ``count`` samples forward or back."""
@@ -41,8 +42,17 @@ class TimeKeys:
         """Go ``seconds`` forward or back."""
         self._go(self.view.leap, seconds)
 
+    def _may_go(self) -> bool:
+        """Say so where the moment that a recording is to begin at has not come yet."""
+        reached = self.view.is_reached(self.bridge.now)
+        if not reached:
+            self.say("The recording is still being read, up to there.")
+        return reached
+
     def _go(self, go: Callable[[Array, Any], None], far: float) -> None:
         """Go as far as there are samples, and say where they end."""
+        if not self._may_go():
+            return
         times = self.bridge.history.times(self.timeline())
         before = self.view.at
         go(times, far)

@@ -54,6 +54,10 @@ class View:
         self._at = at
         self.held = None if at is None else max(at, self.held or at)
 
+    def is_reached(self, now: float) -> bool:
+        """Return whether the moment looked at has come; a recording is read up to the one it begins at."""
+        return self.at is None or now >= self.at - self.interval_s
+
     def hold(self, at: float, times: Array) -> None:
         """Look at ``at``, one of the ascending ``times`` that there are samples of."""
         if self.live and len(times):

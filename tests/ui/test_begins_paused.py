@@ -26,7 +26,9 @@ AT = START + 40
 
 async def test_what_leads_to_the_moment_is_drawn_when_it_comes():
     async with running(Synthetic(recorded=True), at=AT, ticks=30) as k:
-        assert "paused" in k.text
+        assert "reading …" in k.text
+        await k.press("[", "space")
+        assert k.app.view.at == AT, "not before it is there"
         expected = k.main.history.latest("runqlat", AT)
         assert expected is not None
         assert expected.ts == START + 29

@@ -175,9 +175,16 @@ def test_the_axis_holds_every_value(values):
 
 
 @pytest.mark.parametrize(
-    ("name", "last", "edges"), [("tx", 2.9e6, ["4M", "0"]), ("ratio", 0.97, ["97%", "96%"])]
+    ("name", "last", "edges"),
+    [
+        ("tx", 2.9e6, ["4M", "0"]),
+        ("ratio", 0.97, ["100%", "90%"]),
+        ("ratio", 1.0, ["100%", "90%"]),
+        ("ratio", 0.004, ["100%", "0%"]),
+        ("ratio", 0.0, ["100%", "0%"]),
+    ],
 )
-async def test_amounts_are_drawn_from_zero_and_ratios_where_they_are(name, last, edges):
+async def test_amounts_are_drawn_from_zero_and_ratios_to_a_hundred(name, last, edges):
     columns = (Column("tx", "", Unit.BYTES, ""), Column("ratio", "", Unit.RATIO, ""))
     app = OneApp(LinesView(Lines("x", ((name,),)), columns))
     async with app.run_test(size=(60, 8)):

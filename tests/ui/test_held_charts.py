@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from ktop.frame import Frame, Histogram
 from ktop.pane import Heatmap, Lines
 from ktop.stats import log2_bounds
-from ktop.ui.charts.cpu_strip import CpuPercentiles
+from ktop.ui.charts.cpu_strip import CpuPercentiles, CpuStrip
 from ktop.ui.charts.heatmap import HeatmapView
 from ktop.ui.charts.lines import LinesView
 from ktop.ui.charts.scrolling import page
@@ -81,10 +82,47 @@ def test_the_axis_marks_the_moment_and_puts_no_label_there():
 
 def test_the_strip_says_what_was_at_the_moment():
     frames = [at(float(ts), slot) for ts, slot in enumerate((3, 5, 7))]
-    found = CpuPercentiles().update(frames, 1)
-    assert found.at(None) == found.values[:, 2]
-    assert found.at(1.0) == found.values[:, 1] < found.values[:, 2]
-    assert found.at(-5.0) == found.values[:, 0]
+    known = CpuPercentiles()
+    values = known.update(frames, 1).values
+    assert [known.of(frame).tolist() for frame in frames] == values.T.tolist()
+    assert len(set(values[0].tolist())) == 3
+
+
+@pytest.mark.parametrize(("width", "lines"), [(44, 8), (44, 4), (80, 1), (150, 2)])
+@pytest.mark.parametrize("merge", [1, 5])
+async def test_a_narrow_strip_has_the_figures_of_the_moment_and_its_bars(width, lines, merge):
+    """Beside the map, or with CPUs side by side, there is room for less than the map shows."""
+    frames = chart_frames.latency(120, cpus=8 if lines > 2 else 2)
+    strip = CpuStrip("")
+    app = OneApp(strip)
+    async with app.run_test(size=(width, lines)):
+        strip.merge, strip.room = merge, 60
+        for place in (118, 80, 60, 7, 0):
+            strip.show(frames, moment=frames[place].ts)
+            held = app.text()
+            figures = [word for line in held for word in re.findall(r"cpu \S+ +(\S+s)", line)]
+            strip.show(frames[place : place + 1])
+            alone = [word for line in app.text() for word in re.findall(r"cpu \S+ +(\S+s)", line)]
+            assert figures == alone != []
+            if merge == 1:
+                strip.show(frames, moment=frames[place].ts)
+                assert frames[place].ts in strip._history._times[1]
+
+
+async def test_zoomed_the_map_says_what_was_at_the_moment_alone():
+    app = OneApp(HeatmapView(Heatmap("Latency")))
+    async with app.run_test(size=(120, 12)) as pilot:
+        frames = [at(100.0 + tick, 3 + tick % 5) for tick in range(20)]
+        await pilot.pause()
+        app.set_focus(None)
+        await pilot.pause()
+        app.widget.show(frames, 120.0, 107.0)
+        single = app.text()[0]
+        app.widget.action_zoom()
+        app.widget.action_zoom()
+        assert app.text()[0].partition(" 1 ")[0].split() == single.partition(" 1 ")[0].split()
+        app.widget.show(frames, 120.0)
+        assert app.text()[0].partition(" 1 ")[0].split() != single.partition(" 1 ")[0].split()
 
 
 async def test_the_map_says_what_was_at_the_moment():
@@ -169,3 +207,26 @@ async def test_a_moment_without_a_sample_of_the_pane_marks_none():
     async with app.run_test(size=(80, 12)):
         app.widget.show(frames, frames[-1].ts)
         assert MOMENT not in "\n".join(app.text())
+
+
+async def test_the_strip_follows_the_map_through_another_panes_resize():
+    async with running(size=(120, 40), ticks=150) as k:
+        await k.press("space", *["["] * 100)
+        strip = k.main.query_one(CpuStrip)
+        await k.press("4")
+        await k.pilot.resize_terminal(80, 24)
+        await k.press("1")
+        await k.until(lambda: k.view.pane.name == "runqlat")
+        await k.pilot.pause()
+        seen = plain(strip)
+        await k.press("[", "]")
+        assert plain(strip) == seen
+
+
+async def test_the_keyboard_is_back_after_there_was_no_room():
+    async with running() as k:
+        await k.press("j", "j")
+        await k.pilot.resize_terminal(30, 8)
+        await k.pilot.pause()
+        await k.pilot.resize_terminal(120, 40)
+        await k.until(lambda: k.app.focused is k.table)

@@ -115,7 +115,7 @@ class ChartArea(Container, Ground):
         if isinstance(self._pane.chart, Heatmap | Lines) and self._main is not None:
             self._main.age(now)
 
-    def on_heatmap_view_zoomed(self) -> None:
+    def on_heatmap_view_rearranged(self) -> None:
         """Have the strip below show the same columns."""
         if self._strip is not None:
             self._draw_strip()
@@ -124,6 +124,7 @@ class ChartArea(Container, Ground):
         """Draw the strip, with the same moments where the map has them."""
         self._strip.cell_width = self._main.cell_width
         self._strip.merge, self._strip.free = self._main.merge, self._main.free
+        self._strip.room = self._main.room
         self._strip.show(self._main.frames, self._trail.by_cpu, self._main.moment)
 
     def _count_cpus(self, frames: Sequence[Frame]) -> None:

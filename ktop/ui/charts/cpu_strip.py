@@ -17,7 +17,7 @@ from ktop.pane import Unit
 from ktop.stats import bounded_percentile
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
-from ktop.ui.charts.scrolling import MovingCells, at_once
+from ktop.ui.charts.scrolling import MovingCells, at_once, page
 from ktop.ui.charts.units import written
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -43,14 +43,6 @@ class CpuHistory:
     labels: tuple[str, ...]
     values: Array
     """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
-    times: Array
-    """float64, shape (columns,): Unix time of the last Frame of each."""
-
-    def at(self, moment: float | None) -> Array:
-        """Return the values of the column that ``moment`` is in, None: the newest; shape (labels,)."""
-        last = len(self.times) - 1
-        column = last if moment is None else min(int(np.searchsorted(self.times, moment - 1e-6)), last)
-        return self.values[:, column]
 
 
 def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float, longest: str) -> Array:
@@ -100,7 +92,7 @@ class CpuPercentiles:
         has no histogram in that Frame.
         """
         if not frames or lines < 1:
-            return CpuHistory((), np.zeros((0, 0)), np.zeros(0))
+            return CpuHistory((), np.zeros((0, 0)))
         starts = np.flatnonzero(np.diff(bins.numbers(frames, merge), prepend=-1))
         columns = [frames[first:end] for first, end in pairwise([*starts.tolist(), len(frames)])]
         times = np.array([[column[end].ts for column in columns] for end in (0, -1)])
@@ -118,7 +110,12 @@ class CpuPercentiles:
         fresh = _percentiles(new, most, each, self._q, self._longest)
         parts = fresh[:, :earlier], self._values[:, kept], fresh[:, earlier:]
         self._times, self._values = times, np.concatenate(parts, axis=1)
-        return CpuHistory(labels, self._values, times[1])
+        return CpuHistory(labels, self._values)
+
+    def of(self, frame: Frame) -> Array:
+        """Return the percentile in one Frame, by the labels of the last update: float64, shape (labels,)."""
+        each = max(-(-self._cpus // self._lines), 1)
+        return _percentiles([[frame]], self._cpus, each, self._q, self._longest)[:, 0]
 
 
 def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequence[Frame]]:
@@ -156,6 +153,10 @@ class CpuStrip(Drawn):
         """Intervals in a column."""
         self.free = 0
         """Columns at the right end that are still to come."""
+        self.room = 0
+        """Columns of the map in which the moment is in sight."""
+        self._columns = 0
+        """Columns beside each CPU, where they are fewer."""
         self._frames: Sequence[Frame] = ()
         self._moment: float | None = None
         self._whole: Whole = lambda frames: frames
@@ -182,20 +183,29 @@ class CpuStrip(Drawn):
         )
         rows = height - len(head)
         # Two columns of CPUs have one cell for an interval, and half the width.
-        frames = bins.newest(self._frames, width // min(self.cell_width, 2), self.merge)
+        room = min(self.room, self._columns or self.room) * self.merge
+        frames = bins.newest(
+            page(self._frames, self._moment, room), width // min(self.cell_width, 2), self.merge
+        )
         if not frames:
             return head
         most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
         history = self._history.update(frames, rows * most, self.merge, self._whole)
         if not history.labels:
             return [*head, [("no CPU has anything to show", look.style("muted"))]]
-        figures = history.at(self._moment)
         across = -(-len(history.labels) // rows)
         down = -(-len(history.labels) // across)
         each = (width - _GAP * (across - 1)) // across
         label = max(len(text) for text in history.labels)
         wide = self.cell_width if across == 1 else 1
         columns, edge = divmod(max(each - label - 1 - _VALUE, 0), wide)
+        # One line for a CPU below the map has the map's columns, and shows the page that the map shows.
+        own = 0 if across == 1 and columns >= self.room else columns
+        if self._moment is not None and own != self._columns:
+            self._columns = own
+            return self.draw(look, width, height)
+        self._columns = own
+        figures = self._figures(history)
         cells_for = (look, wide, self.ground(None))
         if self._cells is None or cells_for != self._cells_for:
             self._cells, self._cells_for = MovingCells(_looks(look), wide, self.ground), cells_for
@@ -214,6 +224,13 @@ class CpuStrip(Drawn):
                 segments += bars[number]
             lines.append(self._line(segments, width))
         return head + lines
+
+    def _figures(self, history: CpuHistory) -> Array:
+        """Return the values of the moment: of its very Frame, where a column is several or not in sight."""
+        if self._moment is None:
+            return history.values[:, -1]
+        frame = next(frame for frame in reversed(self._frames) if frame.ts <= self._moment)
+        return self._history.of(self._whole([frame])[0])
 
     @staticmethod
     def _figure(look: Palette, title: str, last: float, edge: int) -> Parts:

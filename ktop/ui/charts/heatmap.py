@@ -14,9 +14,10 @@ from textual.strip import Strip
 from ktop import format as fmt
 from ktop.frame import Array, Frame
 from ktop.pane import Heatmap, Unit
+from ktop.stats import bounded_percentile
 from ktop.ui import keys
 from ktop.ui.blocks import Parts, cells, spread
-from ktop.ui.charts import time_axis
+from ktop.ui.charts import bins, time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
 from ktop.ui.charts.scrolling import MovingCells, Pace, at_once, page
@@ -49,8 +50,8 @@ class HeatmapView(Drawn, can_focus=True):
 
     BINDINGS = keys.MAP
 
-    class Zoomed(Message):
-        """Columns stand for more intervals now, or for fewer."""
+    class Rearranged(Message):
+        """Columns stand for more intervals now, or for fewer, or there are more of them, or fewer."""
 
     class Chosen(Message):
         """The moment of the cursor's column is to be looked at."""
@@ -94,6 +95,8 @@ class HeatmapView(Drawn, can_focus=True):
 
         ``moment``: the Unix time of the one that is looked at, if that is not the newest.
         """
+        if self._cursor is not None and moment != self.moment:
+            self._cursor = (moment, self._cursor[1])  # another one was gone to
         self._frames, self._now, self.moment = frames, now, moment
         self._stale = True
         self.redraw()
@@ -120,8 +123,13 @@ class HeatmapView(Drawn, can_focus=True):
 
     @property
     def frames(self) -> Sequence[Frame]:
-        """Those that there is room for, and older ones."""
-        return page(self._frames, self.moment, (self.map_columns - self._at_once) * self.merge)
+        """Those that there are, oldest first."""
+        return self._frames
+
+    @property
+    def room(self) -> int:
+        """In how many of the newest columns the moment that is looked at is to be."""
+        return self.map_columns - self._at_once
 
     @property
     def _at_once(self) -> int:
@@ -159,7 +167,7 @@ class HeatmapView(Drawn, can_focus=True):
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
-        frames = self.frames
+        frames = page(self._frames, self.moment, self.room * self.merge)
         self.free = self._pace.free(frames, self._at_once)
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
@@ -221,9 +229,7 @@ class HeatmapView(Drawn, can_focus=True):
                 (f"{mark.name} ", look.style("muted")),
                 (written(self.chart.unit, float(value)), look.style("foreground")),
             ]
-            for mark, value in zip(
-                MARKS, self.grid.percentiles[:, at.column if at else self._looked_at], strict=True
-            )
+            for mark, value in zip(MARKS, self._percentiles(at), strict=True)
         ]
         # Where it is narrow the lower percentiles are left out first.
         while legend and cells(parts) + sum(map(cells, legend)) > self.outer_size.width:
@@ -231,6 +237,16 @@ class HeatmapView(Drawn, can_focus=True):
         parts += [part for entry in legend for part in entry]
         scales = [self._scale(art, np.arange(first, HEAT_STEPS + 1, first)) for first in (1, 2)]
         return spread(parts, scales, self.outer_size.width)
+
+    def _percentiles(self, at: Cell | None) -> Array:
+        """Return those of the cursor's column, else of the moment: not of all that a zoomed column is of."""
+        if at is None and self.moment is not None and self.merge > 1:
+            held = [frame for frame in self._frames if frame.ts <= self.moment][-1:]
+            columns = bins.columns(held, 1, 1, self.chart.longest)
+            marks = [mark.q for mark in MARKS]
+            return bounded_percentile(columns.counts, columns.bounds, columns.longest, marks)[:, 0]
+        found: Array = self.grid.percentiles[:, at.column if at else self._looked_at]
+        return found
 
     def _scale(self, art: HeatCells, steps: Array) -> Parts:
         """Return the legend of the colours: from one to the most."""
@@ -301,21 +317,26 @@ class HeatmapView(Drawn, can_focus=True):
         self.redraw()
 
     def action_move(self, columns: int, rows: int) -> None:
-        """Move the cursor; it begins on the newest p99."""
+        """Move the cursor; it begins at the moment that is looked at, on the p99."""
         if not self.grid:
             return
         at = self._at()
         if at is None:
-            newest = len(self.grid.columns) - 1
-            at = Cell(newest, self.grid.row_of(float(self.grid.percentiles[-1, newest])))
+            column = self._looked_at
+            at = Cell(column, self.grid.row_of(float(self.grid.percentiles[-1, column])))
         self._put(at.column + columns, at.row + rows)
+
+    def on_resize(self) -> None:
+        """Fit the new size, and say so."""
+        super().on_resize()
+        self.post_message(self.Rearranged())
 
     def action_zoom(self) -> None:
         """Put more intervals into a column, or one again."""
         self._zoom = (self._zoom + 1) % len(ZOOMS)
         self._stale = True
         self.redraw()
-        self.post_message(self.Zoomed())
+        self.post_message(self.Rearranged())
 
     def action_choose(self) -> None:
         """Have everything show the moment of the cursor's column."""

@@ -169,9 +169,11 @@ class LinesView(Drawn):
             return lines + [[]] * rows
         base = 1024.0 if unit is Unit.BYTES else 10.0
         # From elsewhere a small change of an amount would look like a collapse; of a ratio it is one.
-        low, high = braille.axis(np.concatenate(values), base, from_zero=unit is not Unit.RATIO)
+        # And it always ends at 100 %: nothing of a cache that serves no read must look like much.
+        known = np.concatenate([*values, [1.0]] if unit is Unit.RATIO else values)
+        low, high = braille.axis(known, base, from_zero=unit is not Unit.RATIO)
         if unit is Unit.RATIO:
-            high = min(high, 1.0) if high > 0.5 else high
+            low, high = min(low, 0.9), 1.0
         to_come = np.full(self._free * self._dots(columns), np.nan)
         drawn = [braille.dots(np.append(series, to_come), low, high, columns, rows) for series in values]
         if look.glyphs:
