@@ -129,7 +129,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
 def _add_view(parser: ArgumentParser) -> None:
     parser.add_argument("--pane", metavar="NAME", help="the pane to begin with")
     parser.add_argument("--pid", metavar="PID", type=pid, help="begin with this process")
-    parser.add_argument("--theme", metavar="NAME", help="colours")
+    parser.add_argument("--theme", metavar="NAME", help="colours: ktop-dark, ktop-light or ktop-ansi")
 
 
 def _add_sampling(parser: ArgumentParser) -> None:

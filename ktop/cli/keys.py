@@ -16,11 +16,11 @@ def keys(_options: Options) -> int:
     try:
         keymap = key_file.load((own, hosts))
     except key_file.KeyFileError as error:
-        raise Failure(str(error)) from None
+        raise Failure(f"{error}: mend or remove it") from None
     print_lines(
         [
-            f"# Keys of ktop.  Lines of this that stand, changed, in {own}",
-            f"# (or in {hosts}, for whoever has none of their own) give other keys.",
+            f"# Keys of ktop.  Lines of this that you put, changed, into {own}",
+            f"# (or into {hosts}, for whoever has none of their own) give other keys.",
             "# ctrl+c leaves, whatever is written there.",
             *template(keymap),
         ]

@@ -27,7 +27,8 @@ def record(options: Options) -> int:
         raise Failure(str(error)) from None
     if intervals:
         how_many = "1 interval" if intervals == 1 else f"{intervals} intervals"
-        say(f"{how_many} recorded in {options.file}; ktop replay {options.file} shows them")
+        replayed = f"; ktop replay {options.file} shows them" if options.file.is_file() else ""
+        say(f"{how_many} recorded in {options.file}{replayed}")
     else:
         say(f"nothing was recorded in {options.file}: the first interval was not over")
     if lost:

@@ -115,7 +115,8 @@ PANE = Pane(
             "disk",
             "DISK",
             Unit.TEXT,
-            "Disk that did the I/O; of a stacked device (device mapper, RAID) the disks below it.",
+            "Disk that did the I/O; of a stacked device (device mapper, RAID) the disks below it. Those "
+            "that have no queue of requests (zram and swap on it, pmem, ramdisks) are not seen.",
             Fold.LAST,
             width=8,
         ),
@@ -202,4 +203,5 @@ PANE = Pane(
     derive=derive,
     chart=Heatmap("time in the disk", longest="max_us"),
     groups=("start", "complete"),
+    pressure="io",
 )

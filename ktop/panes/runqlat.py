@@ -116,4 +116,5 @@ PANE = Pane(
     derive=derive,
     chart=Heatmap("run-queue latency", by_cpu=True, longest="max_us"),
     groups=("wakeup", "wakeup_new", "switch"),
+    pressure="cpu",
 )

@@ -319,7 +319,7 @@ def _survey(path: Path) -> Summary:
     described: tuple[Identity, float, tuple[str, ...]] | None = None
     panes: dict[str, None] = {}
     first, last, seconds, end = float("inf"), float("-inf"), 0.0, 0
-    previous: float | None = None
+    interval_s, previous = 0.0, None
     with _opened(path) as file:
         while isinstance(block := _read_block(file), Block):
             if block.is_header:
@@ -332,12 +332,13 @@ def _survey(path: Path) -> Summary:
                     break
                 described = described or header
                 panes.update(dict.fromkeys(header[2]))
-                previous = None
+                interval_s, previous = header[1], None
             elif described is None:
                 break
             else:
                 first, last = min(first, block.first), max(last, block.last)
-                seconds += block.last - (block.first if previous is None else previous)
+                # The first Frames of a part are of an interval that began before them.
+                seconds += block.last - (block.first - interval_s if previous is None else previous)
                 previous = block.last
             end = block.end
     if described is None:

@@ -257,9 +257,10 @@ def _wanted(units: set[Unit]) -> str:
 def _find(pane: Pane, name: str) -> list[Column]:
     """Return the columns of ``pane`` that a user calls ``name``: more than one where a title is no name."""
     name = name.lower()
+    plain = name.replace("_", "")
     known = [column for column in pane.columns if not column.hidden and column.unit in _NAMED]
     for called in (_name, _title, _short):
-        if found := [column for column in known if called(column) == name]:
+        if found := [column for column in known if called(column) in {name, plain}]:
             return found
     return []
 
@@ -269,7 +270,7 @@ def _name(column: Column) -> str:
 
 
 def _title(column: Column) -> str:
-    return column.title.lower()
+    return column.title.lower().replace(" ", "")
 
 
 def _short(column: Column) -> str:

@@ -47,6 +47,12 @@ STATUS_HELP = (
     ("unattributed", "share of what the pane counts that no process can be charged with"),
     ("ktop", "its own share of one CPU, and its memory; after b also that of its BPF programs"),
 )
+STACKS_HELP = (
+    ("TOTAL", "share of all samples that were in it or in what it calls; all samples: while a CPU was busy"),
+    ("SELF", "share that was in itself; from a tenth on it is in another colour"),
+    ("SAMPLES", "how many TOTAL is of: below ten or so the shares say little"),
+    ("FUNCTION", "of user space, and [k] of the kernel; ▸ opens, ╰ is called from the line above"),
+)
 LOSSES_HELP = tuple((in_words(kind), meaning) for kind, meaning in losses.KINDS.items())
 UNIT_NAMES = {
     Unit.COUNT: "count",
@@ -185,6 +191,8 @@ def pane_help(pane: Pane, status: Status | None, width: int, *, beside_rows: boo
         out += _entry(column.title, meaning, names, width)
     if beside_rows and pane.shape is Shape.TABLE and any(has_trend(column) for column in pane.columns):
         out += _entry("▁▃▅▇", f"Beside the rows, where there is room.  {TREND_HELP}", names, width)
+    if pane.shape is Shape.STACKS:
+        out += _group("Beside each line of the tree", STACKS_HELP, width)
     if status is not None and (status.hooks or status.refused):
         out += [Content(), Content.styled("Hooks", "bold $strong")]
         for group, variant in status.hooks.items():

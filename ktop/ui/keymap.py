@@ -83,7 +83,7 @@ def template(keymap: Keymap) -> list[str]:
             lines += ["", f"[{group}]"]
         quoted = [f'"{each}"' for each in names(binding)]
         value = quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"
-        lines.append(f"{name} = {value}".ljust(36) + f"# {binding.tooltip}")
+        lines.append(f"{name} = {value} ".ljust(36) + f"# {binding.tooltip}")
     return lines
 
 

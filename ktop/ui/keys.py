@@ -105,7 +105,7 @@ VIEW: list[BindingType] = [
         "C",
         "per_cgroup",
         "cgroups",
-        "Rows as totals per container or unit, in all panes (Enter: only its processes), or each by itself",
+        "Totals per container or unit, in every pane of processes (Enter: only its own), or each by itself",
         "view.per_cgroup",
         show=True,
     ),
@@ -135,6 +135,10 @@ PROCESS: list[BindingType] = [
         "escape,backspace", "back", "back", "Back to where you were", "process.back", display="Esc", show=True
     ),
     key("p", "parent", "parent", "The process that started it", "process.parent", show=True),
+    key("j", "scroll(1)", "down", "One line down", "process.down"),
+    key("k", "scroll(-1)", "up", "One line up", "process.up"),
+    key("g", "edge(0)", "top", "To the beginning", "process.first"),
+    key("G", "edge(1)", "end", "To the end", "process.last"),
     *TIME,
     *PANES,
 ]
@@ -158,6 +162,8 @@ HELP: list[BindingType] = [
 _OF_A_RECORDING = {
     "app.faster": "Play the recording faster",
     "app.slower": "Play the recording slower",
+    "app.cost": "Nothing: it was recorded what the programs did, and not what they cost",
+    "view.on_demand": "Nothing: it has what was collected then, and no more",
     "time.pause": "Hold the picture, or go back to now; playing goes on meanwhile",
 }
 """What bindings do there, by id."""

@@ -13,7 +13,7 @@ from ktop.source import HOST, Source
 from ktop.ui import keys
 from ktop.ui.bridge import Bridge
 from ktop.ui.footer import KeyLine
-from ktop.ui.header import Header
+from ktop.ui.header import Header, pressure_style
 from ktop.ui.line import Line
 from ktop.ui.line_widget import Ground
 from ktop.ui.table.table_keys import TABLE_KEYS
@@ -77,6 +77,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def on_resize(self) -> None:
         """Say so when there is no room."""
         self.set_class(self.size.width < 40 or self.size.height < 10, "-tiny")
+        if self.focused is None and self.pane_view is not None and not self.has_class("-tiny"):
+            self.pane_view.focus_table()  # what is not displayed loses the keyboard
 
     def begin(self) -> None:
         """Make the first view: the skeleton has been painted."""
@@ -98,6 +100,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             old.display = False
             old.sleep()
         self._current = index
+        self.app.clear_notifications()  # they spoke of the other pane
         new = self._views.get(index)
         if new is None:
             from ktop.ui.pane_view import PaneView
@@ -114,12 +117,19 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         self.show_tabs()
 
     def show_tabs(self) -> None:
-        """Mark the current tab and the ones that have no figures."""
+        """Mark the current tab, the ones that have no figures, and where the host's pressure leads."""
         latest = [self.history.latest(pane.name) for pane in self.panes]
         dim = frozenset(
             index for index, frame in enumerate(latest) if frame is not None and frame.status.unavailable
         )
-        self._tabs.show(self._current, dim)
+        host = self.history.latest(HOST, self.view.until)
+        figures = host.host if host is not None else {}
+        alarms = {
+            index: style
+            for index, pane in enumerate(self.panes)
+            if pane.pressure and (style := pressure_style(figures.get(f"pressure_{pane.pressure}")))
+        }
+        self._tabs.show(self._current, dim, alarms)
 
     def show_keys(self) -> None:
         """Name what works in the pane in sight, as it is shown."""
@@ -213,6 +223,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Choose the column to sort by."""
         view = self.pane_view
         sorting = view.table.sorting if view is not None else None
+        if view is not None and sorting is None:
+            self.say(f"{view.pane.name} is a tree: it has no column to sort by.")
         if view is not None and sorting is not None:
             from ktop.ui.table.sort_picker import SortPicker
 
@@ -245,7 +257,9 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def action_per_process(self) -> None:
         """Show totals per process, or each row by itself."""
         if self.pane_view is not None and not self.pane_view.toggle_per_process():
-            self.say(f"{self.pane_view.pane.name} has no more than one row of a process.")
+            pane = self.pane_view.pane
+            rows = "no more than one row of a process" if pane.has_processes else "no rows of processes"
+            self.say(f"{pane.name} has {rows}.")
 
     def action_per_cgroup(self) -> None:
         """Show totals per cgroup, or each row by itself."""
@@ -300,5 +314,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         """Keep tabs and keys true, and the filter's count."""
         self.show_tabs()
         self.show_keys()
+        if not self.view.live:
+            self._header.redraw()  # the moment has come, maybe of a recording that has no other Frames
         if self._bar is not None:
             self._bar.count(event.shown, event.total, event.ignored)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ktop.format import NOT_MEASURED, count
+from ktop.format import NOT_MEASURED, clock, count
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.pane import Pane, Shape, Unit, fold
 from ktop.ui.bridge import Bridge
@@ -56,6 +56,19 @@ class Snapshot:
         return length(self.rows) if self.total else 0
 
 
+def newest_frame(pane: Pane, bridge: Bridge, view: View) -> Frame | None:
+    """Return what ``pane`` shows at the moment looked at; None where it has no sample of it."""
+    frame = bridge.history.latest(pane.name, view.until)
+    if frame is None or pane.resident:
+        return frame
+    # One that runs only while it is looked at has none of most moments.
+    return frame if frame.ts > _moment(bridge, view) - max(STACK_SECONDS, 2 * frame.interval_s) else None
+
+
+def _moment(bridge: Bridge, view: View) -> float:
+    return bridge.now if view.at is None else view.at
+
+
 def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View) -> Snapshot:
     """Return what ``pane`` has to show when ``frame`` is its newest, for the ``view``, from ``bridge``.
 
@@ -72,7 +85,7 @@ def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view:
     return Snapshot(
         rows=rows,
         total=total,
-        empty_text=why_empty(frame, total, waiting=view.live or not bridge.now),
+        empty_text=why_empty(pane, frame, total, None if view.live or not bridge.now else view.at),
         ignored=ignored(pane, shown, view.filter) if view.filter else (),
         notes=(*begun(pane, frame), *on_demand(pane, frame, found.rows)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
@@ -98,7 +111,7 @@ def _find(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: Vi
         frames: Sequence[Frame] = ()
         if frame is not None:
             # Half an interval: they do not come to the millisecond.
-            since = frame.ts - STACK_SECONDS + frame.interval_s / 2
+            since = _moment(bridge, view) - STACK_SECONDS + frame.interval_s / 2
             frames = bridge.history.frames(pane.name, since=min(since, frame.ts), until=frame.ts)
         return _Found(added_up(pane, frames), sampled_s=sum(each.interval_s for each in frames))
     if frame is None:
@@ -143,10 +156,16 @@ def number(row: Mapping[str, Any] | None, column: str) -> int | None:
     return int(value) or None
 
 
-def why_empty(frame: Frame | None, total: int, *, waiting: bool) -> str:
-    """Return what is said where there are no rows."""
+def why_empty(pane: Pane, frame: Frame | None, total: int, held: float | None) -> str:
+    """Return what is said where there are no rows; ``held``: the moment looked at, if that is not now."""
     if frame is None:
-        return "waiting for the first sample" if waiting else "no sample of this moment"
+        if held is None:
+            return "waiting for the first sample"
+        if not pane.resident:
+            return f"not watched at {clock(held)}: {pane.name} samples only while it, or a process, is open"
+        return "no sample of this moment"
+    if not total and pane.shape is Shape.STACKS:
+        return "no samples: nothing ran on a CPU"
     return "no row matches the filter" if total else "nothing in this interval"
 
 

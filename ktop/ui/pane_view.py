@@ -21,7 +21,7 @@ from ktop.ui.charts.frame_window import Trail
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
 from ktop.ui.line_widget import Ground
-from ktop.ui.pane_rows import Snapshot, number, snapshot
+from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, newest_frame, number, snapshot
 from ktop.ui.rows_view import RowsView
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
@@ -129,6 +129,8 @@ class PaneView(Vertical, Ground):
 
     def on_arrived(self, _event: Arrived) -> None:
         """Draw the newest Frame; once all up to the moment that is held were drawn, only their ages."""
+        if not self._view.is_reached(self._bridge.now):
+            return  # nothing of the way there is what was asked for
         if self._drawn_at < self._view.until:
             self.draw()
             return
@@ -159,14 +161,15 @@ class PaneView(Vertical, Ground):
         self._draw_status(frame)
 
     def _frame(self) -> Frame | None:
-        return self._bridge.history.latest(self.pane.name, self._view.until)
+        return newest_frame(self.pane, self._bridge, self._view)
 
     def _draw_question(self, frame: Frame | None) -> None:
         notes = []
         if self._totals:
             notes.append(self._totals)
-        if self._snapshot.sampled_s is not None:
-            notes.append(f"last {self._snapshot.sampled_s:.3g} s")
+        if self._snapshot.sampled_s:
+            of = f" of the last {STACK_SECONDS:g} s" if self._snapshot.sampled_s < STACK_SECONDS - 1 else ""
+            notes.append(f"sampled {self._snapshot.sampled_s:.3g} s{of}")
         if self._view.follow is not None and self._shown_pane.has_processes:
             waiting = ", which has no row now" if not self.is_on(self._view.follow) else ""
             notes.append(f"following {self._view.follow.pid}{waiting}")

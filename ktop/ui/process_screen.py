@@ -237,6 +237,15 @@ class ProcessScreen(TimeKeys, LaidOut):
             self._busy = True
             self.run_worker(self._gather, thread=True, exit_on_error=False)
 
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by ``lines``."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_edge(self, end: int) -> None:
+        """Scroll to the beginning (0) or to the end (1)."""
+        text = self.query_one(VerticalScroll)
+        text.scroll_to(y=end * text.max_scroll_y, animate=False)
+
     def action_back(self) -> None:
         """Go back to where one was."""
         self.dismiss()
@@ -311,7 +320,8 @@ class ProcessScreen(TimeKeys, LaidOut):
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
-            known.append((section(pane, history, latest, events, width, most), history))
+            content = section(pane, history, latest, events, width, most, recorded=recorded)
+            known.append((content, history))
         return find(process, begun, recorded=recorded), known
 
     # -- showing -------------------------------------------------------------
@@ -355,7 +365,7 @@ class ProcessScreen(TimeKeys, LaidOut):
                 (visible(self._who.comm), "strong bold"),
                 ("  process ", "muted"),
                 (str(self.pid), ""),
-                *([("   ended ", "warn bold reverse")] if self._who.ended is not None else []),
+                *([("  ", ""), (" ended ", "warn bold reverse")] if self._who.ended is not None else []),
                 *([(f"   not updated: {escape(self._failure)}", "warn")] if self._failure else []),
             ],
             [(f"all figures over the last {kept}", "muted")] if kept else [],

@@ -52,18 +52,21 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     events: Rows,
     width: int,
     most: int = ROWS,
+    *,
+    recorded: bool = False,
 ) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
 
     ``events``: those of the process and its children, of panes that have such.
-    ``most``: so many rows are listed.
+    ``most``: so many rows are listed.  ``recorded``: nothing more will come.
     """
     if pane.shape is Shape.EVENTS and length(events):
         return Section(pane, tuple(_table(events, _visible(pane, events, width), width, most)))
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
     if not len(known):
-        why = "nothing in the time kept" if pane.resident else "nothing yet; it is watched while this is open"
+        watched = pane.resident or recorded
+        why = "nothing in the time kept" if watched else "nothing yet; it is watched while this is open"
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
         return Section(pane, tuple(_stacks(pane, known, width, most)), note=_note(known))

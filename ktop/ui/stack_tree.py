@@ -44,9 +44,9 @@ class StackTree(RowsView, can_focus=True):
         Binding("home,g", "move(-999999)", "First", show=False, id="stacks.first", tooltip="The first line"),
         Binding("end,G", "move(999999)", "Last", show=False, id="stacks.last", tooltip="The last line"),
         Binding(
-            "right", "open", "Open", id="stacks.open", tooltip="Open, down to where callers part; or go in"
+            "right,l", "open", "Open", id="stacks.open", tooltip="Open, down to where callers part; or go in"
         ),
-        Binding("left", "close", "Close", id="stacks.close", tooltip="Close, or go to the caller"),
+        Binding("left,h", "close", "Close", id="stacks.close", tooltip="Close, or go to the caller"),
         Binding("o", "open_or_close", "Toggle", show=False, id="stacks.toggle", tooltip="Open or close"),
         Binding(
             "e", "open_all", "Open all", id="stacks.open_all", tooltip="Open everything under the cursor"
@@ -65,12 +65,14 @@ class StackTree(RowsView, can_focus=True):
             super().__init__()
             self.pid, self.cgroup = pid, cgroup
 
-    def __init__(self, *, quiet: str = "no samples: nothing ran on a CPU", id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        """Show nothing yet; ``quiet`` stands there while there are no samples."""
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        """Show nothing yet."""
         super().__init__(id=id)
-        self.quiet = quiet
+        self.quiet = ""
+        """What stands there while there are no samples."""
         self.root = stacks.tree({})
         self.opened: set[Path] = set()
+        self._per_cgroup = False
         self._touched = False
         """Whether the user has opened or closed anything: until then the hot path is open."""
         self._shown: list[Node] = []
@@ -85,13 +87,20 @@ class StackTree(RowsView, can_focus=True):
 
     def show(self, rows: Rows, *, per_cgroup: bool = False) -> None:
         """Show the profile pane's ``rows``, ``per_cgroup`` or not (see ``ktop.stacks.tree``)."""
+        regrouped, process = per_cgroup != self._per_cgroup, self.process
+        self._per_cgroup = per_cgroup
         self.root = stacks.tree(rows, per_cgroup=per_cgroup)
         if not self._touched:
-            self.opened = {node.path for node in stacks.hot_path(self.root)}
+            # Of cgroups none is open: they are to be compared.
+            hot = () if per_cgroup else stacks.hot_path(self.root)
+            self.opened = {node.path for node in hot}
         self._layout()
+        if regrouped and process is not None:
+            self._go_near(process.pid)
 
     def show_snapshot(self, found: Snapshot) -> None:
-        """Show the rows of ``found``."""
+        """Show the rows of ``found``, or why there are none."""
+        self.quiet = found.empty_text
         self.show(found.rows, per_cgroup=found.per_cgroup)
 
     @property
@@ -108,9 +117,21 @@ class StackTree(RowsView, can_focus=True):
         """Bring the cursor back to ``process``; it stays where it is when that has no samples."""
         if process is None or process.is_same(self.process):
             return
-        place = next((place for place, node in enumerate(self._shown) if node.pid == process.pid), None)
-        if place is not None:
-            self._go(place)
+        # It may be below a cgroup that is closed.
+        above = {each.path for each in self._cgroups() if process.pid in each.children}
+        if above - self.opened:
+            self._change(self.opened | above)
+        self._go_near(process.pid)
+
+    def _cgroups(self) -> list[Node]:
+        return [node for node in self.root.children.values() if node.cgroup is not None or not node.pid]
+
+    def _go_near(self, pid: int) -> None:
+        """Put the cursor on a process, or on its cgroup where that is closed; else leave it."""
+        cgroups = {each.path for each in self._cgroups() if pid in each.children}
+        places = [place for place, node in enumerate(self._shown) if node.pid == pid or node.path in cgroups]
+        if places:
+            self._go(next((place for place in places if self._shown[place].pid == pid), places[0]))
 
     def _layout(self) -> None:
         """List the visible nodes anew; the cursor stays on its node, or on what is left of its callers."""

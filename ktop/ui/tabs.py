@@ -17,7 +17,10 @@ MORE_RIGHT = "›"
 
 
 class PaneTabs(Drawn):
-    """The names of all panes in one line; the current one stands out, dim ones have no figures."""
+    """The names of all panes in one line; the current one stands out, dim ones have no figures.
+
+    One whose question the host's pressure asks has the colour of that.
+    """
 
     DEFAULT_CSS = "PaneTabs { height: 1; }"
 
@@ -35,12 +38,13 @@ class PaneTabs(Drawn):
         self._names = tuple(names)
         self._current = current
         self._dim: frozenset[int] = frozenset()
+        self._alarms: dict[int, str] = {}
         self._spans: list[tuple[int, int, int]] = []
 
-    def show(self, current: int, dim: frozenset[int]) -> None:
-        """Mark the tab at ``current``, and draw those in ``dim`` as unavailable."""
-        if (current, dim) != (self._current, self._dim):
-            self._current, self._dim = current, dim
+    def show(self, current: int, dim: frozenset[int], alarms: dict[int, str]) -> None:
+        """Mark the tab at ``current``, draw those in ``dim`` as unavailable, and some in an alarm's style."""
+        if (current, dim, alarms) != (self._current, self._dim, self._alarms):
+            self._current, self._dim, self._alarms = current, dim, alarms
             self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
@@ -74,7 +78,7 @@ class PaneTabs(Drawn):
         digit = str(index + 1) if index < 9 else ""
         if index == self._current:
             return [(f"{space}{digit}{space}{self._names[index]}{space}", "foreground bold reverse")]
-        style = "muted" if index in self._dim else ""
+        style = "muted" if index in self._dim else self._alarms.get(index, "")
         return [(space + digit + space, "muted"), (self._names[index], style), (space, "")]
 
     def _visible(self, labels: Sequence[int], width: int) -> tuple[int, int]:

@@ -212,8 +212,20 @@ async def test_stacks_stand_below_their_cgroup_and_enter_leaves_its_processes():
         tree = k.main.query_one(StackTree)
         cgroups = [node.cgroup for node in tree.root.children.values()]
         assert set(cgroups) == set(NAMES.tolist())
+        await k.press("home", "e", "down")
+        process = tree.process
+        await k.press("C", "C")
+        assert process is not None
+        assert tree.process == process, "the cursor stays on its process"
+        await k.press("c", "home", "F")
+        assert k.main.view.follow is None
+        k.main.view.follow = process
+        k.main.redraw()
+        assert tree.process == process, "below a cgroup that was closed"
+        k.main.view.follow = None
         await k.press("home")
-        assert (tree.cursor is not None, tree.process) == (True, None)
+        assert tree.cursor is not None
+        assert k.pid is None
         await k.press("enter")
         await k.until(lambda: "per cgroup" not in k.text and k.main.view.filter)
         await k.until(lambda: set(k.view._snapshot.rows["cgroup"].tolist()) == {cgroups[0]})

@@ -9,9 +9,10 @@ import pytest
 
 from ktop.frame import Frame, length, take
 from ktop.pane import Pane
+from ktop.source import HOST
 from ktop.tables.filter import parse
 from ktop.ui.bridge import Bridge
-from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, snapshot
+from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, newest_frame, snapshot
 from ktop.ui.totals import per_cgroup, per_process
 from ktop.ui.view import View
 from tests.ui.owned import NAMES, OWNED, Owned
@@ -32,7 +33,7 @@ class Looking:
         self.source.tick(TICKS)
 
     def frame(self, name: str) -> Frame | None:
-        return self.bridge.history.latest(name, self.view.until)
+        return newest_frame(PANES[name], self.bridge, self.view)
 
     def at(self, name: str, shown: Pane | None = None) -> Snapshot:
         pane = PANES[name]
@@ -159,3 +160,20 @@ def test_before_the_first_sample(looking):
     nothing_yet = Bridge(OWNED, View())
     found = snapshot(PANES["biotop"], PANES["biotop"], None, nothing_yet, View())
     assert found.empty_text == "waiting for the first sample"
+
+
+def test_stacks_are_those_of_the_moment(looking):
+    """The pane samples only while somebody looks: of another moment nothing is shown, and it says why."""
+    newest = looking.at("profile")
+    assert newest.total > 0
+    assert newest.sampled_s == pytest.approx(STACK_SECONDS)
+    last = looking.frame("profile").ts
+    looking.bridge.publish(Frame(HOST, last + 20, 1.0, {}))
+    later = looking.at("profile")
+    assert later.sampled_s == pytest.approx(STACK_SECONDS - 20)
+    looking.bridge.publish(Frame(HOST, last + 40, 1.0, {}))
+    for at, text in ((None, "waiting for the first sample"), (START - 10, "not watched at ")):
+        looking.view.at = at
+        found = looking.at("profile")
+        assert (found.rows, found.sampled_s) == ({}, 0)
+        assert found.empty_text.startswith(text)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from textual._styles_cache import StylesCache
+from textual.containers import VerticalScroll
 from textual.worker import Worker
 
 from ktop.format import clock, count
@@ -343,3 +344,13 @@ async def test_a_kernel_thread_has_no_memory_of_its_own():
         k.main.open_process(2)
         await k.until(lambda: "a kernel thread" in k.text)
         assert "memory –  " in k.text
+
+
+async def test_the_keys_of_vi_scroll_too():
+    async with running(size=(80, 24)) as k:
+        await k.press("enter")
+        text = k.screen.query_one(VerticalScroll)
+        await k.until(lambda: text.max_scroll_y > 3)
+        for keys, place in (("j", 1), ("jj", 3), ("k", 2), ("G", None), ("g", 0)):
+            await k.press(*keys)
+            assert text.scroll_y == (text.max_scroll_y if place is None else place)

@@ -6,6 +6,7 @@ import pytest
 from textual.app import ComposeResult
 
 from ktop.ui.palette import ThemedApp
+from ktop.ui.pane_rows import Snapshot
 from ktop.ui.stack_tree import StackTree
 from tests.ui.chart_frames import profile, stack_rows
 
@@ -102,7 +103,7 @@ async def test_enter_and_p_ask_for_the_process():
 async def test_no_samples():
     app = TreeApp()
     async with app.run_test(size=(80, 20)) as pilot:
-        app.view.show(stack_rows())
+        app.view.show_snapshot(Snapshot(rows=stack_rows(), total=0, empty_text="nothing ran"))
         assert "nothing ran" in app.text()
         app.view.focus()
         await pilot.press("right", "left", "down", "enter", "e", "c", "o")
