@@ -120,8 +120,8 @@ PANE = Pane(
             "duration_s",
             "LASTED",
             Unit.SECONDS,
-            "From exec to when the process (its last thread) begins to end, or to its next exec; giving a lot "
-            "of memory back can take seconds more.",
+            "From exec to when the process (its last thread) begins to end, or to its next exec; giving "
+            "a lot of memory back can take seconds more.",
             Fold.LAST,
         ),
         Column(
