@@ -113,7 +113,11 @@ def arrange(
     shown = list(columns)
     names = [column.name for column in shown if column.unit is Unit.TEXT][:1]
     stay = {*keep, *pane.key, *names, *(column.name for column in shown if column.unit is Unit.ARGS)}
-    least = {column.name: min(needs[column.name], _least(column)) for column in shown}
+    least = {
+        # A name that rows are told apart by is of more use than a figure more.
+        column.name: min(needs[column.name], max(_least(column), 20 if column.name in pane.key else 0))
+        for column in shown
+    }
     while MARGIN + sum(least[column.name] + 1 for column in shown) - 1 > width:
         # max() takes the first of equals: reversed, so that it is the last column.
         victims = [column for column in reversed(shown) if column.name not in stay]

@@ -13,16 +13,16 @@ from ktop.ui.keys import Keymap, declared, names, rebound, shown_key
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
-LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close", "pane.next"})
+LAST_TO_GO = frozenset({"app.quit", "app.help", "process.back", "help.close"})
 """The ids of the bindings that nobody must have to look for."""
-FIRST_TO_GO = frozenset({"view.follow", "view.per_cgroup", "view.chart"})
-"""The ids of those that are there only where nothing else has to go for them."""
+FIRST_TO_GO = frozenset({"view.follow", "view.chart", "pane.next"})
+"""The ids of those that are there only where nothing else has to go for them; tabs show their own keys."""
 
 
 class KeyLine(Drawn):
     """Keys and what they do; as many as fit, and each can be clicked.
 
-    The way out, the help and the way to the other panes are there at any width: they are the last to go.
+    The way out and the help are there at any width: they are the last to go.
     """
 
     DEFAULT_CSS = "KeyLine { height: 1; }"

@@ -52,15 +52,17 @@ class StatusLine(Drawn):
     def _trust(self, *, why_lost: bool) -> list[tuple[str, str]]:
         """Return interval, losses (on demand also by why) and the share that is not attributed."""
         interval, lost = self._interval_s, self._status.lost
+        # One or two are missed each second in many a virtual machine: no alarm must be always on.
+        color = "warn" if set(self._status.losses) == {"missed"} else "hot"
         known = interval is not None and not math.isnan(interval)
         words = [
             ("measured ", "muted"),
             (f"{interval:.2f} s" if known else NOT_MEASURED, ""),
             ("  lost ", "muted"),
-            (count(lost) if known else NOT_MEASURED, "hot bold" if known and lost else ""),
+            (count(lost) if known else NOT_MEASURED, f"{color} bold" if known and lost else ""),
         ]
         if known and lost and why_lost:
-            words.append((f" ({by_kind(self._status.losses)})", "hot"))
+            words.append((f" ({by_kind(self._status.losses)})", color))
         ratio = self._status.unattributed_ratio
         if ratio is not None and not math.isnan(ratio):
             style = "warn" if ratio >= MANY_UNATTRIBUTED else ""
