@@ -213,6 +213,8 @@ class Pane:
     """The column that names the process; drill-down and per-process totals go by it."""
     counted: Column | None = None
     """What totals per process have besides: of how many rows each is."""
+    taken: str = ""
+    """The column that tells who takes what others wait for: those stand on the screen of a process."""
     pressure: str = ""
     """What the kernel measures pressure of (PSI: cpu, io, memory) that this pane explains."""
 

@@ -203,5 +203,6 @@ PANE = Pane(
     derive=derive,
     chart=Heatmap("time in the disk", longest="max_us"),
     groups=("start", "complete"),
+    taken="total_us",
     pressure="io",
 )

@@ -116,5 +116,6 @@ PANE = Pane(
     derive=derive,
     chart=Heatmap("run-queue latency", by_cpu=True, longest="max_us"),
     groups=("wakeup", "wakeup_new", "switch"),
+    taken="cpu_us",
     pressure="cpu",
 )

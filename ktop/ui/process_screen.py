@@ -17,6 +17,7 @@ from ktop.format import duration
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
+from ktop.history.rivals import rivals
 from ktop.pane import CGROUP, Pane, Shape
 from ktop.process import read
 from ktop.source import HOST, Source
@@ -37,6 +38,8 @@ TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
 MARGIN = 4
 CHART_LINES = 9
+LATELY = 10
+"""Intervals over which it is said who else took what the process waits for."""
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
 
@@ -320,7 +323,10 @@ class ProcessScreen(TimeKeys, LaidOut):
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
-            content = section(pane, history, latest, events, width, most, recorded=recorded)
+            lately = self.bridge.history.at_hand(pane.name, self.view.until)[-LATELY:] if pane.taken else ()
+            others = rivals(pane, lately, self.pid, start_ns)
+            beside = others, sum(frame.interval_s for frame in lately)
+            content = section(pane, history, latest, events, width, most, beside=beside, recorded=recorded)
             known.append((content, history))
         return find(process, begun, recorded=recorded), known
 

@@ -17,7 +17,7 @@ from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit
 from ktop.process import TICK_NS
 from ktop.tables.columns import candidates
 from ktop.tables.order import row_at
-from ktop.text import ELLIPSIS, cells, escape, fit
+from ktop.text import ELLIPSIS, cells, escape, fit, visible
 from ktop.ui.blocks import rising
 
 Part = str | tuple[str, str]
@@ -53,12 +53,14 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     width: int,
     most: int = ROWS,
     *,
+    beside: tuple[Rows, float] = ({}, 0.0),
     recorded: bool = False,
 ) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
 
     ``events``: those of the process and its children, of panes that have such.
-    ``most``: so many rows are listed.  ``recorded``: nothing more will come.
+    ``most``: so many rows are listed.  ``beside``: who else took what it waits
+    for, and in how many seconds.  ``recorded``: nothing more will come.
     """
     if pane.shape is Shape.EVENTS and length(events):
         return Section(pane, tuple(_table(events, _visible(pane, events, width), width, most)))
@@ -73,6 +75,8 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     lines: list[Content] = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
+    if beside[0]:
+        lines.append(_beside(pane, *beside, width))
     if set(pane.key) - {pane.process_key, START}:
         # Several rows a process (disks, connections): each by itself, without what is said above.
         rows = known.folded()
@@ -186,6 +190,25 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     return Content.assemble(
         (column.title.lower() + " ", "$muted"), ("".join(glyphs), "$series-1"), (f"  max {top}", "$muted")
     )
+
+
+def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Content:
+    """Return who took most of what the process waits for in the last samples, and whose that is."""
+    column = pane.column(pane.taken)
+    parts: list[Part] = [(f"others' {column.title.lower()} in {seconds:.3g} s  ", "$muted")]
+    used = cells(str(parts[0][0]))
+    for place in range(length(rows)):
+        row = row_at(rows, place)
+        cgroup = row.get(CGROUP.name)
+        whose = f" {escape(cgroup)}" if cgroup and cgroup != CGROUP.ordinary else ""
+        name = f"{visible(row['comm'] or b'?')} ({row[pane.process_key]})"
+        value = " " + cell(column, row[column.name]).strip()
+        size = cells(name) + cells(value) + cells(whose) + 3
+        if place and used + size > width:
+            break
+        used += size
+        parts += [("  · " if place else "", "$muted"), name, (value, "bold"), (whose, "$muted")]
+    return Content.assemble(*parts)
 
 
 def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Content]:

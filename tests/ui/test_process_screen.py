@@ -21,10 +21,12 @@ from ktop.format import clock, count
 from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
+from ktop.registry import get
 from ktop.ui import process_identity as who
 from ktop.ui import process_screen, sections
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import PaneSection
+from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
 
@@ -54,9 +56,9 @@ def _each_section(monkeypatch: pytest.MonkeyPatch, before: Callable[[str, int], 
     """Call ``before`` with the name of the pane and its number of intervals, whenever one is folded."""
     real = sections.section
 
-    def section(pane: Any, known: Any, *rest: Any) -> Any:
+    def section(pane: Any, known: Any, *rest: Any, **more: Any) -> Any:
         before(pane.name, len(known.ts))
-        return real(pane, known, *rest)
+        return real(pane, known, *rest, **more)
 
     monkeypatch.setattr(process_screen, "section", section)
 
@@ -354,3 +356,25 @@ async def test_the_keys_of_vi_scroll_too():
         for keys, place in (("j", 1), ("jj", 3), ("k", 2), ("G", None), ("g", 0)):
             await k.press(*keys)
             assert text.scroll_y == (text.max_scroll_y if place is None else place)
+
+
+async def test_it_says_who_takes_the_cpus_meanwhile():
+    """The way from who suffers to who causes it, of the last seconds before the moment looked at."""
+    runqlat = get("runqlat")
+    panes = [runqlat if pane.name == "runqlat" else pane for pane in PANES]
+
+    class Crowded(Synthetic):
+        def frames(self, tick: int) -> list[Frame]:
+            """Return Frames in which process 2 has 200 ms in each."""
+            rows = {**rows_of(runqlat, 3), "comm": np.array([b"victim", b"ho\x1b[1mg", b"idle"])}
+            rows["pid"], rows[START] = np.array([1, 2, 3]), np.array([10, 20, 30])
+            rows["cpu_us"] = np.array([1000.0, 200_000.0, 0.0])
+            rows["cgroup"] = np.array([b"web.service", b"batch [a].scope", b"/"])
+            return [
+                replace(each, rows=rows) if each.pane == "runqlat" else each for each in super().frames(tick)
+            ]
+
+    async with running(Crowded(), panes=panes, size=(120, 40), ticks=25) as k:
+        k.table.go_to(pid=1)
+        await k.press("enter")
+        await k.until(lambda: "others' on cpu in 10 s  ho\\x1b[1mg (2) 2.00s batch [a].scope" in k.text)

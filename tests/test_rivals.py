@@ -1,0 +1,62 @@
+"""Who took what a process waits for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ktop import registry
+from ktop.frame import Array, Frame
+from ktop.history.rivals import rivals
+from tests.rows import frame_of
+
+BIOTOP, RUNQLAT = registry.get("biotop"), registry.get("runqlat")
+MINE = 1
+
+
+def frames(pane, *ticks: list[tuple[int, int, bytes, float]]) -> list[Frame]:
+    """Frames of rows (pid, start, disk, what it took)."""
+    found = []
+    for tick in ticks:
+        frame = frame_of(pane, len(tick))
+        columns = zip(*tick, strict=True) if tick else ((), (), (), ())
+        names = ("pid", "start_ns", "disk", pane.taken)
+        rows: dict[str, Array] = {**frame.rows}
+        for name, values in zip(names, columns, strict=True):
+            if name in rows:
+                rows[name] = np.array(values, dtype=rows[name].dtype if name != "disk" else "S8")
+        found.append(Frame(pane.name, frame.ts, 1.0, rows))
+    return found
+
+
+def of(rows) -> list[tuple[int, float]]:
+    return list(zip(rows["pid"].tolist(), rows["total_us"].tolist(), strict=True)) if rows else []
+
+
+def test_whoever_took_most_of_the_same_disk_comes_first():
+    some = frames(
+        BIOTOP,
+        [(MINE, 5, b"sda", 10.0), (2, 6, b"sda", 70.0), (3, 7, b"sdb", 900.0)],
+        [(2, 6, b"sda", 30.0), (4, 8, b"sda", 200.0), (2, 6, b"sdb", 500.0)],
+    )
+    assert of(rivals(BIOTOP, some, MINE, 5)) == [(4, 200.0), (2, 100.0)]
+    assert of(rivals(BIOTOP, some, MINE, 5, most=1)) == [(4, 200.0)]
+    assert of(rivals(BIOTOP, some, MINE, None)) == [(4, 200.0), (2, 100.0)]
+    assert of(rivals(BIOTOP, some, 99, None)) == [], "it used no disk"
+    assert rivals(BIOTOP, [], MINE, 5) == {}
+    assert rivals(registry.get("execsnoop"), some, MINE, 5) == {}
+
+
+def test_another_process_of_its_pid_is_another():
+    some = frames(BIOTOP, [(MINE, 5, b"sda", 10.0), (MINE, 9, b"sda", 40.0), (2, 6, b"sda", np.nan)])
+    assert of(rivals(BIOTOP, some, MINE, 5)) == [(MINE, 40.0)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.just(1), st.just(b""), st.floats(0, 1e6)), max_size=12))
+def test_nobody_else_took_more_cpu(rows):
+    found = rivals(RUNQLAT, frames(RUNQLAT, rows, rows), MINE, 1)
+    took = {pid: 2 * sum(row[3] for row in rows if row[0] == pid) for pid in (2, 3, 4)}
+    wanted = sorted((value for value in took.values() if value > 0), reverse=True)
+    assert (found["cpu_us"].tolist() if found else []) == pytest.approx(wanted)
