@@ -140,7 +140,9 @@ def test_time_on_the_cpu_is_to_the_very_end(observe):
         child.returncode = 0
     rows = runqlat.rows(pid=child.pid)
     used_us = (used.ru_utime + used.ru_stime) * 1e6 - first / 1000
-    assert rows["cpu_us"].sum() == pytest.approx(used_us, rel=0.01, abs=2000)
+    # Before 5.11 what stands in for task storage goes at the hook, and time is known to a tick there.
+    known = 0.01 if facts.kernel_version() >= (5, 11) else 0.2
+    assert rows["cpu_us"].sum() == pytest.approx(used_us, rel=known, abs=2000)
 
 
 def test_a_process_that_never_waits_has_its_time(observe):
@@ -436,7 +438,9 @@ def test_short_lived_processes_count(observe):
         pids.add(process.pid)
     seen = set(runqlat.rows()["pid"].tolist())
     assert pids <= seen
-    assert not {"ring_full", "no_storage"} & set(runqlat.losses)
+    # Before 6.2 task storage is not found by a program that came into another's search on its CPU.
+    busy = {"no_storage"} if (5, 11) <= facts.kernel_version() < (6, 2) else set()
+    assert not ({"ring_full", "no_storage"} - busy) & set(runqlat.losses)
 
 
 PONG = """
