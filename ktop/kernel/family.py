@@ -92,13 +92,16 @@ class Family:
             losses.update(zip(counted.dtype.names or (), totals, strict=False))
         return {kind: count for kind, count in losses.items() if count}
 
-    def drain(self) -> None:
-        """Make room between two reads that are far apart; ``read`` returns it all."""
-        for ring in self._rings.values():
-            ring.drain()
+    def drain(self) -> bool:
+        """Make room between two reads that are far apart; ``read`` returns it all.
+
+        Returns whether so much had come that the next time should be sooner.
+        """
+        much = [ring.drain() for ring in self._rings.values()]
         for reader in self._arrays.values():
             if isinstance(reader, SlotArrays):
                 reader.drain()
+        return any(much)
 
     def recursion_misses(self) -> int:
         """Return how often programs were not run because they were running; asked at every tick."""

@@ -16,6 +16,8 @@ from ktop.kernel.libbpf import SAMPLE, library
 GATHERED_MAX = 32 << 20
 """Bytes of records that may wait for a read, however far off it is, or RINGS times the ring buffer."""
 RINGS = 4
+_BUFFER = 1 << 16
+"""Bytes that an iterator's records are read into at first."""
 
 
 def whole_pages(size: int) -> int:
@@ -97,7 +99,7 @@ class Iterator:
         """``dtype`` is the record that the program writes."""
         self._link_fd = link_fd
         self._dtype = dtype
-        self._buffer = bytearray(1 << 16)
+        self._buffer = bytearray(_BUFFER)
 
     def read(self) -> Array:
         """Return the records: structured, shape (records,)."""
@@ -119,7 +121,10 @@ class Iterator:
                 filled += got
         finally:
             os.close(fd)
-        return np.frombuffer(bytes(memoryview(self._buffer)[:filled]), self._dtype)
+        records = bytes(memoryview(self._buffer)[:filled])
+        if len(self._buffer) > 4 * max(filled, _BUFFER):  # the first read tells of every process
+            self._buffer = bytearray(_BUFFER)
+        return np.frombuffer(records, self._dtype)
 
     def close(self) -> None:
         """Nothing to release: the loader owns the link."""
@@ -133,6 +138,7 @@ class Ring:
         self._dtype = dtype
         self._heads = bytearray()
         self._tails: list[bytes] = []
+        self._size = size
         self._gathered = 0
         """Bytes."""
         self.lost = 0
@@ -151,9 +157,11 @@ class Ring:
         self._callback = SAMPLE(take)
         self._ring = library().ring_buffer__new(fd, self._callback, None, None)
 
-    def drain(self) -> None:
-        """Make room: take what is there, for the next ``read``."""
+    def drain(self) -> bool:
+        """Make room: take what is there, for the next ``read``; return whether that was a lot."""
+        before = self._gathered
         library().ring_buffer__consume(self._ring)
+        return self._gathered - before > self._size // 4
 
     def read(self) -> tuple[Array, list[bytes]]:
         """Return (the fixed parts: structured, shape (records,); what follows each)."""

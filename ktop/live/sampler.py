@@ -78,7 +78,8 @@ class Sampler:
         self._facts = Facts()
         self._deadline = 0.0
         self._losing = False
-        """Whether a ring buffer was full in the last interval: nothing else is lost for want of draining."""
+        """Whether a ring buffer was full in the last interval, or filled fast in this one: nothing else is
+        lost for want of draining."""
         self._header: Frame | None = None
         self._run_time: RunTime | None = None
         """While the kernel times the programs."""
@@ -324,7 +325,7 @@ class Sampler:
             if time.monotonic() < self._deadline:
                 for family in self._families.values():
                     with contextlib.suppress(OSError):  # the next read says it
-                        family.drain()
+                        self._losing |= family.drain()
                 continue
             self._tick(host.sample())
             # A host that stood still must not be hit by all the missed ticks at once.
