@@ -76,7 +76,7 @@ def test_replay_gives_what_was_sampled(path: Path, known: None) -> None:
     assert first.histograms[0].counts.tolist() == [3, 0]
     assert first.status.hooks == {"switch": "tp_btf"}
     assert found[1].host == {"load1": 1.0}
-    assert "1 s recorded on db1" in source.notes[0]
+    assert "2 s recorded on db1" in source.notes[0]
 
 
 def test_of_many_panes_that_are_left_out_the_first_are_named(path: Path, known: None) -> None:
@@ -95,7 +95,7 @@ def test_replay_of_a_cut_recording_says_so(path: Path, known: None) -> None:
     os.truncate(path, path.stat().st_size - 1)
     source = Replay(path, speed=float("inf"))
     assert [each.ts for each in collect(source) if each.pane == "waits"] == [1.0, 2.0]
-    assert "1 s read" in source.notes[0]
+    assert "2 s read" in source.notes[0]
     assert "is cut" in source.notes[0]
 
 
