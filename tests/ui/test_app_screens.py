@@ -21,7 +21,7 @@ from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.trend import HELP as TREND_HELP
 from ktop.ui.textual_fixes.modal import CommandOptions
-from tests.ui.driven import plain, running
+from tests.ui.driven import NAMES, plain, running
 from tests.ui.synthetic import PANES, Synthetic
 
 # -- the process -------------------------------------------------------------
