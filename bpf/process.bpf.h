@@ -56,7 +56,7 @@ static __always_inline void make_on_demand(struct task_struct *task)
 /* `ended` in the value of a process. */
 enum {
 	ENDING = 1, /* a record of its end is being written */
-	ENDED,	    /* ... and is in the ring buffer: the iterator has nothing to add once it is gone */
+	ENDED, /* ... and is in the ring buffer: the iterator has nothing to add once it is gone */
 };
 
 /* The counters of a process, `map` at its group leader, reach user space through an iterator, which
@@ -90,10 +90,10 @@ enum {
 
 /* ... and when it ends, so that short-lived ones count too, through the ring buffer `exits`.  On
  * 6.18 the hook comes before a process gives its memory back, which can take seconds: the iterator
- * goes on telling of it until it is gone.  Both write what the family's fill_record(record, task, value, ended) makes of
- * them.  The value is only marked: the kernel frees it with the task, for less than it takes to
- * delete it here.  Several threads can find their process dead, and the first speaks for it;
- * two on two CPUs at the same moment both do, and whoever reads it takes one. */
+ * goes on telling of it until it is gone.  Both write what the family's fill_record(record, task,
+ * value, ended) makes of them.  The value is only marked: the kernel frees it with the task, for
+ * less than it takes to delete it here.  Several threads can find their process dead, and the first
+ * speaks for it; two on two CPUs at the same moment both do, and whoever reads it takes one. */
 #define submit_exit(map, leader, process)                                                          \
 	do {                                                                                       \
 		struct process_record *__record;                                                   \

@@ -119,9 +119,9 @@ static __always_inline void fill_waits(struct process_record *record, struct tas
 	__builtin_memcpy(record->slots, waits->slots, sizeof(record->slots));
 }
 
-/* A process that leaves its CPU for the last time, with what it did after its exit hook.  Where that
- * is another thread than the first, the first may be freed by now, and a part of an interval is not
- * told. */
+/* A process that leaves its CPU for the last time, with what it did after its exit hook.  Where
+ * that is another thread than the first, the first may be freed by now, and a part of an interval
+ * is not told. */
 static __noinline int submit_last(struct task_struct *task)
 {
 	struct signal_struct *signal;
