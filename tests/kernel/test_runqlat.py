@@ -171,7 +171,7 @@ def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
     """What a process ran before it was looked at is in no interval, however long it slept meanwhile."""
     with piped(SLEEPER) as sleeper:
         sleeper.stdout.readline()
-        until(lambda: Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S")
+        until(lambda: is_asleep(sleeper.pid))
         runqlat = observe("runqlat")
         assert sleeper.pid in runqlat.before.maps["processes"]["pid"]
         for _ in range(3):
@@ -216,6 +216,7 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
         woken.stdout.readline()
 
         def wake() -> None:
+            until(lambda: is_asleep(woken.pid))
             runs = schedstat(woken.pid)[2]
             woken.stdin.write(b"x\n")
             until(lambda: schedstat(woken.pid)[2] > runs)
@@ -256,6 +257,10 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
 def piped(text: str) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", text], stdin=pipe, stdout=pipe, bufsize=0)
+
+
+def is_asleep(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def until(condition):
