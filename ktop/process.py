@@ -77,14 +77,14 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         comm, rest = _stat(base)
         state = rest[0]
         # The first thread can end before the others: it has no memory any more, and no command line.
-        alive = living_thread(pid, root) if state in _OVER and int(rest[17]) > 1 else pid
+        alive = living_thread(pid, root)
         if alive != pid:
             base = base / "task" / str(alive)
             state = _stat(base)[1][0]
         status = _fields((base / "status").read_bytes())
         argv = (base / "cmdline").read_bytes()
         cgroup = (base / "cgroup").read_bytes()
-    except (OSError, ValueError, IndexError):
+    except OSError:
         return None
     uid = int(status.get(b"Uid", b"0").split()[0])
     ppid = int(rest[1])
@@ -111,9 +111,6 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     )
 
 
-_OVER = (b"Z", b"X")
-
-
 def _stat(base: Path) -> tuple[bytes, list[bytes]]:
     """Return the name and what follows it in ``stat``; raises OSError."""
     stat = (base / "stat").read_bytes()
@@ -123,14 +120,20 @@ def _stat(base: Path) -> tuple[bytes, list[bytes]]:
 
 def living_thread(pid: int, root: Path = Path("/proc")) -> int:
     """Return a thread of process ``pid`` that has not ended: itself where the first one has not, or none."""
-    tasks = root / str(pid) / "task"
-    for tid in sorted((int(task.name) for task in tasks.iterdir()), key=lambda tid: tid != pid):
-        try:
-            if _stat(tasks / str(tid))[1][0] not in _OVER:
-                return tid
-        except OSError:
-            continue
-    return pid
+    base = root / str(pid)
+    if _goes_on(base):
+        return pid
+    try:
+        return next((int(task.name) for task in (base / "task").iterdir() if _goes_on(task)), pid)
+    except OSError:  # it is gone
+        return pid
+
+
+def _goes_on(base: Path) -> bool:
+    try:
+        return _stat(base)[1][0] not in {b"Z", b"X"}
+    except OSError:
+        return False
 
 
 def _fields(text: bytes) -> dict[bytes, bytes]:

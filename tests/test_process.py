@@ -69,6 +69,14 @@ def test_the_cpus_that_a_process_kept_busy(proc: Path) -> None:
     assert aged.cpus() == pytest.approx(0.5 * TICK_NS / 1e7)
 
 
+def test_what_is_gone_has_no_thread_that_lives(proc: Path) -> None:
+    """It can go while it is asked: that is no failure of whoever asks."""
+    assert living_thread(7, proc) == 7
+    assert living_thread(8, proc) == 8
+    (proc / "7" / "stat").write_bytes(STAT.replace(b") S ", b") Z "))
+    assert living_thread(7, proc) == 7
+
+
 LEADERLESS = """import ctypes, os, sys, threading, time
 def spin():
     while not os.path.exists(sys.argv[1]): time.sleep(0.01)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ktop import registry
 from ktop.frame import Array, Frame
 from ktop.history.rivals import rivals
+from ktop.process import TICK_NS
 from tests.rows import frame_of
 
 BIOTOP, RUNQLAT = registry.get("biotop"), registry.get("runqlat")
@@ -52,6 +53,12 @@ def test_whoever_took_most_of_the_same_disk_comes_first():
 def test_another_process_of_its_pid_is_another():
     some = frames(BIOTOP, [(MINE, 5, b"sda", 10.0), (MINE, 9, b"sda", 40.0), (2, 6, b"sda", np.nan)])
     assert of(rivals(BIOTOP, some, MINE, 5)) == [(MINE, 40.0)]
+
+
+def test_a_start_known_to_a_clock_tick_is_enough_not_to_be_ones_own_rival():
+    began = 3 * TICK_NS + 12_345
+    some = frames(BIOTOP, [(MINE, began, b"sda", 10.0), (2, 6, b"sda", 70.0)])
+    assert of(rivals(BIOTOP, some, MINE, 3 * TICK_NS)) == [(2, 70.0)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.just(1), st.just(b""), st.floats(0, 1e6)), max_size=12))

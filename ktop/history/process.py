@@ -93,7 +93,7 @@ class ProcessHistory:
                 last = chosen & (place == place[chosen].max())
                 start_ns = np.fmax.reduce(rows[START][last])
             # A recording may be older than the column.
-            chosen &= _began_at(rows[START], start_ns) | np.isnan(rows[START])
+            chosen &= began_at(rows[START], start_ns) | np.isnan(rows[START])
         order = np.flatnonzero(chosen)
         order = order[np.argsort(place[order], kind="stable")]
         number = np.cumsum(wanted) - 1
@@ -156,7 +156,7 @@ class ProcessHistory:
         return {**folded, _FRAME: occurs}
 
 
-def _began_at(starts: Array, start_ns: int) -> Array:
+def began_at(starts: Array, start_ns: int) -> Array:
     """Return which ``starts`` are ``start_ns``, which from /proc is rounded down to a clock tick: bool."""
     if start_ns % TICK_NS == 0:
         starts = starts // TICK_NS * TICK_NS

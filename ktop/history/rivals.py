@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ktop.frame import Frame, Rows, length, take
+from ktop.history.process import began_at
 from ktop.pane import START, Pane, fold
 
 
@@ -24,7 +25,7 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
     rows: Rows = {name: np.concatenate([table[name] for table in tables]) for name in names}
     own = rows[pane.process_key] == pid
     if start_ns is not None and START in rows:
-        own &= rows[START] == start_ns
+        own &= began_at(rows[START], start_ns)
     others = ~own
     for name in set(pane.key) - {pane.process_key, START}:
         others &= np.isin(rows[name], rows[name][own])
