@@ -92,9 +92,8 @@ def _newest(reading: Reading, records: str, exits: str, counters: Sequence[str])
     place = match(identity(ended), identity(living))
     both = np.flatnonzero(place >= 0)
     # What ends may have been read before that or after, for it goes on until it is gone.
-    further = _any_of(
-        (living[name][both] - ended[name][place[both]] for name in counters), len(both), signed=True
-    )
+    since = (ended[name][place[both]] - living[name][both] for name in counters)
+    further = _any_of(map(fell, since), len(both))
     older = np.zeros(len(ended), dtype=bool)
     older[place[both[further]]] = True
     kept = np.ones(len(living), dtype=bool)
@@ -145,14 +144,10 @@ def keyed_deltas(
     return current["key"][active], columns
 
 
-def _any_of(columns: Iterable[Array], count: int, *, signed: bool = False) -> Array:
-    """Return in which rows one of ``columns`` (one- or two-dimensional) is above 0: bool, shape (count,).
-
-    ``signed``: they are differences, which can be below.
-    """
+def _any_of(columns: Iterable[Array], count: int) -> Array:
+    """Return in which rows one of ``columns`` (one- or two-dimensional) is above 0: bool, shape (count,)."""
     found = np.zeros(count, dtype=bool)
-    for each in columns:
-        column = each.view(f"i{each.itemsize}") if signed else each
+    for column in columns:
         found |= (column > 0).any(axis=tuple(range(1, column.ndim)))
     return found
 
