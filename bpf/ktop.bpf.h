@@ -11,9 +11,6 @@
 /* Counts the reads by user space; it grows just before each of them. */
 volatile u32 epoch;
 
-/* Whether this read begins anew, and iterators are to tell of every process. */
-volatile u32 anew;
-
 /* 7.0 has the programs of tracepoints preempted, and what is a CPU's own would have two writers.
  * So where a task can be preempted they begin with TASK_PROG in place of BPF_PROG: the
  * scheduler's and those of interrupts need not.  Events are still missed: a task that is preempted

@@ -320,7 +320,9 @@ int TASK_PROG(exit__tp_btf, struct task_struct *task)
 	return 0;
 }
 
-/* A process without a value has not run since it was read for the first time. */
+/* Whether this read is the first, and is to tell of every process: one without a value does not run
+ * until it has one. */
+volatile u32 anew;
 static const struct waits no_waits;
 RECORD(processes, struct process_record);
 PROCESS_ITERATOR_VARIANT(processes__loop, waits, make_for_reading, anew ? &no_waits : NULL,

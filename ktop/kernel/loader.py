@@ -14,8 +14,8 @@ What an object says by its names:
 - an array of maps: what comes and goes, in slots (``SLOTS``); the stack ``NAME_free`` has the free ones.
 - ``RECORD(name, type)``: what a ring buffer, an iterator or slots of that name hold.
 - ``epoch``: a global that grows just before each read (``update_max``).
-- ``anew``: a global that is 1 in a read after which the differences begin: what iterators give then stands
-  in later ones too, as ``NAME_at_first``.
+- ``anew``: a global of those that have one; 1 in a read after which differences begin.  What iterators
+  give then stands in later reads too, as ``NAME_at_first``.
 - ``const volatile`` variables are set from what the caller passes.
 """
 
