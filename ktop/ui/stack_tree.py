@@ -124,7 +124,7 @@ class StackTree(RowsView, can_focus=True):
         self._go_near(process.pid)
 
     def _cgroups(self) -> list[Node]:
-        return [node for node in self.root.children.values() if node.cgroup is not None or not node.pid]
+        return [node for node in self.root.children.values() if not node.pid]
 
     def _go_near(self, pid: int) -> None:
         """Put the cursor on a process, or on its cgroup where that is closed; else leave it."""

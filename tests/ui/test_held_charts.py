@@ -190,11 +190,11 @@ async def test_the_column_that_was_chosen_is_held_where_it_is():
 
 
 async def test_further_back_than_the_map_it_turns_the_page():
-    async with running(size=(80, 24), ticks=200) as k:
+    async with running(size=(80, 24), ticks=120) as k:
         view = k.main.query_one(HeatmapView)
         newest = columns(view)[-1]
         seen = {newest}
-        for _ in range(150):
+        for _ in range(100):
             await k.press("[")
             assert k.main.view.at in columns(view)
             seen.add(columns(view)[-1])

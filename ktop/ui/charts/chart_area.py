@@ -13,6 +13,7 @@ from ktop.format import cell
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
 from ktop.ui.charts.frame_window import Trail
+from ktop.ui.charts.scrolling import of_moment
 from ktop.ui.line_widget import Ground
 from ktop.ui.view import View
 
@@ -106,9 +107,7 @@ class ChartArea(Container, Ground):
     def _moment(self, frames: Sequence[Frame]) -> float | None:
         """Return when that one of ``frames`` was that is looked at; None: the newest."""
         until = self._view.until
-        if not frames or frames[-1].ts <= until:
-            return None
-        return next((frame.ts for frame in reversed(frames) if frame.ts <= until), frames[0].ts)
+        return None if not frames or frames[-1].ts <= until else of_moment(frames, until).ts
 
     def age(self, now: float) -> None:
         """Count ages from ``now``; all else stays as it was drawn."""

@@ -17,7 +17,7 @@ from ktop.pane import Unit
 from ktop.stats import bounded_percentile
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
-from ktop.ui.charts.scrolling import MovingCells, at_once, page
+from ktop.ui.charts.scrolling import MovingCells, at_once, of_moment, page
 from ktop.ui.charts.units import written
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -229,8 +229,7 @@ class CpuStrip(Drawn):
         """Return the values of the moment: of its very Frame, where a column is several or not in sight."""
         if self._moment is None:
             return history.values[:, -1]
-        frame = next(frame for frame in reversed(self._frames) if frame.ts <= self._moment)
-        return self._history.of(self._whole([frame])[0])
+        return self._history.of(self._whole([of_moment(self._frames, self._moment)])[0])
 
     @staticmethod
     def _figure(look: Palette, title: str, last: float, edge: int) -> Parts:

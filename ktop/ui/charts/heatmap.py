@@ -20,7 +20,7 @@ from ktop.ui.blocks import Parts, cells, spread
 from ktop.ui.charts import bins, time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
-from ktop.ui.charts.scrolling import MovingCells, Pace, at_once, page
+from ktop.ui.charts.scrolling import MovingCells, Pace, at_once, of_moment, page
 from ktop.ui.charts.units import band, tick, written
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
@@ -241,8 +241,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _percentiles(self, at: Cell | None) -> Array:
         """Return those of the cursor's column, else of the moment: not of all that a zoomed column is of."""
         if at is None and self.moment is not None and self.merge > 1:
-            held = [frame for frame in self._frames if frame.ts <= self.moment][-1:]
-            columns = bins.columns(held, 1, 1, self.chart.longest)
+            columns = bins.columns([of_moment(self._frames, self.moment)], 1, 1, self.chart.longest)
             marks = [mark.q for mark in MARKS]
             return bounded_percentile(columns.counts, columns.bounds, columns.longest, marks)[:, 0]
         found: Array = self.grid.percentiles[:, at.column if at else self._looked_at]

@@ -47,6 +47,11 @@ def later(frames: Sequence[Frame], ts: float) -> int:
     return len(frames) - bisect_right(frames, ts, key=lambda frame: frame.ts)
 
 
+def of_moment(frames: Sequence[Frame], at: float) -> Frame:
+    """Return the newest of ``frames`` (one at least) that is not later than ``at``; else the oldest."""
+    return next((frame for frame in reversed(frames) if frame.ts <= at), frames[0])
+
+
 def page(frames: Sequence[Frame], at: float | None, room: int) -> Sequence[Frame]:
     """Return ``frames``, or the older ones of them that have the moment ``at`` among their newest ``room``.
 
