@@ -96,11 +96,16 @@ def make(path: Path, pages: int) -> Path:
 
 def drop(path: Path) -> None:
     """Have the file leave the cache."""
+    give_up(path)
+    assert cached(path) == 0
+
+
+def give_up(path: Path) -> None:
+    """Ask for what is cached of a file or a device to go."""
     fd = os.open(path, os.O_RDONLY)
     os.fsync(fd)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(fd)
-    assert cached(path) == 0
 
 
 def cached(path: Path) -> int:

@@ -14,7 +14,7 @@ import pytest
 from ktop.kernel import facts
 from ktop.kernel.loader import load
 from ktop.live import procfs
-from tests.kernel.page_reader import PAGE, PAGES, Seen, cached, drop, make, run
+from tests.kernel.page_reader import PAGE, PAGES, Seen, cached, drop, give_up, make, run
 from tests.refusing import lack
 
 BEYOND_END = int(os.uname().release.startswith("5.10."))
@@ -338,15 +338,8 @@ def disk(path, attach_loop):
         file.truncate(64 << 20)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     device = attach_loop(image)
-    drop_device(device)
+    give_up(device)
     return device
-
-
-def drop_device(device: Path) -> None:
-    fd = os.open(device, os.O_RDONLY)
-    os.fsync(fd)
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(fd)
 
 
 def test_a_block_device(cachestat, disk):
@@ -370,7 +363,7 @@ def test_metadata_is_not_counted(cachestat, disk, tmp_path):
         for number in range(200):
             (where / "directory" / str(number)).write_bytes(b"x" * PAGE)
         subprocess.run(["umount", where], check=True)
-        drop_device(disk)
+        give_up(disk)
         mount(disk, where)
         names = f"names = [entry.path for entry in os.scandir({str(where / 'directory')!r}) if entry.stat()]"
         (seen,) = run(cachestat, Path("/dev/null"), names)
