@@ -26,15 +26,33 @@ typedef _Bool bool;
 #define TASK_COMM_LEN 16
 #define IRQ_NONE 0
 
+/* Alike on all kernels: what is looked for among the kernel's types costs half a ms each. */
+struct list_head {
+	struct list_head *next;
+};
+
+struct in6_addr {
+	union {
+		u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	u64 session_id;
+	u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
 	int counter;
 } atomic_t;
-
-struct list_head {
-	struct list_head *next;
-};
 
 struct signal_struct {
 	atomic_t live;
@@ -220,12 +238,6 @@ struct worker {
 	char desc[32]; /* WORKER_DESC_LEN; was 24 before 6.10 */
 };
 
-struct in6_addr {
-	union {
-		u32 u6_addr32[4];
-	} in6_u;
-};
-
 struct sock_common {
 	u32 skc_daddr;
 	u32 skc_rcv_saddr;
@@ -263,17 +275,6 @@ struct tcp_skb_cb {
 };
 
 struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-	u64 session_id;
-	u64 seq_num;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-};
 
 #pragma clang attribute pop
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ktop.frame import Facts, Frame, Reading, Status
-from ktop.kernel import checks, facts
+from ktop.kernel import checks, facts, heap
 from ktop.kernel.cgroups import Cgroups
 from ktop.kernel.reasons import in_words
 from ktop.live.live_pane import LivePane
@@ -59,6 +59,7 @@ class Sampler:
         self.interval_s = interval_s
         self.failure: str | None = None
         """What ended the thread before ``stop`` did; every pane is unavailable with it then."""
+        heap.share()
         cgroups = Cgroups()
         self._panes = {pane.name: LivePane(pane, perf_events or {}, cgroups) for pane in panes}
         for live in self._panes.values():
@@ -216,13 +217,14 @@ class Sampler:
             for live in self._in_order()
             if live.pane.resident or self._everything or live.pane.name in self._visible or refusal
         ]
-        if refusal is None:
-            self._begin_to_load(live.pane.family for live in wanted)
-        for live in wanted:
-            if self._stopping.is_set():
-                return
-            live.unavailable = refusal
-            self._bring_up(live)
+        with heap.keeping_pages():
+            if refusal is None:
+                self._begin_to_load(live.pane.family for live in wanted)
+            for live in wanted:
+                if self._stopping.is_set():
+                    return
+                live.unavailable = refusal
+                self._bring_up(live)
         self._ready.set()
 
     def _begin_together(self) -> None:
