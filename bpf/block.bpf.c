@@ -65,7 +65,7 @@ struct issuer {
 	u64 write_bytes;
 	u64 total_ns;
 	u64 queue_ns;
-	u64 queue_ops; /* those of which `queue_ns` is known */
+	u64 unqueued_ops; /* those of which `queue_ns` is not known */
 	u64 errors;
 	u64 cgroup;
 	struct interval_max max;
@@ -169,16 +169,14 @@ static __always_inline void charge_queue(struct issuer *issuer, struct request *
 	u64 since = rq->start_time_ns, until = rq->io_start_time_ns;
 
 	if (!since || !until)
-		return;
-	__sync_fetch_and_add(&issuer->queue_ops, 1);
-	if (until > since) /* a batch began before it */
+		__sync_fetch_and_add(&issuer->unqueued_ops, 1);
+	else if (until > since) /* else a batch began before it */
 		__sync_fetch_and_add(&issuer->queue_ns, until - since);
 }
 
-static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns)
+static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns,
+				   u64 slot)
 {
-	u64 slot = log2_slot(ns);
-
 	if (read) {
 		__sync_fetch_and_add(&issuer->read_bytes, bytes);
 		__sync_fetch_and_add(&issuer->read_ops, whole);
@@ -201,7 +199,7 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	struct submission *submission;
 	struct issuer_key key = {};
 	struct issuer *issuer;
-	u64 ns = 0, slot;
+	u64 ns = 0, slot = 0;
 	bool whole;
 
 	key.dev = disk_number(rq);
@@ -233,7 +231,7 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	if (issuer) {
 		issuer->cgroup = submission->cgroup;
 		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
-		charge(issuer, is_read(op), bytes, whole, ns);
+		charge(issuer, is_read(op), bytes, whole, ns, log2_slot_of(slot));
 		if (whole)
 			charge_queue(issuer, rq);
 		if (failed)

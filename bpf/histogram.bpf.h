@@ -60,13 +60,15 @@ static __always_inline u64 log_linear_slot(u64 v, u32 slots)
 	return slot < slots ? slot : slots - 1;
 }
 
-/* Plain log2 of ns in steps from 1.024 us up (ktop.stats.LOG2_BOUNDS_US). */
+/* Plain log2 of ns in steps from 1.024 us up (ktop.stats.LOG2_BOUNDS_US), of what is in this
+ * log-linear slot: the logarithm need not be found twice. */
 #define LOG2_SLOTS 26
-static __always_inline u64 log2_slot(u64 ns)
+#define LOG2_FIRST_OCTAVE 7 /* its values, below 1.024 us, and all smaller ones */
+static __always_inline u64 log2_slot_of(u64 log_linear)
 {
-	u64 slot = log2_u64(ns >> 9);
+	u64 octave = log_linear >> HIST_LINEAR_BITS;
 
-	return slot < LOG2_SLOTS ? slot : LOG2_SLOTS - 1;
+	return (octave - LOG2_FIRST_OCTAVE) * exceeds(octave, LOG2_FIRST_OCTAVE);
 }
 
 /* The maximum within one interval, for counters that user space never resets:

@@ -193,7 +193,7 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	}
 	if (!process)
 		return 0;
-	slot = log2_slot(wait);
+	slot = log2_slot_of(slot);
 	/* Threads of one process run on several CPUs at once. */
 	__sync_fetch_and_add(&process->total_ns, wait);
 	if (slot < LOG2_SLOTS)

@@ -74,8 +74,8 @@ def test_what_is_new_counts_whole_and_what_grew_its_difference():
 
 def test_time_in_the_queue_is_of_requests_that_say_when_they_were_issued():
     before, some, none = issuer(1, 10), issuer(1, 14), issuer(2, 4)
-    for entry_, queue_ns, queue_ops in ((before, 5_000_000, 10), (some, 5_600_000, 12), (none, 0, 0)):
-        entry_["value"]["queue_ns"], entry_["value"]["queue_ops"] = queue_ns, queue_ops
+    for entry_, queue_ns, unqueued in ((before, 5_000_000, 0), (some, 5_600_000, 2), (none, 0, 4)):
+        entry_["value"]["queue_ns"], entry_["value"]["unqueued_ops"] = queue_ns, unqueued
     rows = derive(dict(compute(reading([before]), reading([some, none]), FACTS).rows))
     np.testing.assert_array_equal(rows["queued_us"], [300, np.nan])
     np.testing.assert_array_equal(rows["avg_us"], [100, 100])

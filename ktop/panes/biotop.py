@@ -17,7 +17,7 @@ COUNTERS = (
     "write_bytes",
     "total_ns",
     "queue_ns",
-    "queue_ops",
+    "unqueued_ops",
     "errors",
     "slots",
 )
@@ -36,6 +36,7 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["queue_us"] = rows.pop("queue_ns") / 1000
+    rows["queue_ops"] = np.maximum(rows["slots"].sum(axis=1) - rows.pop("unqueued_ops"), 0)
     rows["longest_us"] = rows.pop("max") / 1000
     counts = new["slots"] - old["slots"]
     return Sample(
