@@ -113,6 +113,29 @@ def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[st
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "parser"),
+    [
+        ("--bogus", "ktop"),
+        ("bogus", "ktop"),
+        ("run", "ktop run"),
+        ("run runqlat --bogus", "ktop run"),
+        ("run runqlat -i 0", "ktop run"),
+        ("record a.ktop --bogus", "ktop record"),
+        ("replay a.ktop b.ktop", "ktop replay"),
+        ("replay --bogus", "ktop replay"),
+        ("list now", "ktop list"),
+        ("doctor --bogus", "ktop doctor"),
+        ("demo --at 10:00", "ktop demo"),
+        ("keys all", "ktop keys"),
+        ("--theme x list", "ktop list"),
+    ],
+)
+def test_wrong_usage_names_the_help_of_its_command(words, parser, capsys):
+    assert cli.main(words.split(" ")) == 2
+    assert f" (see {parser} -h)\n" in capsys.readouterr().err
+
+
 def test_hostile_words_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["run", "\x1b[31m\n"], ["\x1b[31m"], ["--interval", "\x1b[31m"], ["replay", "/\x1b[31m"]):
         assert cli.main(words) in {1, 2}

@@ -56,7 +56,7 @@ def parse(argv: Sequence[str]) -> Options:
     if more:
         # What stands behind an option (run runqlat -n 1 biotop) argparse leaves to us.
         if options.command not in {"run", "record"} or any(word.startswith("-") for word in more):
-            top.error(f"unrecognized arguments: {' '.join(more)}")
+            commands.get(options.command, top).error(f"unrecognized arguments: {' '.join(more)}")
         options.panes = [*options.panes, *more]
     if options.command in commands:
         _must_be_known(options, commands[options.command])
