@@ -14,19 +14,22 @@ from ktop.text import escape
 UNTAKEN, NOT_RUN, DROPPED, SLOW_READER = "untaken", "not_run", "dropped", "slow_reader"
 
 KINDS: Mapping[str, str] = {
-    "ring_full": "more records came than a ring buffer holds until it is read; a shorter interval helps",
+    "ring_full": "more records came than a ring buffer holds until it is read",
     "map_full": "no room was left in a map: more requests in flight, processes or connections than it has",
     "no_storage": "the kernel had no memory for what is kept of a task",
     "missed": "something must have happened and no program saw it, as in a guest that was stopped",
-    UNTAKEN: "more came between two readings than ktop keeps; a shorter interval helps",
+    UNTAKEN: "more came between two readings than ktop keeps",
     NOT_RUN: "the kernel did not run a program, as it ran already on that CPU",
     DROPPED: "an entry of a full map made room for another before it was read",
-    "unknown": "a recording of an earlier version does not say why",
 }
-"""What each means, and what helps where anything does.
+"""What each means.
 
 ``slow_reader`` is of `ktop run` alone, and not of any Frame: lines that were not taken in time.
 """
+REMEDIES: Mapping[str, str] = dict.fromkeys(("ring_full", UNTAKEN), "a shorter interval helps")
+"""What helps, where anything does; nothing that was recorded can be helped."""
+RECORDED_KINDS: Mapping[str, str] = {**KINDS, "unknown": "a recording of an earlier version does not say why"}
+"""Those that a recording can have."""
 
 
 def since(before: Losses, now: Losses) -> Losses:

@@ -229,6 +229,7 @@ class KtopApp(KeysInOrder, ThemedApp):
                 list(zip(panes, statuses, strict=True)),
                 [(title, self._worded(bindings)) for title, bindings in own],
                 [(title, self._worded(bindings)) for title, bindings in others],
+                recorded=self.source.identity.recorded,
             )
         )
 

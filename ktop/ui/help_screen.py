@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
@@ -45,15 +45,15 @@ STATUS_HELP = (
     ("measured", "between the two readings that the figures are of: counts are of that time, not a second"),
     ("lost", "events that are missing in the figures, so many of them, and why"),
     ("unattributed", "share of what the pane counts that no process can be charged with"),
-    ("ktop", "its own share of one CPU, and its memory; after b also that of its BPF programs"),
 )
+COST_HELP = ("ktop", "its own share of one CPU, and its memory; after b also that of its BPF programs")
+RECORDED_COST_HELP = ("recorder", "share of one CPU, and memory, of the ktop that recorded this")
 STACKS_HELP = (
     ("TOTAL", "share of all samples that were in it or in what it calls; all samples: while a CPU was busy"),
     ("SELF", "share that was in itself; from a tenth on it is in another colour"),
     ("SAMPLES", "how many TOTAL is of: below ten or so the shares say little"),
     ("FUNCTION", "of user space, and [k] of the kernel; ▸ opens, ╰ is called from the line above"),
 )
-LOSSES_HELP = tuple((in_words(kind), meaning) for kind, meaning in losses.KINDS.items())
 UNIT_NAMES = {
     Unit.COUNT: "count",
     Unit.BYTES: "bytes, 1K = 1,024",
@@ -100,9 +100,15 @@ class HelpScreen(Modal[None]):
         panes: Sequence[tuple[Pane, Status | None]],
         own: Sequence[tuple[str, Iterable[BindingType]]],
         others: Sequence[tuple[str, Iterable[BindingType]]],
+        *,
+        recorded: bool,
     ) -> None:
-        """Explain the keys of what is in sight (``own``) and ``others``, and ``panes``, each as it is now."""
+        """Explain the keys of what is in sight (``own``) and ``others``, and ``panes``, each as it is now.
+
+        ``recorded``: nothing is explained that a recording has not.
+        """
         super().__init__()
+        self._recorded = recorded
         self._panes = panes
         self._own, self._others = own, others
 
@@ -154,8 +160,9 @@ class HelpScreen(Modal[None]):
             out += [Content(), *pane_help(pane, status, width, beside_rows=has_table)]
         out += _group("First lines", HEADER_HELP, width)
         if has_table:
-            out += _group("Line below the pane", STATUS_HELP, width)
-            out += _group("Why events are lost", LOSSES_HELP, width)
+            cost = RECORDED_COST_HELP if self._recorded else COST_HELP
+            out += _group("Line below the pane", (*STATUS_HELP, cost), width)
+            out += _group("Why events are lost", losses_help(recorded=self._recorded), width)
         return out
 
     def _keys(self, title: str, bindings: Iterable[BindingType], width: int) -> list[Content]:
@@ -164,6 +171,13 @@ class HelpScreen(Modal[None]):
             _first(keys.declared(bindings)), key=lambda each: (each.action != "select", not each.show)
         )
         return _group(title, [(_keys(binding), binding.tooltip) for binding in order], width)
+
+
+def losses_help(*, recorded: bool) -> Iterator[tuple[str, str]]:
+    """Yield the name of each kind of loss and what it means; live, also what helps."""
+    for kind, meaning in (losses.RECORDED_KINDS if recorded else losses.KINDS).items():
+        remedy = None if recorded else losses.REMEDIES.get(kind)
+        yield in_words(kind), f"{meaning}; {remedy}" if remedy else meaning
 
 
 def _group(title: str, entries: Iterable[tuple[str, str]], width: int) -> list[Content]:

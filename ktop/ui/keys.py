@@ -159,11 +159,12 @@ HELP: list[BindingType] = [
     key("G", "edge(1)", "end", "To the end", "help.last"),
 ]
 
+LIVE_ONLY = frozenset({"app.cost", "view.on_demand"})
+"""The ids of bindings that a recording answers with a sentence alone: they are not offered there."""
 _OF_A_RECORDING = {
+    "app.quit": "Leave",
     "app.faster": "Play the recording faster",
     "app.slower": "Play the recording slower",
-    "app.cost": "Nothing: it was recorded what the programs did, and not what they cost",
-    "view.on_demand": "Nothing: it has what was collected then, and no more",
     "time.pause": "Hold the picture, or go back to now; playing goes on meanwhile",
 }
 """What bindings do there, by id."""
@@ -325,9 +326,12 @@ def working(bindings: Iterable[BindingType], pane: Pane | None) -> list[Binding]
 
 def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
     """Return ``bindings`` that say what they do: to what was ``recorded`` some do something else."""
+    if not recorded:
+        return declared(bindings)
     return [
-        replace(each, tooltip=_OF_A_RECORDING.get(each.id or "", each.tooltip) if recorded else each.tooltip)
+        replace(each, tooltip=_OF_A_RECORDING.get(each.id or "", each.tooltip))
         for each in declared(bindings)
+        if each.id not in LIVE_ONLY
     ]
 
 

@@ -136,7 +136,10 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         pane, view = self.panes[self._current], self._views.get(self._current)
         on_map = view is not None and view.is_on_map
         shown = view.shown_pane if view is not None else pane
-        self._keys.suit(keys.idle(pane, shown, on_map=on_map), keys.renamed(shown))
+        without = keys.idle(pane, shown, on_map=on_map)
+        if self.source.identity.recorded:
+            without |= keys.LIVE_ONLY
+        self._keys.suit(without, keys.renamed(shown))
 
     def on_descendant_focus(self) -> None:
         """Name the keys of what has the keyboard now."""

@@ -9,13 +9,20 @@ from dataclasses import replace
 import pytest
 from textual.containers import VerticalScroll
 
-from ktop.losses import KINDS, in_words
 from ktop.source import HOST
 from ktop.tables.filter import parse
 from ktop.ui import keys
 from ktop.ui.app import COST_S
 from ktop.ui.footer import KeyLine
-from ktop.ui.help_screen import FILTER_HELP, HEADER_HELP, STATUS_HELP, HelpScreen
+from ktop.ui.help_screen import (
+    COST_HELP,
+    FILTER_HELP,
+    HEADER_HELP,
+    RECORDED_COST_HELP,
+    STATUS_HELP,
+    HelpScreen,
+    losses_help,
+)
 from ktop.ui.keys import declared, idle
 from ktop.ui.process_screen import PaneSection, ProcessScreen
 from ktop.ui.status_line import StatusLine
@@ -243,16 +250,18 @@ async def test_the_help_explains_what_stands_beside_the_rows(pane, has):
         assert (f"▁▃▅▇ Beside the rows, where there is room. {TREND_HELP}" in text) is has
 
 
-async def test_the_help_explains_every_word_of_the_lines_around_a_pane():
-    async with running(size=(80, 24)) as k:
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_the_help_explains_every_word_of_the_lines_around_a_pane(recorded):
+    async with running(Synthetic(recorded=recorded), size=(80, 24)) as k:
         lines = k.text.split("\n")
         words = {word for line in (lines[1], lines[-2].partition("hooks")[0]) for word in line.split()}
-        named = " ".join(name for name, _meaning in (*HEADER_HELP, *STATUS_HELP))
+        cost = RECORDED_COST_HELP if recorded else COST_HELP
+        named = " ".join(name for name, _meaning in (*HEADER_HELP, *STATUS_HELP, cost))
         known = {"load", "io", "s", "tp_btf", *named.replace(",", "").split()}
         assert {word for word in words if word.isalpha()} <= known
         await k.press("question_mark", "end")
         await k.until(lambda: "Why events are lost" in k.text)
-        assert all(in_words(kind) in k.text for kind in KINDS)
+        assert all(f"{name} " in k.text for name, _meaning in (*losses_help(recorded=recorded), cost))
         await k.press("escape", "enter", "question_mark", "end")
         await k.until(lambda: "First lines" in k.text)
         assert "Why events are lost" not in k.text
@@ -332,6 +341,26 @@ async def test_of_a_recording_the_keys_are_said_to_change_the_speed():
             assert live not in k.text
         commands = {each.title: each.help for each in k.app.get_system_commands(k.screen)}
         assert commands["Faster"] == "Play the recording faster"
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_what_does_nothing_to_a_recording_is_not_offered_there(recorded):
+    async with running(Synthetic(recorded=recorded), size=(94, 400), pane="execsnoop") as k:
+        assert ("x failed" in k.text.split("\n")[-1]) is not recorded
+        offered = {each.title for each in k.app.get_system_commands(k.screen)}
+        assert offered.isdisjoint({"BPF cost", "Failed"}) is recorded
+        await k.press("question_mark")
+        await k.until(lambda: "Why events are lost" in k.text)
+        for live in (
+            "collected only on demand (failed execs)",
+            "what the BPF programs cost",
+            "stays in the kernel",
+            "after b",
+            "a shorter interval helps",
+        ):
+            assert (live in " ".join(k.text.split())) is not recorded, live
+        for told in ("recorder  ", "a recording of an earlier version"):
+            assert (told in k.text) is recorded, told
 
 
 async def test_the_cost_in_a_recording_is_the_recorders():
