@@ -77,8 +77,15 @@ def describe(path: Path) -> Summary:
     """Return what is in the recording; RecordingError when it is none or has no Frame."""
     summary = _survey(path)
     if summary.last < summary.first:
-        raise RecordingError(f"{path} holds no frames")
+        raise RecordingError(f"{path} {_nothing_in(summary.damage)}")
     return summary
+
+
+def _nothing_in(damage: str | None) -> str:
+    """Return why there is nothing in a recording, and what is to be done."""
+    if damage == _LATER:
+        return f"{_LATER}, which can replay it"
+    return f"{damage or 'ends'} within its first interval, so it has nothing to show: record again"
 
 
 def blocks(path: Path, until: int | None = None) -> Iterator[Block]:
@@ -110,8 +117,10 @@ class Writer:
         self._is_ours = False
         """Whether we made the file, hold its lock and have put no Frame in it: it goes if none comes."""
         try:
-            self._fd = self._locked() if self._regular else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            self._fd = self._locked() if self._regular else self._unlocked()
         except OSError as error:
+            if error.errno == errno.ENXIO and path.is_fifo():
+                raise RecordingError(f"nobody reads {path}: start what reads it first") from error
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
         try:
             if self._regular:
@@ -142,6 +151,12 @@ class Writer:
             self.path.unlink(missing_ok=True)
         os.close(self._fd)
         self._fd = -1
+
+    def _unlocked(self) -> int:
+        """Return a descriptor of what is no file; ENXIO, not a wait, where a FIFO has no reader."""
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(fd, True)
+        return fd
 
     def _locked(self, again: int = _OPENED_AGAIN) -> int:
         """Return a descriptor of the file, which is made where there is none, with its lock."""

@@ -150,6 +150,17 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
         describe(tmp_path / "fifo")
 
 
+@pytest.mark.parametrize(("more", "how"), [(b"", "ends"), (b"kTOP", "is cut"), (b"?" * 40, "is damaged")])
+def test_without_a_whole_interval_there_is_nothing_to_show(path: Path, more: bytes, how: str) -> None:
+    write(path, 1.0)
+    header = next(blocks(path)).end
+    path.write_bytes(path.read_bytes()[:header] + more)
+    with pytest.raises(RecordingError) as caught:
+        describe(path)
+    said = f"{path} {how} within its first interval, so it has nothing to show: record again"
+    assert str(caught.value) == said
+
+
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 def test_any_damage_ends_it_there_and_raises_nothing_else(path: Path, data: st.DataObject) -> None:
@@ -319,6 +330,29 @@ def test_a_full_tmpfs_keeps_what_is_there(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(RecordingError, match=r"nobody reads .*/fifo: start what reads it first"):
+        Writer(fifo, IDENTITY, 1.0, [])
+
+
+def test_a_slow_reader_of_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    fifo, copy = tmp_path / "fifo", tmp_path / "copy.ktop"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["sh", "-c", 'exec cat "$0" > "$1"', fifo, copy]):
+        while True:  # until it has opened its end
+            try:
+                writer = Writer(fifo, IDENTITY, 1.0, ["waits"])
+                break
+            except RecordingError:
+                time.sleep(0.01)
+        noise = np.random.default_rng(1).random(200_000)  # more than a pipe holds
+        writer.write([Frame("waits", 1.0, 1.0, {"x": noise})])
+        writer.close()
+    assert stamps(copy) == [1.0]
+
+
 def test_a_reader_that_leaves_ends_it(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -437,6 +471,14 @@ def test_behind_damage_a_block_of_a_later_version_is_not_cut_off(path: Path, kin
     with pytest.raises(RecordingError, match="damaged in the middle"):
         Writer(path, IDENTITY, 1.0, ["waits"])
     assert path.read_bytes() == content
+
+
+def test_what_a_later_version_alone_recorded_is_left_to_that(path: Path) -> None:
+    write(path, 1.0)
+    header = next(blocks(path)).end
+    path.write_bytes(path.read_bytes()[:header] + later(1))
+    with pytest.raises(RecordingError, match="continued by a later version of ktop, which can replay it"):
+        describe(path)
 
 
 def test_a_recording_of_a_later_version_says_so(path: Path) -> None:
