@@ -158,9 +158,10 @@ PANE = Pane(
     chart=Lines(
         "page cache",
         (
-            ("accesses", "misses", "readahead_surplus"),
+            ("accesses", "misses"),
             ("hit_ratio",),
             ("dirtied",),
+            ("readahead_surplus",),
             ("cached_bytes",),
             ("dirty_bytes",),
         ),

@@ -341,12 +341,8 @@ def test_a_slow_reader_of_a_pipe_is_waited_for(tmp_path: Path) -> None:
     fifo, copy = tmp_path / "fifo", tmp_path / "copy.ktop"
     os.mkfifo(fifo)
     with subprocess.Popen(["sh", "-c", 'exec cat "$0" > "$1"', fifo, copy]):
-        while True:  # until it has opened its end
-            try:
-                writer = Writer(fifo, IDENTITY, 1.0, ["waits"])
-                break
-            except RecordingError:
-                time.sleep(0.01)
+        os.close(os.open(fifo, os.O_WRONLY))  # waits until it has opened its end
+        writer = Writer(fifo, IDENTITY, 1.0, ["waits"])
         noise = np.random.default_rng(1).random(200_000)  # more than a pipe holds
         writer.write([Frame("waits", 1.0, 1.0, {"x": noise})])
         writer.close()

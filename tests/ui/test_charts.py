@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -219,13 +220,30 @@ def test_braille_cells():
     assert chr(0x2800 + int(braille.cells(lit)[0, 0])) == "⢁"
 
 
-async def test_last_values_are_never_cut():
-    app = OneApp(LinesView(Lines("x", (("readahead_surplus", "dirtied_for_a_long_time"),))))
-    async with app.run_test(size=(36, 8)):
+@pytest.mark.parametrize(
+    ("width", "legend"),
+    [
+        (80, "readahead surplus 1.23k   dirtied –"),
+        (37, "readahead surplus 1.23k dirtied –"),
+        (36, "readahead surplus 1.23k   dirtied"),
+        (30, "readahead surplus   dirtied"),
+    ],
+)
+async def test_names_are_never_cut_but_go_without_a_value(width, legend):
+    app = OneApp(LinesView(Lines("x", (("readahead_surplus", "dirtied"),))))
+    async with app.run_test(size=(width, 8)):
         app.widget.show([Frame("p", 1, 1.0, {}, host={"readahead_surplus": 1234.0})])
-        text = "\n".join(app.text())
-        assert "1.23k" in text
-        assert "… –" in text, "not measured"
+        assert app.text()[1].rstrip() == legend
+
+
+async def test_names_stay_where_they_are_whatever_the_values():
+    app = OneApp(LinesView(Lines("x", (("hits", "misses"),)), CACHESTAT.columns))
+    async with app.run_test(size=(38, 8)):
+        places = []
+        for value in (0.0, 7.0, 12_345.0, float("nan")):
+            app.widget.show([Frame("p", 1, 1.0, {}, host={"hits": value, "misses": value})])
+            places.append(app.text()[1].index("misses"))
+        assert len(set(places)) == 1
 
 
 @pytest.mark.parametrize(("value", "ends"), [(0.0, ["1", "0"]), (40.0, ["40", "0"])])
@@ -247,7 +265,7 @@ async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside)
         assert sum(group[0] in first for group in groups) == beside
 
 
-@pytest.mark.parametrize("size", [(78, 9), (198, 16)])
+@pytest.mark.parametrize("size", [(78, 10), (198, 16)])
 async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_do(size):
     groups = (("accesses", "misses", "surplus"), ("hits",), ("dirtied",), ("dirty",))
     app = OneApp(LinesView(Lines("cache", groups)))
@@ -259,6 +277,40 @@ async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_
         left, right = ([line[x:] for line in lines] for x in (0, each + 3))
         for beside, names in ((left, ("accesses", "dirtied")), (right, ("hits", "dirty"))):
             assert all(any(line.startswith(f"{name} 1") for line in beside) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn", "title"),
+    [
+        (
+            (78, 8),
+            (("accesses", "hit ratio"),),
+            "page cache   dirtied 5/s   surplus 6/s   cached 7B   dirty 8B",
+        ),
+        ((58, 8), (("accesses",),), "page cache   hit ratio 50.0%   dirtied 5/s   surplus 6/s"),
+        ((98, 10), (("accesses", "hit ratio"), ("dirtied", "surplus")), "page cache   cached 7B   dirty 8B"),
+        ((118, 14), (("accesses", "hit ratio", "dirtied"), ("surplus", "cached", "dirty")), "page cache"),
+        ((198, 16), (("accesses", "hit ratio", "dirtied"), ("surplus", "cached", "dirty")), "page cache"),
+        ((238, 8), (("accesses", "hit ratio", "dirtied", "surplus", "cached", "dirty"),), "page cache"),
+    ],
+)
+async def test_each_chart_has_three_lines_or_more_and_of_the_others_the_values_stand_beside_the_title(
+    size, drawn, title
+):
+    """In a row a line can neither rise nor fall: fewer charts say more."""
+    host = {"accesses": 4.0, "misses": 2.0, "hit_ratio": 0.5, "dirtied": 5.0, "readahead_surplus": 6.0}
+    host |= {"cached_bytes": 7.0, "dirty_bytes": 8.0}
+    assert isinstance(CACHESTAT.chart, Lines)
+    app = OneApp(LinesView(CACHESTAT.chart, CACHESTAT.columns))
+    async with app.run_test(size=size):
+        app.widget.show([Frame("p", 1, 1.0, {}, host=host)])
+        first, *lines = app.text()
+        assert first.rstrip() == title
+        places = [y for y, line in enumerate(lines) if line.startswith(tuple(row[0] for row in drawn))]
+        for y, names in zip(places, drawn, strict=True):
+            across = (size[0] + 3) // len(names)
+            assert all(lines[y][across * n :].startswith(name) for n, name in enumerate(names))
+        assert all(after - y >= 4 for y, after in pairwise([*places, len(lines) - 1]))
 
 
 async def test_what_adds_up_is_drawn_per_second_whatever_the_interval():

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from rich.style import Style
 
+from ktop.format import NOT_MEASURED, UNIT_WIDTH
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Fold, Lines, Unit
-from ktop.text import ELLIPSIS
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
 from ktop.ui.charts.scrolling import Pace, at_once, later, page
@@ -24,6 +24,8 @@ GUTTER = 6
 _GAP = 3
 _NARROWEST = 34
 """Cells of one chart; narrower ones are stacked."""
+_SHORT = 4
+"""Lines of one chart, its title among them; in fewer a line can hardly rise and fall."""
 _TALL = 6
 """Lines of one chart; of a taller one half would say as much, and twice the width more."""
 WIDER = (16, 8, 4, 2)
@@ -49,7 +51,10 @@ def _at_once(dots: int, columns: int) -> int:
 
 
 class LinesView(Drawn):
-    """Small charts on one time axis; each has the last values in its title line."""
+    """Small charts on one time axis; each has the last values in its title line.
+
+    Where there is no room for all of them, of the last groups only the values are shown, beside the title.
+    """
 
     DEFAULT_CSS = "LinesView { height: 10; }"
 
@@ -88,14 +93,9 @@ class LinesView(Drawn):
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
         """Return the title, the charts row by row, and the time axis."""
         self._rows_before, self._kept = self._kept, {}
-        number = len(self.chart.groups)
-        across = min(number, max((width + _GAP) // (_NARROWEST + _GAP), 1))
-        head: list[Parts] = [[(self.chart.title, look.style("strong"))]] if height >= 6 else []
-        room = height - len(head) - 1
-        while across < number and room // -(-number // across) < 2:
-            across += 1
-        down = max(-(-number // across), min(room // _TALL, number))
-        across = -(-number // down)
+        has_title = height >= 6
+        room = height - has_title - 1
+        groups, across, down = self._arranged(width, room)
         each = (width - _GAP * (across - 1)) // across
         columns = max(each - GUTTER, 0)
         dots = self._dots(columns)
@@ -104,16 +104,39 @@ class LinesView(Drawn):
         self._free = self._pace.free(self._frames, step)
         tall = [(room + extra) // down for extra in range(down)][::-1]
         times = time_axis.painted(" " * GUTTER + self._times(each - GUTTER), look)
-        lines = head
+        lines = [self._title(look, self.chart.groups[len(groups) :], width)] if has_title else []
         for row in range(down):
-            groups = self.chart.groups[row * across : (row + 1) * across]
-            charts = [self._chart(look, group, each, tall[row]) for group in groups]
+            charts = [
+                self._chart(look, group, each, tall[row])
+                for group in groups[row * across : (row + 1) * across]
+            ]
             # The time axis stands below the last chart of each column.
             if row == down - 1:
                 charts = [[*chart, times] for chart in charts]
-                charts += [[times, *[[]] * tall[row]]] * (across - len(groups))
+                charts += [[times, *[[]] * tall[row]]] * (across - len(charts))
             lines += [self._beside(parts, each) for parts in zip(*charts, strict=True)]
         return lines
+
+    def _arranged(self, width: int, room: int) -> tuple[Sequence[tuple[str, ...]], int, int]:
+        """Return which groups have a chart in ``room`` lines, how many side by side, and how many below."""
+        number = len(self.chart.groups)
+        across = min(number, max((width + _GAP) // (_NARROWEST + _GAP), 1))
+        down = min(max(-(-number // across), room // _TALL), number, max(room // _SHORT, 1))
+        groups = self.chart.groups[: across * down]
+        return groups, -(-len(groups) // down), down
+
+    def _title(self, look: Palette, groups: Sequence[tuple[str, ...]], width: int) -> Parts:
+        """Return the title, and of ``groups``, which have no chart, as many of the last values as fit."""
+        title: Parts = [(self.chart.title, look.style("strong"))]
+        for name in (name for group in groups for name in group):
+            value: Parts = [
+                (f"{' ' * _GAP}{self._called(name)} ", look.style("muted")),
+                (self._figure(name), look.style("foreground")),
+            ]
+            if cells([*title, *value]) > width:
+                break
+            title += value
+        return title
 
     @staticmethod
     def _beside(lines: Sequence[Parts], width: int) -> Parts:
@@ -163,8 +186,7 @@ class LinesView(Drawn):
         columns, rows = max(width - GUTTER, 0), height - 1
         unit = self._units.get(group[0], Unit.COUNT)
         values = [self._values(name, columns) for name in group]
-        legend = self._legend(look, group, values, unit, width)
-        lines = [legend]
+        lines = [self._legend(look, group, width)]
         if not rows or not columns:
             return lines + [[]] * rows
         base = 1024.0 if unit is Unit.BYTES else 10.0
@@ -201,26 +223,43 @@ class LinesView(Drawn):
             lines.append(parts)
         return lines
 
-    def _legend(
-        self, look: Palette, group: tuple[str, ...], values: list[Array], unit: Unit, width: int
-    ) -> Parts:
-        """Return names and last values; names are cut before a value would be."""
-        back = self._back * self._dots(max(width - GUTTER, 0))
-        last = [float(series[-1 - back]) if len(series) > back else float("nan") for series in values]
-        texts = [
-            written(self._units.get(name, unit), value) + "/s" * (name in self._rates and value == value)  # noqa: PLR0124 - NaN
-            for name, value in zip(group, last, strict=True)
-        ]
-        names = [self._names.get(name, label(name)) for name in group]
-        needed = sum(len(name) + len(text) + 1 for name, text in zip(names, texts, strict=True))
-        # From the left edge, as the titles of all charts; closer where there is little room, and at last cut.
-        gap = next((gap for gap in (_GAP, 2) if needed + gap * (len(group) - 1) <= width), 1)
-        room = width - sum(len(text) + 1 for text in texts) - gap * (len(group) - 1)
-        while sum(map(len, names)) > room and max(map(len, names)) > 1:
-            longest = max(range(len(names)), key=lambda index: len(names[index]))
-            names[longest] = names[longest][:-2] + ELLIPSIS
+    def _legend(self, look: Palette, group: tuple[str, ...], width: int) -> Parts:
+        """Return names and last values; where there is no room, the last names go without a value.
+
+        As if each value were as long as any: nothing comes, goes or moves from one to the next.
+        """
+        names = [self._called(name) for name in group]
+        sizes = [1 + UNIT_WIDTH[self._unit_of(name)] + len(self._per(name)) for name in group]
+        room = width - sum(map(len, names)) - (len(group) - 1)
+        while sizes and sum(sizes) > room:
+            sizes.pop()
+        spare = (room - sum(sizes)) // max(len(group) - 1, 1)
+        gap = " " * min(1 + spare, _GAP)
         legend: Parts = []
-        for index, (name, text) in enumerate(zip(names, texts, strict=True)):
-            legend.append((" " * (gap if index else 0) + name + " ", look.style("muted")))
-            legend.append((text, look.style(SERIES[index % len(SERIES)], attributes="bold")))
+        for place, (name, title) in enumerate(zip(group, names, strict=True)):
+            before, style = gap * (place > 0), SERIES[place % len(SERIES)]
+            if place < len(sizes):
+                figure = self._figure(name).ljust(sizes[place] - 1)
+                legend.append((f"{before}{title} ", look.style("muted")))
+                legend.append((figure, look.style(style, attributes="bold")))
+            else:
+                legend.append((before + title, look.style(style)))
         return legend
+
+    def _called(self, name: str) -> str:
+        return self._names.get(name, label(name))
+
+    def _unit_of(self, name: str) -> Unit:
+        return self._units.get(name, Unit.COUNT)
+
+    def _per(self, name: str) -> str:
+        """Return what stands behind a value that is per second."""
+        return "/s" * (name in self._rates)
+
+    def _figure(self, name: str) -> str:
+        """Return the figure ``name`` at the moment looked at, as text."""
+        if len(self._frames) <= self._back:
+            return NOT_MEASURED
+        frame = self._frames[-1 - self._back]
+        value = frame.host.get(name, np.nan) / (frame.interval_s if name in self._rates else 1.0)
+        return NOT_MEASURED if np.isnan(value) else written(self._unit_of(name), value) + self._per(name)
