@@ -91,7 +91,7 @@ def test_processes_stand_below_their_cgroup():
         ("db[1]\\x1b.scope", 8, 0, 0),
         ("web.service", 5, 0, 0),
     ]
-    assert (database.cgroup, database.function) == (b"db[1]\x1b.scope", False)
+    assert (database.group, database.function) == (("cgroup", b"db[1]\x1b.scope"), False)
     assert [(node.name, node.total, node.own) for node in database.children.values()] == [
         ("y (2)", 4, 1),
         ("z (3)", 4, 0),
@@ -104,6 +104,57 @@ def test_processes_stand_below_their_cgroup():
     }
     assert root.total == 13
     assert [node.name for node in stacks.tree(rows).children.values()] == ["x (1)", "y (2)", "z (3)"]
+
+
+def of_names(*names: bytes) -> dict[str, np.ndarray]:
+    """Processes 1, 2 ... of these names, the first with the most samples."""
+    return stack_rows(
+        *((pid, name, 20 - pid, ["main", f"f{pid}"], None) for pid, name in enumerate(names, start=1)),
+        (1, names[0], 1, ["main"], ["schedule"]),
+    )
+
+
+def test_processes_of_one_name_are_one():
+    root = stacks.tree(of_names(b"php", b"sh", b"php"), per_name=True)
+    php, shell = root.children.values()
+    assert [(node.name, node.total, node.pid, node.pids, node.group) for node in (php, shell)] == [
+        ("php (2 processes)", 37, 0, {1, 3}, ("comm", b"php")),
+        ("sh (2)", 18, 2, {2}, None),
+    ]
+    (main,) = php.children.values()
+    assert (main.name, main.total, main.pid) == ("main", 37, 0)
+    assert [(node.name, node.total) for node in main.children.values()] == [
+        ("f1", 19),
+        ("f3", 17),
+        ("schedule", 1),
+    ]
+    assert next(iter(shell.children.values())).pid == 2
+
+
+def test_a_name_has_what_its_processes_have_and_they_have_their_part_of_it():
+    rows = of_names(b"php", b"sh", b"php")
+    single, named = stacks.tree(rows), stacks.tree(rows, per_name=True)
+
+    def pairs(old: stacks.Node, new: stacks.Node, pid: int = 0) -> dict[str, str]:
+        found = stacks.twins(old, new, pid)
+        return {node.name: found[node.path].name for node in stacks.walk(old) if node.path in found}
+
+    there = {"main": "main", "f1": "f1", "f2": "f2", "f3": "f3", "schedule": "schedule"}
+    names = {"php (1)": "php (2 processes)", "sh (2)": "sh (2)", "php (3)": "php (2 processes)"}
+    assert pairs(single, named) == {**names, **there}
+    assert pairs(named, single) == {
+        "php (2 processes)": "php (1)",  # the one with most samples
+        "sh (2)": "sh (2)",
+        "main": "main",
+        "f1": "f1",
+        "f2": "f2",
+        "schedule": "schedule",
+    }
+    assert pairs(named, single, pid=3)["php (2 processes)"] == "php (3)"
+    assert "f1" not in pairs(named, single, pid=3)
+    below = stacks.tree({**rows, "cgroup": np.array([b"x"] * 4, object)}, per_cgroup=True)
+    assert pairs(single, below) == {**{name: name for name in names}, **there}
+    assert pairs(below, named) == {**names, **there}
 
 
 def test_what_has_no_known_cgroup_stands_by_itself():

@@ -97,7 +97,7 @@ VIEW: list[BindingType] = [
         "p",
         "per_process",
         "totals",
-        "Rows as totals per process, or each by itself",
+        "Totals per process (of stacks: per name of processes), or each by itself",
         "view.per_process",
         show=True,
     ),
@@ -203,7 +203,7 @@ MAP_MOVES: list[BindingType] = [
 """Its first four, as the line at the bottom names them."""
 
 TREE: list[BindingType] = [
-    key("right", "", "open/close", "Open and close lines", "tree.open", display="→ ←", show=True)
+    key("right", "", "open", "Open and close lines", "tree.open", display="→ ←", show=True)
 ]
 """The keys of the tree of stacks, as the line at the bottom names them."""
 
@@ -315,6 +315,8 @@ def idle(pane: Pane, shown: Pane | None = None, *, on_map: bool = False) -> froz
 
 def renamed(shown: Pane) -> dict[str, str]:
     """Return what bindings are called, by id, where they do something else in ``shown``, totals of a pane."""
+    if shown.shape is Shape.STACKS:
+        return {"view.per_process": "names"}
     return {"table.select": "its processes"} if shown.key == (CGROUP.name,) else {}
 
 
@@ -341,8 +343,8 @@ def has_cgroups(pane: Pane) -> bool:
 
 
 def has_totals(pane: Pane) -> bool:
-    """Return whether a process can have several rows in ``pane``, which can be added up."""
-    return (
+    """Return whether rows of ``pane`` can be added up: several of a process, or the stacks of one name."""
+    return pane.shape is Shape.STACKS or (
         pane.shape is Shape.TABLE
         and pane.has_processes
         and set(pane.key) - {"start_ns"} != {pane.process_key}

@@ -193,12 +193,9 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             from ktop.ui.filter_bar import FilterBar
             from ktop.ui.totals import per_cgroup, per_process
 
-            added_up = [per_process(pane) for pane in self.panes if keys.has_totals(pane)]
-            added_up += [
-                per_cgroup(pane)
-                for pane in self.panes
-                if pane.shape is Shape.TABLE and keys.has_cgroups(pane)
-            ]
+            tables = [pane for pane in self.panes if pane.shape is Shape.TABLE]
+            added_up = [per_process(pane) for pane in tables if keys.has_totals(pane)]
+            added_up += [per_cgroup(pane) for pane in tables if keys.has_cgroups(pane)]
             self._bar = FilterBar(self.view, [*self.panes, *added_up])
             await self.mount(self._bar, before=self._keys)
         return self._bar
@@ -255,6 +252,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         elif view is not None:
             followed = self.view.follow
             self.view.follow = None if followed is not None and view.is_on(followed) else view.table.process
+            if followed is None is self.view.follow:
+                self.say("No one process is under the cursor.")
             self.redraw()
 
     def action_per_process(self) -> None:

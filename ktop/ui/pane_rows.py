@@ -43,6 +43,8 @@ class Snapshot:
     """Whether a row is several of a Frame's."""
     per_cgroup: bool = False
     """Whether stacks are to stand below the cgroups of their processes."""
+    per_name: bool = False
+    """Whether stacks of processes of one name are to be one's."""
     now: float = 0.0
     """When ages count from (Unix time)."""
     older: int = 0
@@ -69,10 +71,13 @@ def _moment(bridge: Bridge, view: View) -> float:
     return bridge.now if view.at is None else view.at
 
 
-def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View) -> Snapshot:
+def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
+    pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View, *, per_name: bool = False
+) -> Snapshot:
     """Return what ``pane`` has to show when ``frame`` is its newest, for the ``view``, from ``bridge``.
 
     ``shown`` is what the rows are of: the pane itself, or totals of it.
+    ``per_name`` says of stacks alone what they are totals of.
     """
     found = _find(pane, shown, frame, bridge, view)
     rows, total, partial = found.rows, length(found.rows), False
@@ -91,6 +96,7 @@ def snapshot(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view:
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
         are_totals=shown is not pane,
         per_cgroup=view.per_cgroup,
+        per_name=per_name,
         now=bridge.now,
         older=found.older,
         sampled_s=found.sampled_s,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ktop.ui.stack_tree import StackTree
 
 
-PER_PROCESS, PER_CGROUP = "per process", "per cgroup"
+PER_PROCESS, PER_NAME, PER_CGROUP = "per process", "per name", "per cgroup"
 _TOTALS: Mapping[str, Callable[[Pane], Pane]] = {PER_PROCESS: per_process, PER_CGROUP: per_cgroup}
 """What makes of a pane its totals, by what they are called."""
 
@@ -190,7 +190,10 @@ class PaneView(Vertical, Ground):
             self._reason.update(Content("\n\n").join([title, Content(text[:1].upper() + text[1:])]))
 
     def _draw_rows(self, frame: Frame | None) -> None:
-        found = self._snapshot = snapshot(self.pane, self._shown_pane, frame, self._bridge, self._view)
+        per_name = self._totals == PER_NAME
+        found = self._snapshot = snapshot(
+            self.pane, self._shown_pane, frame, self._bridge, self._view, per_name=per_name
+        )
         self.table.show_snapshot(found)
         self.table.follow_process(self._view.follow)
         self._draw_row_chart()
@@ -212,7 +215,7 @@ class PaneView(Vertical, Ground):
 
     def is_on(self, process: Followed) -> bool:
         """Return whether the cursor is on ``process``."""
-        return process.is_same(self.table.process)
+        return self.table.is_on(process)
 
     @property
     def shown_pane(self) -> Pane:
@@ -243,10 +246,11 @@ class PaneView(Vertical, Ground):
     def toggle_per_process(self) -> bool:
         """Show one row for each process, or the pane's own rows; return whether there are such totals.
 
-        They stay in the same order, and the cursor on the same process.
+        They stay in the same order, and the cursor on the same process.  Of stacks it is one for each name.
         """
         if has_totals(self.pane):
-            self._show_totals("" if self._totals == PER_PROCESS else PER_PROCESS)
+            words = PER_NAME if self.pane.shape is Shape.STACKS else PER_PROCESS
+            self._show_totals("" if self._totals == words else words)
         return has_totals(self.pane)
 
     def toggle_per_cgroup(self) -> bool:
@@ -298,16 +302,16 @@ class PaneView(Vertical, Ground):
         event.stop()
         cgroup = (event.row or {}).get(CGROUP.name)
         if not self._shown_pane.has_processes and cgroup:
-            self._narrow(cgroup)
+            self._narrow(CGROUP.name, cgroup)
             return
         pid = number(event.row, self.pane.process_key)
         if pid is not None:
             self.post_message(self.Opened(pid, number(event.row, START)))
 
-    def _narrow(self, cgroup: bytes) -> None:
-        """Show nothing but the processes of ``cgroup``."""
-        self.toggle_per_cgroup()
-        self.post_message(self.Narrowed(filter_for(cgroup)))
+    def _narrow(self, column: str, value: bytes) -> None:
+        """Show nothing but the processes with ``value`` in ``column``, each by itself."""
+        self._show_totals("")
+        self.post_message(self.Narrowed(filter_for(column, value)))
 
     def on_frame_table_awaited(self, event: FrameTable.Awaited) -> None:
         """Open the process that is followed."""
@@ -316,11 +320,12 @@ class PaneView(Vertical, Ground):
             self.post_message(self.Opened(*self._view.follow))
 
     def on_stack_tree_selected(self, event: StackTree.Selected) -> None:
-        """Open the process of the line: where a PID was used again, the last one.  Of a cgroup show those."""
+        """Open the process of the line: where a PID was used again, the last one.  Of several show those."""
         event.stop()
         if not event.pid:
-            if event.cgroup:
-                self._narrow(event.cgroup)
+            column, value = event.group or ("", None)
+            if value:
+                self._narrow(column, value)
             return
         rows = self._snapshot.rows
         starts = rows[START][rows[self.pane.process_key] == event.pid] if START in rows else ()

@@ -41,6 +41,10 @@ class RowsView(Scrolled, can_focus=True):
         """The process under the cursor; None where there is none."""
         raise NotImplementedError
 
+    def is_on(self, process: Followed) -> bool:
+        """Return whether the cursor is on ``process``."""
+        return process.is_same(self.process)
+
     def follow_process(self, process: Followed | None) -> None:
         """Put the cursor on ``process`` and keep it there; None: no longer.  Said anew with all new rows."""
         raise NotImplementedError

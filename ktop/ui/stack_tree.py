@@ -1,4 +1,4 @@
-"""The stack shape: samples as a tree, by process or by cgroup, opened with the keyboard."""
+"""The stack shape: samples as a tree, by process, name or cgroup, opened with the keyboard."""
 
 from __future__ import annotations
 
@@ -53,17 +53,21 @@ class StackTree(RowsView, can_focus=True):
         ),
         Binding("c", "close_all", "Close all", id="stacks.close_all", tooltip="Close the whole tree"),
         Binding(
-            "enter,p", "select", "Process", id="stacks.select", tooltip="The process screen of this line"
+            "enter",
+            "select",
+            "Process",
+            id="stacks.select",
+            tooltip="The process screen of this line; where it is of several, nothing but those",
         ),
     ]
 
     class Selected(Message):
-        """The user asks for the process of a line; or, where the line is a cgroup, for those of that."""
+        """The user asks for the process of a line; or, where the line is of several, for those."""
 
-        def __init__(self, pid: int, cgroup: bytes | None = None) -> None:
-            """Hold the process's id, or the cgroup."""
+        def __init__(self, pid: int, group: tuple[str, bytes | None] | None = None) -> None:
+            """Hold the process's id, or what the several have in common (see ``Node.group``)."""
             super().__init__()
-            self.pid, self.cgroup = pid, cgroup
+            self.pid, self.group = pid, group
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         """Show nothing yet."""
@@ -72,7 +76,10 @@ class StackTree(RowsView, can_focus=True):
         """What stands there while there are no samples."""
         self.root = stacks.tree({})
         self.opened: set[Path] = set()
-        self._per_cgroup = False
+        self._groups = (False, False)
+        """Whether lines are per cgroup, or per name."""
+        self._last_pid = 0
+        """The process that the cursor was on before it came to several: it goes back there."""
         self._touched = False
         """Whether the user has opened or closed anything: until then the hot path is open."""
         self._shown: list[Node] = []
@@ -85,23 +92,44 @@ class StackTree(RowsView, can_focus=True):
 
     # What is shown
 
-    def show(self, rows: Rows, *, per_cgroup: bool = False) -> None:
-        """Show the profile pane's ``rows``, ``per_cgroup`` or not (see ``ktop.stacks.tree``)."""
-        regrouped, process = per_cgroup != self._per_cgroup, self.process
-        self._per_cgroup = per_cgroup
-        self.root = stacks.tree(rows, per_cgroup=per_cgroup)
+    def show(self, rows: Rows, *, per_cgroup: bool = False, per_name: bool = False) -> None:
+        """Show the profile pane's ``rows``, as ``ktop.stacks.tree`` has them.
+
+        What is open stays so, and the cursor on what it is, from one of these ways to the other too.
+        """
+        root = stacks.tree(rows, per_cgroup=per_cgroup, per_name=per_name)
+        regrouped = self._groups != (per_cgroup, per_name)
+        self._groups = per_cgroup, per_name
+        if regrouped:
+            self._carry_over(root)
+        self.root = root
         if not self._touched:
             # Of cgroups none is open: they are to be compared.
             hot = () if per_cgroup else stacks.hot_path(self.root)
             self.opened = {node.path for node in hot}
         self._layout()
-        if regrouped and process is not None:
-            self._go_near(process.pid)
+        if regrouped:
+            self._go(self._cursor)
+
+    def _carry_over(self, root: Node) -> None:
+        """Open under ``root``, of other groups, what is open, and mean the same with the cursor."""
+        node = self.cursor
+        if node is None:
+            return
+        if node.is_cgroup:
+            below = list(node.children.values())
+            node = next((each for each in below if each.pid == self._last_pid), below[0])
+        self._last_pid = node.pid or self._last_pid
+        twins = stacks.twins(self.root, root, self._last_pid)
+        self.opened = self.opened | {twins[path].path for path in self.opened & twins.keys()}
+        twin = next((twins[each.path] for each in node.up() if each.path in twins), None)
+        if twin is not None:
+            self._at = [each.path for each in twin.up()]
 
     def show_snapshot(self, found: Snapshot) -> None:
         """Show the rows of ``found``, or why there are none."""
         self.quiet = found.empty_text
-        self.show(found.rows, per_cgroup=found.per_cgroup)
+        self.show(found.rows, per_cgroup=found.per_cgroup, per_name=found.per_name)
 
     @property
     def cursor(self) -> Node | None:
@@ -113,25 +141,23 @@ class StackTree(RowsView, can_focus=True):
         """The process that the line under the cursor is of: stacks do not say when it started."""
         return Followed(self.cursor.pid, None) if self.cursor is not None and self.cursor.pid else None
 
+    def is_on(self, process: Followed) -> bool:
+        """Return whether the line under the cursor is of ``process``, if of others too, but of no cgroup."""
+        return self.cursor is not None and not self.cursor.is_cgroup and process.pid in self.cursor.pids
+
     def follow_process(self, process: Followed | None) -> None:
         """Bring the cursor back to ``process``; it stays where it is when that has no samples."""
-        if process is None or process.is_same(self.process):
+        if process is None or self.is_on(process):
             return
         # It may be below a cgroup that is closed.
-        above = {each.path for each in self._cgroups() if process.pid in each.children}
+        tops = self.root.children.values()
+        above = {node.path for node in tops if node.is_cgroup and process.pid in node.pids}
         if above - self.opened:
             self._change(self.opened | above)
-        self._go_near(process.pid)
-
-    def _cgroups(self) -> list[Node]:
-        return [node for node in self.root.children.values() if not node.pid]
-
-    def _go_near(self, pid: int) -> None:
-        """Put the cursor on a process, or on its cgroup where that is closed; else leave it."""
-        cgroups = {each.path for each in self._cgroups() if pid in each.children}
-        places = [place for place, node in enumerate(self._shown) if node.pid == pid or node.path in cgroups]
-        if places:
-            self._go(next((place for place in places if self._shown[place].pid == pid), places[0]))
+        here = (place for place, node in enumerate(self._shown) if process.pid in node.pids)
+        place = next((place for place in here if not self._shown[place].is_cgroup), None)
+        if place is not None:
+            self._go(place)
 
     def _layout(self) -> None:
         """List the visible nodes anew; the cursor stays on its node, or on what is left of its callers."""
@@ -317,7 +343,8 @@ class StackTree(RowsView, can_focus=True):
     def action_select(self) -> None:
         """Ask for the process of the line."""
         if self.cursor is not None:
-            self.post_message(self.Selected(self.cursor.pid, self.cursor.cgroup))
+            group = next((node.group for node in self.cursor.up() if node.group), None)
+            self.post_message(self.Selected(self.cursor.pid, group))
 
     def _change(self, opened: set[Path]) -> None:
         self._remember()

@@ -61,10 +61,10 @@ def totals(pane: Pane, shown: Pane, rows: Rows) -> Rows:
     return fold(shown, rows, shown.key)
 
 
-def filter_for(cgroup: bytes) -> str:
-    """Return the term of the filter that leaves the rows of ``cgroup``."""
-    text = re.sub(r'[*?,"]', "?", escape(cgroup))  # which mean something in a filter
-    return f'{CGROUP.name}:"{text}"' if re.search(r"\s", text) else f"{CGROUP.name}:{text}"
+def filter_for(column: str, value: bytes) -> str:
+    """Return the term of the filter that leaves the rows with ``value`` in ``column``."""
+    text = re.sub(r'[*?,"]', "?", escape(value))  # which mean something in a filter
+    return f'{column}:"{text}"' if re.search(r"\s", text) else f"{column}:{text}"
 
 
 def _with_processes(pane: Pane, rows: Rows) -> Rows:

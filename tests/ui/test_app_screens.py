@@ -201,7 +201,8 @@ async def test_a_small_terminal_names_the_way_to_the_other_panes_and_the_keys_of
         _, _, tabs, *_, line = k.text.split("\n")
         assert all(f"{number}{name}" in tabs for number, name in enumerate(NAMES, 1))
         assert "/ filter" in line
-        assert ("→ ← open/close" in line) is (pane == "profile")
+        assert "Space pause" in line
+        assert ("→ ← open" in line and "p names" in line) is (pane == "profile")
 
 
 async def test_help_on_the_process_screen_has_its_keys_and_the_numbers_of_its_panes():

@@ -200,7 +200,7 @@ def test_a_filter_for_any_name(name: bytes):
     pane = TABLES[0]
     rows = rows_of(pane, 2)
     rows["cgroup"] = np.array([name, b"another.service"])
-    found = parse(filter_for(name), [pane]).mask(pane, rows)
+    found = parse(filter_for("cgroup", name), [pane]).mask(pane, rows)
     assert found[0]
     assert not found[1] or name == b"another.service"
 
@@ -210,7 +210,7 @@ async def test_stacks_stand_below_their_cgroup_and_enter_leaves_its_processes():
         await k.press("C", "7")
         await k.until(lambda: k.view.pane.name == "profile" and "per cgroup" in k.text)
         tree = k.main.query_one(StackTree)
-        cgroups = [node.cgroup for node in tree.root.children.values()]
+        cgroups = [value for _, value in (node.group or ("", None) for node in tree.root.children.values())]
         assert set(cgroups) == set(NAMES.tolist())
         await k.press("home", "e", "down")
         process = tree.process
@@ -229,7 +229,7 @@ async def test_stacks_stand_below_their_cgroup_and_enter_leaves_its_processes():
         await k.press("enter")
         await k.until(lambda: "per cgroup" not in k.text and k.main.view.filter)
         await k.until(lambda: set(k.view._snapshot.rows["cgroup"].tolist()) == {cgroups[0]})
-        assert {node.cgroup for node in tree.root.children.values()} == {None}
+        assert {node.group for node in tree.root.children.values()} == {None}
         assert tree.process is not None
         await k.press("2")
         await k.until(lambda: k.view.pane.name == "biotop" and k.table.row_count)

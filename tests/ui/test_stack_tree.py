@@ -14,13 +14,13 @@ from tests.ui.chart_frames import profile, stack_rows
 class TreeApp(ThemedApp):
     def __init__(self, **environ: str) -> None:
         super().__init__(environ={"TERM": "xterm-256color", **environ})
-        self.selected: list[int] = []
+        self.selected: list[object] = []
 
     def compose(self) -> ComposeResult:
         yield StackTree()
 
     def on_stack_tree_selected(self, message: StackTree.Selected) -> None:
-        self.selected.append(message.pid)
+        self.selected.append(message.pid or message.group)
 
     @property
     def view(self) -> StackTree:
@@ -90,14 +90,69 @@ async def test_new_samples_change_neither_cursor_nor_what_is_open():
         assert app.view.cursor.name == "main", "the nearest caller that is left"
 
 
-async def test_enter_and_p_ask_for_the_process():
+async def test_enter_asks_for_the_process():
     app = TreeApp()
     async with app.run_test(size=(80, 20)) as pilot:
         app.view.show(ROWS)
         app.view.focus()
-        await pilot.press("enter", "end", "p")
+        await pilot.press("enter", "end", "enter")
         await pilot.pause()
         assert app.selected == [1, 2]
+
+
+WORKERS = stack_rows(
+    *((pid, b"php", 30 - pid, ["main", "loop", "work"], None) for pid in range(1, 21)),
+    (7, b"php", 1, ["main", "loop", "wait"], ["schedule"]),
+    (50, b"cron", 3, ["main", "tick"], None),
+)
+
+
+async def test_per_name_there_is_one_line_and_enter_asks_for_its_processes():
+    app = TreeApp()
+    async with app.run_test(size=(80, 30)) as pilot:
+        app.view.show(WORKERS)
+        assert app.text().count("php (") == 20
+        app.view.show(WORKERS, per_name=True)
+        assert app.text().count("php (") == 1
+        assert "php (20 processes)" in app.text()
+        app.view.focus()
+        await pilot.press("home", "enter", "right", "end", "enter")
+        await pilot.pause()
+        assert app.selected == [("comm", b"php"), 50]
+        await pilot.press("home", "right", "right", "enter")
+        await pilot.pause()
+        assert app.view.cursor.function
+        assert app.selected[2:] == [("comm", b"php")]
+
+
+async def test_per_name_and_back_what_is_open_stays_so_and_the_cursor_on_what_it_was():
+    app = TreeApp()
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.view.show(WORKERS)
+        app.view.focus()
+        await pilot.press("c", "home", *["down"] * 6, "e", *["down"] * 3)
+        assert (app.view.cursor.name, app.view.cursor.pid) == ("work", 7)
+        single = app.text()
+        assert single.count("main") == 1
+        app.view.show(WORKERS, per_name=True)
+        assert (app.view.cursor.name, app.view.cursor.pids) == ("work", set(range(1, 21)))
+        assert "schedule [k]" in app.text()
+        assert "tick" not in app.text(), "what was closed stays closed"
+        app.view.show(WORKERS)
+        assert (app.view.cursor.name, app.view.cursor.pid) == ("work", 7)
+        assert app.text() == single
+
+
+async def test_from_a_name_the_cursor_goes_to_its_hottest_process_and_only_that_is_open():
+    app = TreeApp()
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.view.show(WORKERS, per_name=True)
+        app.view.focus()
+        await pilot.press("c", "right", "right", "right")
+        assert app.view.cursor.name == "loop"
+        app.view.show(WORKERS)
+        assert (app.view.cursor.name, app.view.cursor.pid) == ("loop", 1)
+        assert app.text().count("loop") == 1
 
 
 async def test_no_samples():

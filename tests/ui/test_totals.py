@@ -9,11 +9,15 @@ import pytest
 from textual.widgets import Input
 
 from ktop import registry
+from ktop.frame import Frame
 from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
+from ktop.ui.process_screen import ProcessScreen
+from ktop.ui.stack_tree import StackTree
 from ktop.ui.totals import per_process
+from ktop.ui.view import Followed
 from tests.ui.driven import running
-from tests.ui.synthetic import PANES
+from tests.ui.synthetic import PANES, Synthetic
 
 
 async def test_totals_per_process():
@@ -41,6 +45,45 @@ async def test_totals_keep_the_order_and_the_process_under_the_cursor():
         await k.press("p")
         await k.until(lambda: "DISK" not in k.text)
         assert k.table.sort_column == "write_bytes"
+
+
+class Workers(Synthetic):
+    """All processes that have stacks are of one name but the last."""
+
+    def frames(self, tick: int) -> list[Frame]:
+        frames = super().frames(tick)
+        for place, frame in enumerate(frames):
+            if frame.pane == "profile":
+                names = np.where(frame.rows["pid"] == frame.rows["pid"][-1], b"cron", b"php fpm")
+                frames[place] = replace(frame, rows={**frame.rows, "comm": names})
+        return frames
+
+
+async def test_stacks_per_name_and_enter_leaves_the_processes_of_one():
+    async with running(Workers(), pane="profile", notifications=True, size=(120, 60)) as k:
+        tree = k.view.table
+        assert isinstance(tree, StackTree)
+        await k.press("c", "home")
+        pids, first = tree.root.children.keys(), k.pid
+        assert len(pids) > 2
+        assert first is not None
+        await k.press("p")
+        assert "per name" in k.text
+        assert set(tree.root.children) == {b"php fpm", b"cron"}
+        assert f"php fpm ({len(pids) - 1} processes)" in k.text
+        assert tree.process is None
+        await k.press("F")
+        await k.until(lambda: "No one process is under the cursor." in k.text)
+        k.app.view.follow = Followed(first, None)
+        await k.tick()
+        assert f"following {first} " in k.text, "its line is there: it is waited for no longer"
+        k.app.view.follow = None
+        await k.press("enter")
+        await k.until(lambda: '/ comm:"php fpm"' in k.text and "per name" not in k.text)
+        await k.until(lambda: len(tree.root.children) == len(pids) - 1)
+        assert k.pid == first
+        await k.press("escape", "p", "end", "enter")
+        await k.until(lambda: k.shows(ProcessScreen))
 
 
 async def test_totals_leave_the_keyboard_to_a_filter_begun_meanwhile():
