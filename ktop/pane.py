@@ -223,6 +223,11 @@ class Pane:
         """Whether its rows are of processes."""
         return any(column.name == self.process_key for column in self.columns)
 
+    @property
+    def hertz(self) -> int:
+        """How many samples it takes in a second of a busy CPU; 0: it does not sample."""
+        return max((event.frequency for events in self.perf_events.values() for event in events), default=0)
+
     def column(self, name: str) -> Column:
         """Return the column called ``name``; KeyError when there is none."""
         for column in self.columns:

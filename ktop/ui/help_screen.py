@@ -51,7 +51,7 @@ RECORDED_COST_HELP = ("recorder", "share of one CPU, and memory, of the ktop tha
 STACKS_HELP = (
     ("TOTAL", "share of all samples that were in it or in what it calls; all samples: while a CPU was busy"),
     ("SELF", "share that was in itself; from a tenth on it is in another colour"),
-    ("SAMPLES", "how many TOTAL is of: below ten or so the shares say little"),
+    ("SAMPLES", "how many TOTAL is of, {hertz} for a second on a CPU; below ten or so the shares say little"),
     ("FUNCTION", "of user space, and [k] of the kernel; ▸ opens, ╰ is called from the line above"),
 )
 UNIT_NAMES = {
@@ -206,7 +206,8 @@ def pane_help(pane: Pane, status: Status | None, width: int, *, beside_rows: boo
     if beside_rows and pane.shape is Shape.TABLE and any(has_trend(column) for column in pane.columns):
         out += _entry("▁▃▅▇", f"Beside the rows, where there is room.  {TREND_HELP}", names, width)
     if pane.shape is Shape.STACKS:
-        out += _group("Beside each line of the tree", STACKS_HELP, width)
+        explained = ((name, meaning.format(hertz=pane.hertz)) for name, meaning in STACKS_HELP)
+        out += _group("Beside each line of the tree", explained, width)
     if status is not None and (status.hooks or status.refused):
         out += [Content(), Content.styled("Hooks", "bold $strong")]
         for group, variant in status.hooks.items():

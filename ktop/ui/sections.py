@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from textual.content import Content
 
-from ktop.format import NOT_MEASURED, cell, percent
+from ktop.format import NOT_MEASURED, cell, duration, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit
@@ -248,14 +248,20 @@ def _line(texts: list[str], sizes: list[int], columns: list[Column], width: int)
 
 
 def _stacks(pane: Pane, known: ProcessHistory, width: int, most: int) -> list[Content]:
-    """Return the hottest stacks: share of the process's samples, innermost frame first."""
+    """Return what all samples are in time, and the hottest stacks: their share, innermost frame first."""
     rows = known.folded()
     samples = rows[pane.sort].astype(np.float64)
     stacks = [column.name for column in pane.columns if column.unit is Unit.STACK and column.name in rows]
     total = float(samples.sum())
-    lines = [
-        Content.assemble((pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold"))
-    ]
+    parts: list[Part] = [(pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold")]
+    if pane.hertz:
+        sampled = duration(float(np.nansum(known.interval_s)))
+        parts += [
+            ("  about ", "$muted"),
+            (duration(total / pane.hertz), "bold"),
+            (f" on CPUs in {sampled} of sampling", "$muted"),
+        ]
+    lines = [Content.assemble(*parts)]
     for place in np.argsort(-samples, kind="stable")[:most].tolist():
         # Kernel frames are called by user frames, so they are the inner ones.
         frames = [name for column in stacks for name in (rows[column][place] or ())]

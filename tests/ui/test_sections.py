@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ktop import registry
 from ktop.frame import Frame, length
 from ktop.history.history import History
 from ktop.pane import START
@@ -93,6 +94,20 @@ def test_as_many_stacks_are_listed_as_there_is_room_for(most: int, listed: int) 
     lines = section(PROFILE, history.process(PROFILE, 7), None, {}, 80, most).lines
     assert len(lines) == 1 + listed
     assert "f19 ← main" in lines[1].plain
+
+
+def test_samples_are_said_in_time() -> None:
+    """As many of each second as the pane samples."""
+    pane = registry.get("profile")
+    history = History([pane])
+    for tick in range(20):
+        rows = {"pid": np.array([7]), "comm": np.array([b"x"]), "samples": np.array([49])}
+        rows |= {name: np.array([1]) for name in (START, "exec_id")}
+        rows |= {name: np.array([None]) for name in ("user_stack", "kernel_stack")}
+        history.add(Frame("profile", float(tick), 2.0, rows if tick % 2 else {}))
+    (first, stack) = section(pane, history.process(pane, 7), None, {}, 80).lines
+    assert first.plain == "samples 490  about 10.0s on CPUs in 40.0s of sampling"
+    assert stack.plain.startswith("  100%")
 
 
 def test_wide_names_are_not_cut_where_there_is_room() -> None:
