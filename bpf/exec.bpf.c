@@ -12,20 +12,27 @@ enum kind {
 	EXIT,
 };
 
+/* Who executes, and whose child that is: at that time, for the parent may not outlive it. */
+struct caller {
+	u64 cgroup;
+	u64 parent_start_ns;
+	u32 ppid;
+	u32 uid;
+	char comm[TASK_COMM_LEN];
+	char parent_comm[TASK_COMM_LEN];
+};
+
 struct event {
 	u64 start_ns; /* of the process, since boot */
 	u64 exec_ns;  /* with the PID, which exec this speaks of */
 	u64 end_ns;   /* REPLACED and EXIT */
-	u64 cgroup;
 	u32 pid;
-	u32 ppid;
-	u32 uid;
 	s32 code; /* EXIT: as in wait(2); FAILED: -errno */
+	struct caller caller;
 	u8 kind;
 	u8 truncated;
 	u8 unread; /* the arguments could not be read */
 	u8 pad[5];
-	char comm[TASK_COMM_LEN];
 	/* EXEC: the arguments as in /proc/PID/cmdline; FAILED: the path */
 };
 RING_BUFFER(events, struct event, 1 << 20);
@@ -46,11 +53,8 @@ struct {
 /* Of a process, known by its group leader: its last exec, of which the end is to be told. */
 struct mark {
 	u64 exec_ns;
-	u64 cgroup;
-	u32 ppid;
-	u32 uid;
+	struct caller caller;
 	u8 truncated;
-	char comm[TASK_COMM_LEN];
 	u8 pad[7];
 };
 
@@ -79,13 +83,17 @@ static __always_inline void fill_event(struct event *event, struct task_struct *
 	event->unread = 0;
 }
 
-/* `task` is the current one. */
-static __always_inline void fill_caller(struct event *event, struct task_struct *task)
+/* `task` is the current one.  What it was itself before is no parent: neither of a shell's exec. */
+static __always_inline void fill_caller(struct caller *caller, struct task_struct *task)
 {
-	event->ppid = read_field(read_only(task), real_parent, tgid);
-	event->uid = bpf_get_current_uid_gid();
-	event->cgroup = cgroup_of(task);
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	struct task_struct *parent = read_field(read_only(task), real_parent, group_leader);
+
+	caller->cgroup = cgroup_of(task);
+	caller->uid = bpf_get_current_uid_gid();
+	bpf_get_current_comm(caller->comm, sizeof(caller->comm));
+	caller->ppid = read_field(parent, tgid);
+	caller->parent_start_ns = read_field(parent, start_boottime);
+	copy_comm(caller->parent_comm, parent);
 }
 
 static __always_inline void send(const void *record, u64 size)
@@ -103,11 +111,8 @@ static __always_inline void send_end(struct task_struct *task, const struct mark
 	fill_event(&event, task, kind);
 	event.exec_ns = mark->exec_ns;
 	event.end_ns = now;
-	event.cgroup = mark->cgroup;
-	event.ppid = mark->ppid;
-	event.uid = mark->uid;
+	event.caller = mark->caller;
 	event.truncated = mark->truncated;
-	__builtin_memcpy(event.comm, mark->comm, TASK_COMM_LEN);
 	event.code = code;
 	send(&event, sizeof(event));
 }
@@ -153,17 +158,14 @@ int TASK_PROG(exec__tp_btf, struct task_struct *task)
 		send_end(task, replaced, REPLACED, 0, now);
 
 	fill_event(&record->event, task, EXEC);
-	fill_caller(&record->event, task);
+	fill_caller(&record->event.caller, task);
 	record->event.exec_ns = now;
 	size = read_args(record, task);
 	if (size <= ARGS_MAX) /* for the verifier */
 		send(record, sizeof(record->event) + size);
 
-	mark.cgroup = record->event.cgroup;
-	mark.ppid = record->event.ppid;
-	mark.uid = record->event.uid;
+	mark.caller = record->event.caller;
 	mark.truncated = record->event.truncated;
-	__builtin_memcpy(mark.comm, record->event.comm, TASK_COMM_LEN);
 	if (bpf_map_update_elem(&_marks, &key, &mark, BPF_ANY))
 		count_lost(map_full); /* its end will not be told */
 	return 0;
@@ -195,7 +197,7 @@ static __always_inline void send_failed(struct task_struct *task, const char *pa
 	if (!record)
 		return;
 	fill_event(&record->event, task, FAILED);
-	fill_caller(&record->event, task);
+	fill_caller(&record->event.caller, task);
 	record->event.exec_ns = bpf_ktime_get_boot_ns();
 	record->event.code = error;
 	record->event.truncated = 0;

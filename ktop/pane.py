@@ -75,6 +75,8 @@ class Column:
     """The one of the pane's ``on_demand`` groups that gives it; rows that have it are counted meanwhile."""
     hidden: bool = False
     """Nowhere to be seen: only what others are computed from."""
+    behind: bool = False
+    """In JSON and plain text it stands behind the others, the order of which is relied on."""
     host_only: bool = False
     """Known of the host alone (``Frame.host``): in JSON null for every row, and in no table."""
     bounds: Array | None = field(default=None, compare=False)

@@ -56,6 +56,14 @@ def test_no_column_of_dashes_while_none_failed(width):
     assert "error" not in shown(EXECSNOOP, {}, width, "ts")
 
 
+@pytest.mark.parametrize(("width", "who"), [(60, []), (80, ["ppid", "parent_comm"])])
+def test_who_started_it_is_shown_where_there_is_room(width, who):
+    rows = {**executed(None), "parent_comm": np.array([b"fifteen_letters"])}
+    columns = shown(EXECSNOOP, rows, width, "ts")
+    assert columns[: 3 + len(who)] == ["ts", "pid", *who, "comm"]
+    assert "argv" in columns
+
+
 def test_that_arguments_were_cut_is_shown_where_some_were():
     rows = executed(None)
     assert "truncated" not in shown(EXECSNOOP, rows, 200, "ts")

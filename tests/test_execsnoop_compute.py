@@ -9,13 +9,14 @@ from ktop.frame import Facts, Reading
 from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, exit_code
 from tests.layouts import layout, record, records
 
-EVENT = layout("exec", "event")
+EVENT, CALLER = layout("exec", "event"), layout("exec", "caller")
 FACTS = Facts(boot_ns=1_000_000_000_000_000_000)
 
 
 def event(kind, pid, exec_ns, **rest):
-    who = {"start_ns": 5, "ppid": 1, "uid": 1000, "comm": b"comm", "cgroup": 9}
-    return record(EVENT, kind=kind, pid=pid, exec_ns=exec_ns, **who, **rest)
+    parent = {"ppid": 1, "parent_comm": b"init", "parent_start_ns": 3}
+    caller = record(CALLER, uid=1000, comm=b"comm", cgroup=9, **parent)
+    return record(EVENT, kind=kind, pid=pid, start_ns=5, exec_ns=exec_ns, caller=caller, **rest)
 
 
 def sample(*events_and_tails):
@@ -49,6 +50,13 @@ def test_an_end_of_an_earlier_exec_is_a_row_of_its_own():
     assert rows["argv"].tolist() == [b"c\0", None]
     assert rows["exit_code"][1] == -9
     assert rows["ts"][1] == pytest.approx(1e9 + 1e-7)
+
+
+def test_the_parent_is_that_of_the_exec_at_its_end_too():
+    rows = sample((event(EXEC, 8, 150), b"c\0"), (event(EXIT, 7, 100, end_ns=300), b""))
+    assert rows["ppid"].tolist() == [1, 1]
+    assert rows["parent_comm"].tolist() == [b"init", b"init"]
+    assert rows["parent_start_ns"].tolist() == [3, 3]
 
 
 def test_a_pid_used_twice_ends_twice():

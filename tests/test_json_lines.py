@@ -45,6 +45,14 @@ def texts(unit: Unit, values: Array) -> list[Any]:
     return [json.loads(text) for text in column_texts(Column("a", "A", unit, "A."), values)]
 
 
+def test_what_came_later_stands_behind_the_order_that_others_rely_on() -> None:
+    later = replace(Column("b", "B", Unit.COUNT, "B."), behind=True)
+    pane = pane_of(Column("a", "A", Unit.COUNT, "A."), later, Column("c", "C", Unit.COUNT, "C."))
+    assert [column.name for column in columns(pane)] == ["a", "c", "b"]
+    frame = Frame("x", 1.0, 1.0, {name: np.array([1]) for name in "abc"})
+    assert table(pane, frame)[1].split() == ["A", "C", "B"]
+
+
 @every_pane
 def test_every_line_is_one_object_with_the_promised_fields(pane: Pane) -> None:
     frame = frame_of(pane, 30)

@@ -49,7 +49,8 @@ def lines(pane: Pane, frame: Frame, *, also_lost: int = 0) -> list[str]:
 
 def columns(pane: Pane) -> tuple[Column, ...]:
     """Return the columns that JSON carries: those it may carry but for an event's time, which is ``ts``."""
-    return tuple(column for column in pane.columns if column.in_json and column is not _event_time(pane))
+    carried = [column for column in pane.columns if column.in_json and column is not _event_time(pane)]
+    return tuple(sorted(carried, key=lambda column: column.behind))
 
 
 def _event_time(pane: Pane) -> Column | None:

@@ -78,7 +78,7 @@ def _body(pane: Pane, rows: Rows, width: int) -> list[str]:
         if not width or column.from_width <= width or column.name == pane.sort
     ]
     # What has no bound stands last: one long command line would push all behind it out of sight.
-    chosen.sort(key=lambda column: column.unit in {Unit.ARGS, Unit.STACK})
+    chosen.sort(key=lambda column: (column.unit in {Unit.ARGS, Unit.STACK}, column.behind))
     texts = [_column(column, rows[column.name]) for column in chosen]
     lines = ["  ".join(line).rstrip() for line in zip(*texts, strict=True)]
     return [fit(line, width).rstrip() for line in lines] if width else lines

@@ -33,22 +33,25 @@ def compute(_previous: Reading, current: Reading, facts: Facts) -> Sample:
     rows = np.sort(np.concatenate([begins, unmatched]))
 
     begun, ended = events[rows], events[end[rows]]
+    caller = begun["caller"]
     finished = end[rows] >= 0
     lasted = ended["end_ns"].astype(np.int64) - ended["exec_ns"].astype(np.int64)
     return Sample(
         {
             "ts": (begun["exec_ns"].astype(np.int64) + facts.boot_ns) / 1e9,
             "pid": begun["pid"],
-            "ppid": begun["ppid"],
-            "comm": begun["comm"],
-            "uid": begun["uid"],
+            "ppid": caller["ppid"],
+            "parent_comm": caller["parent_comm"],
+            "comm": caller["comm"],
+            "uid": caller["uid"],
             "argv": _arguments(begun, [current.tails["events"][row] for row in rows]),
             "truncated": begun["truncated"].astype(bool),
             "exit_code": np.where(finished & (ended["kind"] == EXIT), exit_code(ended["code"]), np.nan),
             "duration_s": np.where(finished, lasted / 1e9, np.nan),
             "error": _errors(begun),
-            "cgroup": begun["cgroup"],
+            "cgroup": caller["cgroup"],
             "start_ns": begun["start_ns"],
+            "parent_start_ns": caller["parent_start_ns"],
             "exec_ns": begun["exec_ns"],
         }
     )
@@ -87,9 +90,26 @@ PANE = Pane(
             "ts", "TIME", Unit.TIME, "When the program was started (exec succeeded or failed).", Fold.LAST
         ),
         Column("pid", "PID", Unit.NUMBER, "Process that runs the program.", Fold.LAST),
-        Column("ppid", "PPID", Unit.NUMBER, "Its parent at that time.", Fold.LAST, from_width=100),
+        Column("ppid", "PPID", Unit.NUMBER, "Its parent at that time.", Fold.LAST, from_width=80),
+        Column(
+            "parent_comm",
+            "PARENT",
+            Unit.TEXT,
+            "Name of its parent at that time, as its main thread called itself. Where one program takes "
+            "another's place (a shell's exec), the parent is the same before and after.",
+            Fold.LAST,
+            from_width=80,
+            behind=True,
+        ),
         Column("comm", "COMMAND", Unit.TEXT, "Name of the process just after exec.", Fold.LAST),
-        Column("uid", "UID", Unit.NUMBER, "Real user ID, as in the host's user namespace.", Fold.LAST),
+        Column(
+            "uid",
+            "UID",
+            Unit.NUMBER,
+            "Real user ID, as in the host's user namespace.",
+            Fold.LAST,
+            from_width=100,
+        ),
         Column(
             "argv",
             "ARGUMENTS",
@@ -138,6 +158,14 @@ PANE = Pane(
         CGROUP,
         STARTED,
         Column("exec_ns", "EXEC", Unit.NUMBER, "Time of exec, ns since boot.", Fold.LAST, hidden=True),
+        Column(
+            "parent_start_ns",
+            "PARENT'S START",
+            Unit.NUMBER,
+            "Start of its parent, ns since boot.",
+            Fold.LAST,
+            hidden=True,
+        ),
     ),
     key=("pid", "start_ns", "exec_ns"),
     sort="ts",

@@ -111,7 +111,9 @@ def arrange(
     go beyond ``width``.
     """
     shown = list(columns)
-    names = [column.name for column in shown if column.unit is Unit.TEXT][:1]
+    # min() takes the first of equals.
+    texts = [column for column in shown if column.unit is Unit.TEXT]
+    names = [min(texts, key=lambda column: column.from_width).name] if texts else []
     stay = {*keep, *pane.key, *names, *(column.name for column in shown if column.unit is Unit.ARGS)}
     least = {
         # A name that rows are told apart by is of more use than a figure more.

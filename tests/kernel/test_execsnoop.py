@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from ktop.frame import concatenate, take
+from ktop.process import TICK_NS, read
 from tests.excuses import EMULATED
 
 NOBODY = 65534
@@ -45,6 +47,20 @@ def only(rows, pid):
     found = take(rows, rows["pid"] == pid)
     assert len(found["pid"]) == 1, f"{len(found['pid'])} rows of {pid}"
     return {name: column[0] for name, column in found.items()}
+
+
+PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode("latin-1"), 0, 0, 0)
+for number in range(int(sys.argv[2])):
+    os.waitpid(os.posix_spawn("/bin/true", ["true", str(number)], {}), 0)
+"""
+"""Calls itself as it is told, and starts as many."""
+
+
+def start_from(name: bytes, count: int) -> int:
+    """Have a process called ``name`` start ``count`` programs, one after the other; return its PID."""
+    return run(sys.executable, "-c", PARENT, name.decode("latin-1"), str(count))
 
 
 def wait_for(execsnoop, pid):
@@ -129,6 +145,80 @@ def test_hostile_arguments_and_names_are_raw_bytes(observe, tmp_path):
     assert row["comm"] == name[:15]
 
 
+@pytest.mark.parametrize(
+    "name", [b"loop.sh", b"fifteen-letters", b"\x1b[2J[b]\xff\n\xe2\x80\xae", b"a b", b""]
+)
+def test_the_parent_has_the_name_it_had_then(observe, name):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pid = start_from(name, 50)
+    rows = execsnoop.rows(ppid=pid)
+    assert rows["parent_comm"].tolist() == [name] * 50
+    assert len(set(rows["parent_start_ns"].tolist())) == 1
+    assert rows["parent_start_ns"][0] < rows["start_ns"][0]
+
+
+LEAVES = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(15, b"short-lived", 0, 0, 0)
+parent = os.getpid()
+child = os.fork()
+if not child:
+    while sys.argv[1] == "before" and os.getppid() == parent:
+        time.sleep(0.001)
+    os.execv("/bin/true", ["true"])
+print(parent, child, flush=True)
+if sys.argv[1] == "after":
+    os.waitpid(child, 0)
+os._exit(0)
+"""
+"""Starts a program and is gone, at once after that has been executed, or before."""
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_parent_that_is_gone_has_its_name_if_it_was_there_then(observe, order):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    command = [sys.executable, "-c", LEAVES, order]
+    # Its output ends with the last who has it.
+    parent, child = map(int, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
+    assert not Path(f"/proc/{parent}").exists()
+    row = only(execsnoop.sample().rows, child)
+    if order == "after":
+        assert (row["ppid"], row["parent_comm"]) == (parent, b"short-lived")
+        return
+    heir = read(int(row["ppid"]))
+    assert heir is not None
+    assert heir.pid != parent
+    assert (row["parent_comm"], row["parent_start_ns"] // TICK_NS * TICK_NS) == (heir.comm, heir.start_ns)
+
+
+def test_a_shells_exec_leaves_the_parent_as_it_is(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pid = run("sh", "-c", "exec /bin/sh -c 'exec /bin/true'")
+    rows = execsnoop.rows(pid=pid)
+    assert rows["comm"].tolist() == [b"sh", b"sh", b"true"]
+    assert set(rows["ppid"].tolist()) == {os.getpid()}
+    assert set(rows["parent_comm"].tolist()) == {Path("/proc/self/comm").read_bytes()[:-1]}
+
+
+def test_the_parent_is_called_as_its_main_thread_calls_itself(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    pids: list[int] = []
+
+    def start() -> None:
+        ctypes.CDLL(None).prctl(15, b"another-thread", 0, 0, 0)
+        pids.append(run("/bin/true"))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    row = only(execsnoop.sample().rows, pids[0])
+    assert (row["ppid"], row["parent_comm"]) == (os.getpid(), Path("/proc/self/comm").read_bytes()[:-1])
+
+
 def test_how_they_end(observe):
     execsnoop = observe("execsnoop")
     execsnoop.begin()
@@ -156,7 +246,7 @@ def test_the_end_completes_an_earlier_row(observe):
     process.wait()
     lasted = time.monotonic() - began
     second = only(execsnoop.sample().rows, process.pid)
-    for name in (*execsnoop.pane.key, "ppid", "uid", "comm", "truncated"):
+    for name in (*execsnoop.pane.key, "ppid", "parent_comm", "parent_start_ns", "uid", "comm", "truncated"):
         assert second[name] == first[name]
     assert second["ts"] == pytest.approx(first["ts"], abs=1e-3)  # one kernel stamp, two readings of the clock
     assert second["argv"] is None
