@@ -50,6 +50,8 @@ class Fold(Enum):
     MAX = "max"
     LAST = "last"
     """The newest value."""
+    MOST = "most"
+    """The most frequent value, of those that are not None."""
     DERIVED = "derived"
     """Computed anew by the pane's ``derive`` from the folded columns."""
 
@@ -174,11 +176,34 @@ Chart: TypeAlias = Heatmap | Lines | RowHistogram
 
 Compute: TypeAlias = Callable[[Reading, Reading, Facts], Sample]
 Derive: TypeAlias = Callable[[dict[str, Array]], dict[str, Array]]
+Count: TypeAlias = Callable[[Rows, float, float], dict[str, Array]]
 
 
 def no_derived(rows: dict[str, Array]) -> dict[str, Array]:
     """Return ``rows``: the pane has no derived columns."""
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class EventTotals:
+    """What events add up to, by the process that caused them or by container or unit."""
+
+    called: str
+    """What totals by process are called."""
+    process_key: str
+    start_key: str
+    """The columns that name that process, and tell when it started."""
+    who: tuple[str, ...]
+    """The columns that tell of it, those two among them."""
+    figures: tuple[Column, ...]
+    """What there is of each; the first is what they are sorted by."""
+    per_cgroup: tuple[Column, ...]
+    """What there is besides of each container or unit."""
+    count: Count
+    """Pure: what one event adds to each of these, for events of which those between two moments (Unix time)
+    are recent."""
+    derive: Derive
+    """As that of a pane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +238,12 @@ class Pane:
     """Hook groups that cost too much to be always on: attached when the view asks for them."""
     process_key: str = "pid"
     """The column that names the process; drill-down and per-process totals go by it."""
+    start_key: str = START
+    """The column that tells when that process started, if there is one."""
     counted: Column | None = None
     """What totals per process have besides: of how many rows each is."""
+    event_totals: EventTotals | None = None
+    """Of the shape EVENTS: what they add up to, if anything."""
     taken: str = ""
     """The column that tells who takes what others wait for: those stand on the screen of a process."""
     pressure: str = ""
@@ -247,7 +276,7 @@ def fold(pane: Pane, rows: Rows, by: tuple[str, ...]) -> dict[str, Array]:
     # numpy is imported late: declarations are read by `ktop list` and `--help`.
     import numpy as np
 
-    from ktop.stats import group
+    from ktop.stats import group, most_frequent
 
     order, starts = group([rows[name] for name in by])
     ends = np.append(starts[1:], len(order)) - 1
@@ -260,6 +289,8 @@ def fold(pane: Pane, rows: Rows, by: tuple[str, ...]) -> dict[str, Array]:
             out[column.name] = values[ends] if len(order) else values
         elif column.fold is Fold.SUM:
             out[column.name] = np.add.reduceat(values, starts, axis=0)
+        elif column.fold is Fold.MOST:
+            out[column.name] = most_frequent(values, starts)
         else:
             out[column.name] = np.fmax.reduceat(values, starts, axis=0)
     return pane.derive(out)

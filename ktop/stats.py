@@ -116,6 +116,24 @@ def group(keys: Sequence[Array]) -> tuple[Array, Array]:
     return order, np.flatnonzero(new)
 
 
+def most_frequent(texts: Array, starts: Array) -> Array:
+    """Return of each of the groups that begin at ``starts`` the most frequent of its ``texts``.
+
+    None counts for nothing, and is what a group of nothing else has.  Of equals the first from A.
+    """
+    items = texts.tolist()
+    place = {text: code for code, text in enumerate(sorted(set(items) - {None}))}
+    codes = np.array([place.get(text, -1) for text in items], dtype=np.intp)
+    number = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(codes))))
+    order, begins = group([number, codes])
+    often = np.diff(np.append(begins, len(order)))
+    first = order[begins]
+    often[codes[first] < 0] = 0
+    best = first[np.lexsort((codes[first], -often, number[first]))]
+    found: Array = texts[best[np.searchsorted(number[best], np.arange(len(starts)))]]
+    return found
+
+
 def distinct(values: Array) -> Array:
     """Return the distinct ``values`` (one-dimensional, no NaN), ascending.
 

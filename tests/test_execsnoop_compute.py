@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ktop.frame import Facts, Reading
-from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, exit_code
+from ktop.frame import Facts, Reading, take
+from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, count, exit_code
+from ktop.ui.totals import per_cgroup, per_process, totals
 from tests.layouts import layout, record, records
 
 EVENT, CALLER = layout("exec", "event"), layout("exec", "caller")
@@ -84,6 +85,82 @@ def test_failed_and_unread():
     assert rows["error"].tolist() == [b"ENOENT", b"9999", None, None]
     assert rows["argv"].tolist() == [b"/x\0", None, None, b""]
     assert np.isnan(rows["exit_code"]).all()
+
+
+def execs(**columns):
+    """Return execs of one second each that ended at 10 s, in the columns that totals are made of."""
+    number = len(next(iter(columns.values())))
+    usual = {
+        "ts": np.full(number, 10.0),
+        "ppid": np.full(number, 1),
+        "parent_comm": np.full(number, b"init"),
+        "parent_start_ns": np.full(number, 3, dtype=np.uint64),
+        "comm": np.full(number, b"true"),
+        "cgroup": np.full(number, b"/"),
+        "argv": np.full(number, None),
+        "error": np.full(number, None),
+        "duration_s": np.ones(number),
+    }
+    return {**usual, **columns}
+
+
+def added_up(rows, shown, since=0.0, until=20.0):
+    return totals(PANE, shown, {**rows, **count(rows, since, until)})
+
+
+def test_totals_are_by_parent_and_not_by_its_pid():
+    rows = execs(
+        ppid=np.array([1, 1, 7, 7]),
+        parent_start_ns=np.array([3, 3, 5, 6], dtype=np.uint64),
+        parent_comm=np.array([b"init", b"systemd", b"sh", b"sh"]),
+    )
+    found = added_up(rows, per_process(PANE))
+    assert found["execs"].tolist() == [2, 1, 1]
+    assert found["parent_comm"].tolist() == [b"systemd", b"sh", b"sh"], "what it was called last"
+
+
+def test_how_many_a_second_is_of_the_recent_ones():
+    rows = execs(ts=np.array([1.0, 8.0, 8.5, 9.9]))
+    assert added_up(rows, per_process(PANE), 8.0, 10.0)["execs_per_s"].tolist() == [1.0]
+    assert added_up(rows, per_process(PANE), 9.95, 10.0)["execs_per_s"].tolist() == [0.0]
+
+
+def test_how_long_is_of_those_that_have_ended():
+    rows = execs(ppid=np.array([1, 1, 1, 2]), duration_s=np.array([1.0, np.nan, 2.0, np.nan]))
+    found = added_up(rows, per_process(PANE))
+    assert found["execs"].tolist() == [3, 1]
+    assert found["avg_s"].tolist() == [1.5, pytest.approx(np.nan, nan_ok=True)]
+    assert found["total_s"].tolist() == [3.0, pytest.approx(np.nan, nan_ok=True)]
+
+
+def test_what_failed_counts_by_itself():
+    rows = execs(
+        ppid=np.array([1, 1, 1, 2]),
+        error=np.array([b"ENOENT", b"ENOENT", None, b"EACCES"], dtype=object),
+        comm=np.array([b"sh", b"sh", b"ls", b"env"]),
+        duration_s=np.array([np.nan, np.nan, 1.0, np.nan]),
+    )
+    found = added_up(rows, per_process(PANE))
+    assert found["execs"].tolist() == [1, 0]
+    assert found["failed"].tolist() == [2, 1]
+    assert found["mostly"].tolist() == [b"ls", None]
+    assert "failed" not in added_up(take(rows, slice(2, 3)), per_process(PANE))
+
+
+def test_totals_per_cgroup_are_of_all_parents():
+    rows = execs(
+        ppid=np.array([1, 2, 3]),
+        cgroup=np.array([b"a", b"b", b"b"]),
+        parent_comm=np.array([b"x", b"y", b"y"]),
+        comm=np.array([b"ls", b"cp", b"mv"]),
+        argv=np.array([b"ls\0", b"cp\0", b"mv\0x\0"], dtype=object),
+    )
+    found = added_up(rows, per_cgroup(PANE))
+    assert found["cgroup"].tolist() == [b"a", b"b"]
+    assert found["execs"].tolist() == [1, 2]
+    assert found["mostly_by"].tolist() == [b"x", b"y"]
+    assert found["mostly"].tolist() == [b"ls", b"cp"], "of equals the first from A"
+    assert found["latest"].tolist() == [b"ls\0", b"mv\0x\0"]
 
 
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (0xFF00, 255), (9, -9), (6 | 0x80, -6), (0x0300, 3)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from ktop.stats import (
     log2_bounds,
     log_linear_bounds,
     match,
+    most_frequent,
     percentile,
     ratio,
 )
@@ -138,6 +140,21 @@ def test_group_is_stable_and_complete(keys):
         assert len(distinct) == 1
         assert not distinct & seen
         seen |= distinct
+
+
+NAMES = st.sampled_from([b"a", b"b", b"B", b"", b"\xff"])
+
+
+@pytest.mark.parametrize("kind", ["S4", object])
+@given(st.lists(st.lists(st.none() | NAMES, min_size=1), max_size=5))
+def test_the_most_frequent_is_that_of_a_count(kind, groups):
+    if kind == "S4":
+        groups = [[name or b"" for name in names] for names in groups]
+    counts = [Counter(name for name in names if name is not None) for names in groups]
+    expected = [min(sorted(often), key=lambda name: -often[name], default=None) for often in counts]
+    texts = np.array([name for names in groups for name in names], dtype=kind)
+    starts = np.cumsum([0, *map(len, groups)])[: len(groups)]
+    assert most_frequent(texts, starts).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 5)))

@@ -6,10 +6,10 @@ import errno
 
 import numpy as np
 
-from ktop.frame import Array, Facts, Reading, Sample
-from ktop.pane import CGROUP, STARTED, Column, Fold, Pane, Shape, Unit
+from ktop.frame import Array, Facts, Reading, Rows, Sample
+from ktop.pane import CGROUP, STARTED, Column, EventTotals, Fold, Pane, Shape, Unit
 from ktop.records import identity
-from ktop.stats import match
+from ktop.stats import match, ratio
 
 EXEC, FAILED, REPLACED, EXIT = range(4)
 """``enum kind`` in bpf/exec.bpf.c."""
@@ -80,6 +80,79 @@ def _errors(begun: Array) -> Array:
         out[row] = errno.errorcode.get(code, str(code)).encode()
     return out
 
+
+def count(rows: Rows, since: float, until: float) -> dict[str, Array]:
+    """Return what each exec adds to the totals; ``failed`` only where any did: they need not be collected."""
+    failed = np.array(list(map(bool, rows["error"].tolist())), dtype=bool)
+    execs = ~failed
+    ended = execs & ~np.isnan(rows["duration_s"])
+    mostly = rows["comm"].astype(object)
+    mostly[failed] = None  # it is the name of whoever tried
+    counted = {
+        "execs": execs.astype(np.int64),
+        "execs_per_s": (execs & (rows["ts"] > since)) / (until - since),
+        "ended": ended.astype(np.int64),
+        "total_s": np.where(ended, rows["duration_s"], 0.0),
+        "mostly": mostly,
+        "mostly_by": rows["parent_comm"],
+        "latest": rows["argv"],
+    }
+    return {**counted, "failed": failed.astype(np.int64)} if failed.any() else counted
+
+
+def derive_totals(rows: dict[str, Array]) -> dict[str, Array]:
+    """Add the mean; where none has ended yet there is no sum either."""
+    rows["avg_s"] = ratio(rows["total_s"], rows["ended"])
+    rows["total_s"] = np.where(rows["ended"] > 0, rows["total_s"], np.nan)
+    return rows
+
+
+TOTALS = EventTotals(
+    called="per parent",
+    process_key="ppid",
+    start_key="parent_start_ns",
+    who=("ppid", "parent_comm", "parent_start_ns"),
+    figures=(
+        Column(
+            "execs",
+            "EXECS",
+            Unit.COUNT,
+            "Execs that succeeded, among those kept: since when these are stands above the table. Several "
+            "of one process count each; what forks and executes nothing does not count.",
+        ),
+        Column(
+            "execs_per_s",
+            "EXECS/S",
+            Unit.COUNT,
+            "How many a second, in the last 10 s (the interval, if that is longer; the time of those kept, "
+            "if that is shorter).",
+        ),
+        Column(
+            "failed",
+            "FAILED",
+            Unit.COUNT,
+            "Execs that failed, where any did while they were collected (x).",
+            alarm=True,
+        ),
+        Column("avg_s", "AVG", Unit.SECONDS, "How long those lasted that ended: the mean.", Fold.DERIVED),
+        Column("total_s", "TOTAL", Unit.SECONDS, "The same added up; many can run at once."),
+        Column("mostly", "MOSTLY", Unit.TEXT, "The command most of them were.", Fold.MOST),
+        Column(
+            "latest",
+            "LATEST",
+            Unit.ARGS,
+            "The arguments of the newest; of one that failed the path.",
+            Fold.LAST,
+            from_width=90,
+        ),
+        Column("ended", "ENDED", Unit.COUNT, "Those that have ended.", hidden=True),
+    ),
+    per_cgroup=(
+        Column("mostly_by", "MOSTLY BY", Unit.TEXT, "What the parent of most of them is called.", Fold.MOST),
+    ),
+    count=count,
+    derive=derive_totals,
+)
 
 PANE = Pane(
     name="execsnoop",
@@ -173,4 +246,5 @@ PANE = Pane(
     shape=Shape.EVENTS,
     groups=("exec", "exit"),
     on_demand=("failed",),
+    event_totals=TOTALS,
 )

@@ -203,7 +203,8 @@ def pane_help(pane: Pane, status: Status | None, width: int, *, beside_rows: boo
         unit = UNIT_NAMES.get(column.unit)
         meaning = " ".join(column.help.split()) + (f"  [{unit}]" if unit else "")
         out += _entry(column.title, meaning, names, width)
-    if beside_rows and pane.shape is Shape.TABLE and any(has_trend(column) for column in pane.columns):
+    compared = pane.shape is Shape.TABLE and pane.event_totals is None
+    if beside_rows and compared and any(has_trend(column) for column in pane.columns):
         out += _entry("▁▃▅▇", f"Beside the rows, where there is room.  {TREND_HELP}", names, width)
     if pane.shape is Shape.STACKS:
         explained = ((name, meaning.format(hertz=pane.hertz)) for name, meaning in STACKS_HELP)

@@ -97,7 +97,7 @@ VIEW: list[BindingType] = [
         "p",
         "per_process",
         "totals",
-        "Totals per process (of stacks: per name of processes), or each by itself",
+        "Totals per process (of execs: per parent, of stacks: per name), or each by itself",
         "view.per_process",
         show=True,
     ),
@@ -339,13 +339,18 @@ def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
 
 def has_cgroups(pane: Pane) -> bool:
     """Return whether the rows of ``pane`` are of processes, and can be added up by whose those are."""
-    return pane.shape is not Shape.EVENTS and any(column.name == CGROUP.name for column in pane.columns)
+    adds_up = pane.shape is not Shape.EVENTS or pane.event_totals is not None
+    return adds_up and any(column.name == CGROUP.name for column in pane.columns)
 
 
 def has_totals(pane: Pane) -> bool:
-    """Return whether rows of ``pane`` can be added up: several of a process, or the stacks of one name."""
-    return pane.shape is Shape.STACKS or (
-        pane.shape is Shape.TABLE
-        and pane.has_processes
-        and set(pane.key) - {"start_ns"} != {pane.process_key}
+    """Return whether rows of ``pane`` can be added up: of a process or a parent, or stacks of one name."""
+    return (
+        pane.shape is Shape.STACKS
+        or pane.event_totals is not None
+        or (
+            pane.shape is Shape.TABLE
+            and pane.has_processes
+            and set(pane.key) - {pane.start_key} != {pane.process_key}
+        )
     )

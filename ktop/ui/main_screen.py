@@ -193,7 +193,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             from ktop.ui.filter_bar import FilterBar
             from ktop.ui.totals import per_cgroup, per_process
 
-            tables = [pane for pane in self.panes if pane.shape is Shape.TABLE]
+            tables = [pane for pane in self.panes if pane.shape is not Shape.STACKS]
             added_up = [per_process(pane) for pane in tables if keys.has_totals(pane)]
             added_up += [per_cgroup(pane) for pane in tables if keys.has_cgroups(pane)]
             self._bar = FilterBar(self.view, [*self.panes, *added_up])

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 STACK_SECONDS = 30.0
 """Stacks are added up over that long, or an interval that is longer: a few samples say little."""
+RECENT_SECONDS = 10.0
+"""How fast events come is told over that long, or an interval that is longer."""
+_LEAST_SECONDS = 1e-3
+"""Of a clock that was set back, events are of a time that is still to come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,8 @@ class Snapshot:
     """How many older events are no longer kept."""
     sampled_s: float | None = None
     """Seconds that stacks were sampled in; None where rows are no stacks."""
+    kept_s: float | None = None
+    """Seconds in which the events began that rows are totals of; None where they are none."""
 
     @property
     def count(self) -> int:
@@ -82,7 +88,7 @@ def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
     found = _find(pane, shown, frame, bridge, view)
     rows, total, partial = found.rows, length(found.rows), False
     if total and view.filter and frame is not None:
-        rows, partial = filtered(pane, shown, frame.rows, rows, view.filter)
+        rows, partial = filtered(pane, shown, found.single, rows, view.filter)
     elif not total and frame is not None and frame.status.unavailable and pane.shape is not Shape.STACKS:
         rows = not_measured(shown)
     # Frames have all rows: totals of some cannot be compared with theirs.
@@ -92,7 +98,7 @@ def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
         total=total,
         empty_text=why_empty(pane, frame, total, None if view.live or not bridge.now else view.at),
         ignored=ignored(pane, shown, view.filter) if view.filter else (),
-        notes=(*begun(pane, frame), *on_demand(pane, frame, found.rows)) if frame is not None else (),
+        notes=(*begun(pane, frame), *on_demand(pane, frame, found.single)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
         are_totals=shown is not pane,
         per_cgroup=view.per_cgroup,
@@ -100,6 +106,7 @@ def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
         now=bridge.now,
         older=found.older,
         sampled_s=found.sampled_s,
+        kept_s=found.kept_s,
     )
 
 
@@ -107,8 +114,11 @@ class _Found(NamedTuple):
     """All rows of a moment, and how far back they go."""
 
     rows: Rows
+    single: Rows
+    """The same, or the rows of the pane itself that they are totals of."""
     older: int = 0
     sampled_s: float | None = None
+    kept_s: float | None = None
 
 
 def _find(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: View) -> _Found:
@@ -119,12 +129,53 @@ def _find(pane: Pane, shown: Pane, frame: Frame | None, bridge: Bridge, view: Vi
             # Half an interval: they do not come to the millisecond.
             since = _moment(bridge, view) - STACK_SECONDS + frame.interval_s / 2
             frames = bridge.history.frames(pane.name, since=min(since, frame.ts), until=frame.ts)
-        return _Found(added_up(pane, frames), sampled_s=sum(each.interval_s for each in frames))
+        rows = added_up(pane, frames)
+        return _Found(rows, rows, sampled_s=sum(each.interval_s for each in frames))
     if frame is None:
-        return _Found({})
+        return _Found({}, {})
     if pane.shape is Shape.EVENTS:
-        return _Found(*bridge.events(pane.name, None if view.live else frame.ts))
-    return _Found(totals(pane, shown, frame.rows) if shown is not pane and len(frame) else frame.rows)
+        return _events(pane, shown, frame, bridge, view)
+    rows = totals(pane, shown, frame.rows) if shown is not pane and len(frame) else frame.rows
+    return _Found(rows, frame.rows)
+
+
+def _events(pane: Pane, shown: Pane, frame: Frame, bridge: Bridge, view: View) -> _Found:
+    """Return the events kept up to ``frame``, or what they add up to."""
+    if shown is pane:
+        rows, older = bridge.events(pane.name, None if view.live else frame.ts)
+        return _Found(rows, rows, older)
+    single, older, kept_s = counted_events(pane, frame, bridge, view)
+    return _Found(totals(pane, shown, single) if length(single) else single, single, older, kept_s=kept_s)
+
+
+class Events(NamedTuple):
+    """The events of a moment."""
+
+    rows: Rows
+    """Each with what it adds to the totals, where the pane has such."""
+    older: int
+    """How many older ones are no longer kept."""
+    kept_s: float | None
+    """Seconds in which these are all that there were; None without any."""
+
+
+def counted_events(pane: Pane, frame: Frame, bridge: Bridge, view: View) -> Events:
+    """Return the events kept up to ``frame``, counted."""
+    rows, older = bridge.events(pane.name, None if view.live else frame.ts)
+    if pane.event_totals is None or not length(rows):
+        return Events(rows, older, None)
+    # None is missing since the first that is kept; where none was dropped, since the first sample began.
+    begin = float(np.fmin.reduce(rows[_time(pane)], initial=frame.ts - _LEAST_SECONDS))
+    span = bridge.history.span(pane.name)
+    if span is not None and not older:
+        begin = min(begin, span[0] - frame.interval_s)
+    since = max(frame.ts - max(RECENT_SECONDS, frame.interval_s), begin)
+    counted = pane.event_totals.count(rows, since, frame.ts)
+    return Events({**rows, **counted}, older, frame.ts - begin)
+
+
+def _time(pane: Pane) -> str:
+    return next((column.name for column in pane.columns if column.unit is Unit.TIME), "")
 
 
 def added_up(pane: Pane, frames: Sequence[Frame]) -> Rows:
@@ -179,9 +230,8 @@ def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:
     """Return how many events began in the interval of ``frame``: so one sees how fast they come."""
     if pane.shape is not Shape.EVENTS:
         return ()
-    time = next((column.name for column in pane.columns if column.unit is Unit.TIME), "")
     # An event comes once more when it has ended, with the time that it began.
-    came = np.count_nonzero(frame.rows.get(time, np.zeros(0)) > frame.ts - frame.interval_s)
+    came = np.count_nonzero(frame.rows.get(_time(pane), np.zeros(0)) > frame.ts - frame.interval_s)
     return (f"{count(int(came))} began in {frame.interval_s:.3g} s",)
 
 

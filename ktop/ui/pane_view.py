@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from ktop.format import duration
 from ktop.frame import Frame, Status
 from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape
 from ktop.source import HOST
@@ -166,7 +167,9 @@ class PaneView(Vertical, Ground):
     def _draw_question(self, frame: Frame | None) -> None:
         notes = []
         if self._totals:
-            notes.append(self._totals)
+            notes.append(self._called)
+        if self._snapshot.kept_s is not None:
+            notes.append(f"of the last {duration(self._snapshot.kept_s).strip()}")
         if self._snapshot.sampled_s:
             of = f" of the last {STACK_SECONDS:g} s" if self._snapshot.sampled_s < STACK_SECONDS - 1 else ""
             notes.append(f"sampled {self._snapshot.sampled_s:.3g} s{of}")
@@ -176,7 +179,7 @@ class PaneView(Vertical, Ground):
         notes += self._snapshot.notes
         if frame is not None and frame.dropped:
             notes.append(f"{frame.dropped} rows of this moment are no longer kept")
-        if self._snapshot.older:
+        if self._snapshot.older and self._snapshot.kept_s is None:
             notes.append(f"{self._snapshot.older} older ones are no longer kept")
         self._question.set([(self.pane.question, "muted")], [("  ".join(notes), "strong")])
 
@@ -277,12 +280,20 @@ class PaneView(Vertical, Ground):
         self.mount(self.table, after=old)
         self.focus_table()
         old.remove()
-        row = old.cursor_row() or {}
+        # Events stay at the newest, whoever caused it.
+        row = old.cursor_row() or {} if self._shown_pane.shape is Shape.TABLE else {}
         known = {column.name for column in self._shown_pane.columns}
-        same = [name for name in (self.pane.process_key, START) if name in row and name in known]
+        of = self.pane.event_totals or self.pane
+        same = [name for name in (of.process_key, of.start_key) if name in row and name in known]
         if not same and CGROUP.name in row:
             same = [CGROUP.name]
         self.call_after_refresh(self._table_changed, {name: row[name] for name in same})
+
+    @property
+    def _called(self) -> str:
+        """What the totals are called here."""
+        of_events = self.pane.event_totals
+        return of_events.called if of_events is not None and self._totals == PER_PROCESS else self._totals
 
     def _set_totals(self, words: str) -> None:
         self._totals = words
@@ -304,9 +315,9 @@ class PaneView(Vertical, Ground):
         if not self._shown_pane.has_processes and cgroup:
             self._narrow(CGROUP.name, cgroup)
             return
-        pid = number(event.row, self.pane.process_key)
+        pid = number(event.row, self._shown_pane.process_key)
         if pid is not None:
-            self.post_message(self.Opened(pid, number(event.row, START)))
+            self.post_message(self.Opened(pid, number(event.row, self._shown_pane.start_key)))
 
     def _narrow(self, column: str, value: bytes) -> None:
         """Show nothing but the processes with ``value`` in ``column``, each by itself."""

@@ -51,16 +51,16 @@ class Seen(NamedTuple):
 
 def find(process: Process | None, begun: dict[str, Any] | None, *, recorded: bool) -> Found:
     """Return ``process`` and ``begun``, and who started it: of now, unless all this was ``recorded``."""
-    starter = read(ppid) if (ppid := _parent(begun)) and not recorded else None
+    starter = read(ppid) if (ppid := _known(begun, "ppid")) and not recorded else None
     # Who has that PID now, and began later, never started it.
     did = starter is not None and begun is not None and starter.start_ns <= begun.get(START, 0)
     return Found(process, begun, starter if did else None)
 
 
-def _parent(begun: dict[str, Any] | None) -> int:
-    """Return the PID of who started it; 0 where nobody knows: a recording may lack that."""
-    ppid = begun["ppid"] if begun is not None else None
-    return 0 if ppid is None or ppid != ppid else int(ppid)  # noqa: PLR0124 - NaN
+def _known(begun: dict[str, Any] | None, column: str) -> int:
+    """Return ``column`` of who was ``begun``, as a PID; 0 where nobody knows: a recording may lack that."""
+    value = begun.get(column) if begun is not None else None
+    return 0 if value is None or value != value else int(value)  # noqa: PLR0124 - NaN
 
 
 class Who:
@@ -126,10 +126,12 @@ class Who:
     @property
     def parent(self) -> tuple[int, int | None]:
         """Return the PID of its parent, 0 where nobody knows, and when that started, if that is known."""
-        ppid = self.process.ppid if self.process is not None else _parent(self._begun)
+        ppid = self.process.ppid if self.process is not None else _known(self._begun, "ppid")
         # Whose parent ended has another one now.
-        starter = self._starter if self._starter is not None and self._starter.pid == ppid else None
-        return ppid, starter.start_ns if starter is not None else None
+        if self._starter is not None and self._starter.pid == ppid:
+            return ppid, self._starter.start_ns
+        same = ppid == _known(self._begun, "ppid")
+        return ppid, (_known(self._begun, "parent_start_ns") or None) if same else None
 
     def lines(self, now: float, width: int, *, live: bool) -> list[Content]:
         """Return who it is, as far as it is known.
@@ -174,9 +176,12 @@ class Who:
         begun = self._begun
         if begun is None:
             return []
-        name = visible(self._starter.comm) if self._starter is not None else ""
+        comm = begun.get("parent_comm")
+        if comm is None and self._starter is not None:
+            comm = self._starter.comm
+        name = visible(comm) if comm is not None else ""
         command = args(begun["argv"]) if begun["argv"] else NOT_MEASURED
-        parent = f"{_parent(begun) or NOT_MEASURED} {name}".rstrip()
+        parent = f"{_known(begun, 'ppid') or NOT_MEASURED} {name}".rstrip()
         return [("command", command), ("parent", parent)]
 
     def _as_seen(self) -> list[tuple[str, str]]:

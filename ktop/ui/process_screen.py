@@ -28,8 +28,9 @@ from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
+from ktop.ui.pane_rows import counted_events
 from ktop.ui.process_identity import Found, Seen, Who, find
-from ktop.ui.sections import ROWS, Section, last_of, nothing, of_family, section
+from ktop.ui.sections import ROWS, Section, caused_by, last_of, nothing, of_family, section
 from ktop.ui.textual_fixes.laid_out import LaidOut
 from ktop.ui.time_keys import TimeKeys
 from ktop.ui.view import View
@@ -314,19 +315,33 @@ class ProcessScreen(TimeKeys, LaidOut):
         known: list[tuple[Section, ProcessHistory]] = []
         for pane, history in zip(self.panes, histories, strict=True):
             events: Rows = {}
+            note = ""
             if pane.shape is Shape.EVENTS:
                 # As of its newest Frame, which is dated a little after the moment looked at.
                 shown = self.bridge.history.latest(pane.name, self.view.until)
-                until = None if self.view.live or shown is None else shown.ts
-                all_events, _ = self.bridge.events(pane.name, until)
-                events = of_family(pane, all_events, self.pid, start_ns)
+                if shown is not None:
+                    kept = counted_events(pane, shown, self.bridge, self.view)
+                    events = of_family(pane, kept.rows, self.pid, start_ns)
+                    if kept.older and kept.kept_s is not None:
+                        note = f"only of the last {duration(kept.kept_s).strip()}"
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
             lately = self.bridge.history.at_hand(pane.name, self.view.until)[-LATELY:] if pane.taken else ()
             others = rivals(pane, lately, self.pid, start_ns)
             beside = others, sum(frame.interval_s for frame in lately)
-            content = section(pane, history, latest, events, width, most, beside=beside, recorded=recorded)
+            content = section(
+                pane,
+                history,
+                latest,
+                events,
+                width,
+                most,
+                beside=beside,
+                caused=caused_by(pane, events, self.pid),
+                note=note,
+                recorded=recorded,
+            )
             known.append((content, history))
         return find(process, begun, recorded=recorded), known
 

@@ -13,12 +13,13 @@ from textual.content import Content
 from ktop.format import NOT_MEASURED, cell, duration, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
-from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit
+from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit, fold
 from ktop.process import TICK_NS
 from ktop.tables.columns import candidates
 from ktop.tables.order import row_at
 from ktop.text import ELLIPSIS, cells, escape, fit, visible
 from ktop.ui.blocks import rising
+from ktop.ui.totals import per_process
 
 Part = str | tuple[str, str]
 
@@ -29,6 +30,8 @@ _NOT_A_FIGURE = frozenset(
 )
 _NEVER_A_CELL = frozenset({Unit.HISTOGRAM, Unit.STACK, Unit.BY_CPU})
 _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
+_CAUSED = "it started  "
+_NO_ROW: Rows = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,23 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     most: int = ROWS,
     *,
     beside: tuple[Rows, float] = ({}, 0.0),
+    caused: Rows = _NO_ROW,
+    note: str = "",
     recorded: bool = False,
 ) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
 
     ``events``: those of the process and its children, of panes that have such.
     ``most``: so many rows are listed.  ``beside``: who else took what it waits
-    for, and in how many seconds.  ``recorded``: nothing more will come.
+    for, and in how many seconds.  ``caused``: what the events add up to that it
+    caused, with a ``note`` on them.  ``recorded``: nothing more will come.
     """
     if pane.shape is Shape.EVENTS and length(events):
-        return Section(pane, tuple(_table(events, _visible(pane, events, width), width, most)))
+        lines = _table(events, _visible(pane, events, width), width, most)
+        if length(caused):
+            room = width - len(_CAUSED)
+            lines.insert(0, Content.assemble((_CAUSED, "$muted"), _figures(per_process(pane), caused, room)))
+        return Section(pane, tuple(lines), note=note)
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
     if not len(known):
@@ -72,7 +82,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
         return Section(pane, tuple(_stacks(pane, known, width, most)), note=_note(known))
-    lines: list[Content] = [_figures(pane, known.total, width)]
+    lines = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
     if beside[0]:
@@ -109,15 +119,17 @@ def _note(known: ProcessHistory) -> str:
 
 
 def _is_figure(column: Column) -> bool:
-    return not column.hidden and column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
+    is_number = column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
+    return not column.hidden and (is_number or column.fold is Fold.MOST)
 
 
 def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:
     """Return the columns that a section ``width`` cells wide has: not whose the process is, which is said."""
+    told = {CGROUP.name, *(pane.event_totals.who if pane.event_totals is not None else ())}
     return [
         column
         for column in candidates(pane, rows, width, (pane.sort,))
-        if column.unit not in _NEVER_A_CELL and column.name != CGROUP.name
+        if column.unit not in _NEVER_A_CELL and column.name not in told
     ]
 
 
@@ -138,7 +150,18 @@ def of_family(pane: Pane, events: Rows, pid: int, start_ns: int | None = None) -
         children = children & (ticks >= began)
         if len(later):
             children &= events[START] < later.min()
+        if pane.event_totals is not None:  # of older recordings NaN
+            parents = events[pane.event_totals.start_key]
+            children &= np.isnan(parents) | (parents // TICK_NS == began)
     return take(events, np.flatnonzero(own | children))
+
+
+def caused_by(pane: Pane, events: Rows, pid: int) -> Rows:
+    """Return what those of ``events`` add up to that the process ``pid`` caused, in one row; or no row."""
+    if pane.event_totals is None or not length(events):
+        return _NO_ROW
+    by = pane.event_totals.process_key
+    return fold(per_process(pane), take(events, events[by] == pid), (by,))
 
 
 def last_of(pane: Pane, events: Rows, pid: int) -> dict[str, Any] | None:
@@ -157,7 +180,7 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
         if not _is_figure(column) or column.name not in total:
             continue
         figure = total[column.name].tolist()[0]
-        if isinstance(figure, float) and np.isnan(figure):
+        if figure is None or (isinstance(figure, float) and np.isnan(figure)):
             continue
         value = cell(column, figure).strip()
         size = cells(column.title) + cells(value) + 3

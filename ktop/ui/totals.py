@@ -1,4 +1,4 @@
-"""Rows added up: one for each process, or for each container or unit.  Pure."""
+"""Rows added up: one for each process (of events: that caused them), or container or unit.  Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ktop.frame import Rows, length
-from ktop.pane import CGROUP, START, Column, Fold, Pane, Unit, fold
+from ktop.pane import CGROUP, Column, EventTotals, Fold, Pane, Shape, Unit, fold
 from ktop.stats import group
 from ktop.text import escape
 
@@ -22,9 +22,18 @@ PROCESSES = Column(
 
 
 def per_process(pane: Pane) -> Pane:
-    """Return ``pane`` with one row for each process: without the columns that tell its rows apart."""
+    """Return ``pane`` with one row for each process: without the columns that tell its rows apart.
+
+    Of events: for each process that caused some.
+    """
+    if pane.event_totals is not None:
+        who = (replace(pane.column(name), from_width=0) for name in pane.event_totals.who)
+        key = (pane.event_totals.process_key, pane.event_totals.start_key)
+        return _of_events(pane, pane.event_totals, key, (*who, *pane.event_totals.figures))
     # A PID is used again, and workqueues have none: the start tells them apart, where it is known.
-    identity = tuple(column.name for column in pane.columns if column.name in {pane.process_key, START})
+    identity = tuple(
+        column.name for column in pane.columns if column.name in {pane.process_key, pane.start_key}
+    )
     keep = {*identity, "comm", CGROUP.name}
     parts = {name for name in pane.key if name not in keep}
     columns = tuple(
@@ -43,21 +52,42 @@ def per_process(pane: Pane) -> Pane:
 
 def per_cgroup(pane: Pane) -> Pane:
     """Return ``pane`` with one row for each container or unit: without what tells of one process."""
+    whose = replace(CGROUP, from_width=0, ordinary=b"")
+    if pane.event_totals is not None:
+        columns = (whose, *pane.event_totals.per_cgroup, *pane.event_totals.figures)
+        return _of_events(pane, pane.event_totals, (CGROUP.name,), columns)
     figures = [
         column
         for column in per_process(pane).columns
         if column.fold is not Fold.LAST and column.name != pane.process_key
     ]
-    columns = (replace(CGROUP, from_width=0, ordinary=b""), PROCESSES, *figures)
-    return replace(pane, key=(CGROUP.name,), columns=columns)
+    return replace(pane, key=(CGROUP.name,), columns=(whose, PROCESSES, *figures))
+
+
+def _of_events(pane: Pane, added: EventTotals, key: tuple[str, ...], columns: tuple[Column, ...]) -> Pane:
+    """Return the totals of ``pane``: rows that, unlike its own, do not come one after the other."""
+    return replace(
+        pane,
+        shape=Shape.TABLE,
+        columns=columns,
+        key=key,
+        process_key=added.process_key,
+        start_key=added.start_key,
+        sort=added.figures[0].name,
+        derive=added.derive,
+    )
 
 
 def totals(pane: Pane, shown: Pane, rows: Rows) -> Rows:
-    """Return what ``rows`` of ``pane`` add up to in ``shown``, which one of the two above made of it."""
-    if shown.key == (CGROUP.name,):
-        rows = _with_processes(pane, rows)
-    if shown.counted is not None and shown.counted.name not in rows:
-        rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
+    """Return what ``rows`` of ``pane`` add up to in ``shown``, which one of the two above made of it.
+
+    Of events, each with what ``EventTotals.count`` says.
+    """
+    if pane.event_totals is None:
+        if shown.key == (CGROUP.name,):
+            rows = _with_processes(pane, rows)
+        if shown.counted is not None and shown.counted.name not in rows:
+            rows = {**rows, shown.counted.name: np.ones(length(rows), dtype=np.int64)}
     return fold(shown, rows, shown.key)
 
 
@@ -69,7 +99,7 @@ def filter_for(column: str, value: bytes) -> str:
 
 def _with_processes(pane: Pane, rows: Rows) -> Rows:
     """Return ``rows`` of ``pane`` with PROCESSES: each is counted once in a cgroup, and PID 0 never."""
-    names = [name for name in (CGROUP.name, pane.process_key, START) if name in rows]
+    names = [name for name in (CGROUP.name, pane.process_key, pane.start_key) if name in rows]
     order, starts = group([rows[name] for name in names])
     first = order[starts]
     counted = np.zeros(length(rows), dtype=np.int64)

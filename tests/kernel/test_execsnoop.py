@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from ktop.frame import concatenate, take
+from ktop.panes.execsnoop import count
 from ktop.process import TICK_NS, read
+from ktop.ui.totals import per_process, totals
 from tests.excuses import EMULATED
 
 NOBODY = 65534
@@ -61,6 +63,13 @@ for number in range(int(sys.argv[2])):
 def start_from(name: bytes, count: int) -> int:
     """Have a process called ``name`` start ``count`` programs, one after the other; return its PID."""
     return run(sys.executable, "-c", PARENT, name.decode("latin-1"), str(count))
+
+
+def started_at(pid: int) -> int:
+    """Return when ``pid`` began as /proc has it: ns since boot, rounded down to a tick."""
+    process = read(pid)
+    assert process is not None
+    return process.start_ns
 
 
 def wait_for(execsnoop, pid):
@@ -156,6 +165,28 @@ def test_the_parent_has_the_name_it_had_then(observe, name):
     assert rows["parent_comm"].tolist() == [name] * 50
     assert len(set(rows["parent_start_ns"].tolist())) == 1
     assert rows["parent_start_ns"][0] < rows["start_ns"][0]
+
+
+def test_totals_are_of_the_parent_that_proc_has(observe):
+    execsnoop = observe("execsnoop")
+    execsnoop.begin()
+    for _ in range(20):
+        run("/bin/true")
+    loop = start_from(b"loop.sh", 100)
+    rows = execsnoop.sample().rows
+    single = {**rows, **count(rows, 0.0, 1.0)}
+    shown = per_process(execsnoop.pane)
+    found = totals(execsnoop.pane, shown, single)
+    mine = only(found | {"pid": found["ppid"]}, os.getpid())
+    assert mine["parent_start_ns"] // TICK_NS * TICK_NS == started_at(os.getpid())
+    assert (mine["parent_comm"], mine["mostly"]) == (Path("/proc/self/comm").read_bytes()[:-1], b"true")
+    assert mine["execs"] == 21
+    its = only(found | {"pid": found["ppid"]}, loop)
+    assert (its["parent_comm"], its["execs"], its["mostly"]) == (b"loop.sh", 100, b"true")
+    ended = rows["duration_s"][rows["ppid"] == loop]
+    assert its["total_s"] == pytest.approx(ended.sum())
+    assert its["avg_s"] == pytest.approx(ended.mean())
+    assert its["latest"] == b"true\x0099\0"
 
 
 LEAVES = """

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import ProcessScreen
+from tests.ui.started import STARTED, Started
 from tests.ui.synthetic import PANES, Synthetic
 
 XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -79,6 +80,14 @@ def test_latency(snap_compare, size):
 @pytest.mark.parametrize("pane", [pane.name for pane in PANES[1:]])
 def test_panes(snap_compare, pane):
     shown(snap_compare, MIDDLE, pane=pane)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=sized)
+@pytest.mark.parametrize("keys", ["", "p"], ids=["each", "per_parent"])
+def test_execs(snap_compare, keys, size):
+    source = Started(recorded=True)
+    app = KtopApp(source, STARTED, pane="execsnoop", environ=XTERM)
+    assert snap_compare(app, terminal_size=size, run_before=scene(source, keys, 90))
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=sized)

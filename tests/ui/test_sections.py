@@ -9,6 +9,7 @@ from ktop import registry
 from ktop.frame import Frame, length
 from ktop.history.history import History
 from ktop.pane import START
+from ktop.panes.execsnoop import PANE as REAL_EXECSNOOP
 from ktop.process import TICK_NS
 from ktop.ui.sections import of_family, section
 from tests.ui.synthetic import CACHESTAT, EXECSNOOP, PROFILE
@@ -61,6 +62,19 @@ def test_children_of_the_next_process_with_the_pid_are_not_the_familys() -> None
     }
     assert of_family(EXECSNOOP, events, 7, began)["pid"].tolist() == [7, 50]
     assert of_family(EXECSNOOP, events, 7, again)["pid"].tolist() == [7, 51, 52]
+
+
+def test_children_are_those_whose_parent_began_then() -> None:
+    """A child can begin in the same tick as the next process with its parent's PID."""
+    began, again = 100 * TICK_NS, 200 * TICK_NS
+    events = {
+        "pid": np.array([50, 51, 52]),
+        "ppid": np.array([7, 7, 7]),
+        START: np.array([again + 1, again + 2, again + 3], dtype=np.uint64),
+        "parent_start_ns": np.array([began + 5, again, np.nan]),
+    }
+    assert of_family(REAL_EXECSNOOP, events, 7, began + 5)["pid"].tolist() == [50, 52]
+    assert of_family(REAL_EXECSNOOP, events, 7, again)["pid"].tolist() == [51, 52]
 
 
 def test_figures_that_are_not_whole_say_so() -> None:

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ktop.frame import Array, Rows, length
-from ktop.pane import START, Column, Pane, Shape
+from ktop.pane import Column, Pane, Shape
 from ktop.tables.columns import RowWriter
 from ktop.tables.order import find, is_sortable, order, row_at
 from ktop.text import fit
@@ -205,14 +205,14 @@ class FrameTable(RowsView, can_focus=True):
         """The process of the row under the cursor, and when it started, where the row says."""
         row = self.cursor_row()
         pid = number(row, self.pane.process_key)
-        return Followed(pid, number(row, START)) if pid is not None else None
+        return Followed(pid, number(row, self.pane.start_key)) if pid is not None else None
 
     def follow_process(self, process: Followed | None) -> None:
         """Put the cursor on ``process``, and keep it there or waiting; not where no row is a process."""
         if not self.pane.has_processes:
             return
         if process is not None and not (self._follow and process.is_same(self.process)):
-            values = {self.pane.process_key: process.pid, START: process.start_ns}
+            values = {self.pane.process_key: process.pid, self.pane.start_key: process.start_ns}
             known = {name: value for name, value in values.items() if value is not None}
             # Waited for once: whoever moves the cursor meanwhile means to look elsewhere until it comes.
             if not self.go_to(**known) and self._sent_to != process:
