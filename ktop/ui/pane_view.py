@@ -280,11 +280,10 @@ class PaneView(Vertical, Ground):
         self.mount(self.table, after=old)
         self.focus_table()
         old.remove()
-        # Events stay at the newest, whoever caused it.
-        row = old.cursor_row() or {} if self._shown_pane.shape is Shape.TABLE else {}
+        # Among events it was on the newest, whoever caused that: what comes first is looked at then.
+        row = old.cursor_row() or {} if self.pane.shape is Shape.TABLE else {}
         known = {column.name for column in self._shown_pane.columns}
-        of = self.pane.event_totals or self.pane
-        same = [name for name in (of.process_key, of.start_key) if name in row and name in known]
+        same = [name for name in (self.pane.process_key, START) if name in row and name in known]
         if not same and CGROUP.name in row:
             same = [CGROUP.name]
         self.call_after_refresh(self._table_changed, {name: row[name] for name in same})
