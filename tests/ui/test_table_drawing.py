@@ -14,7 +14,7 @@ from ktop.pane import Column, Pane, Unit
 from ktop.tables import columns as layout
 from ktop.text import cells
 from ktop.ui.table.table import FrameTable
-from ktop.ui.table.trend import HELP
+from ktop.ui.table.trend import GAP, HELP, Trend
 from tests.ui.table_driven import PANE, compute, drive, make
 
 HOSTILE = (
@@ -227,3 +227,19 @@ async def test_what_tells_of_a_failure_is_in_sight_where_there_is_no_room_and_st
         assert "ERR" in it.lines()[0]
         await it.show(rows)
         assert "ERR" in it.lines()[0]
+
+
+@pytest.mark.parametrize("room", [63, 200])
+@pytest.mark.parametrize("count", [2, 5, 12, 30, 57, 60, 90])
+def test_the_title_of_the_trend_stands_where_the_bars_begin(room, count):
+    rows = make([70])
+    trend = Trend(PANE)
+    trend.show([Frame("runqlat", float(ts), 1.0, rows) for ts in range(count)], float(count), totals=False)
+    trend.fit("p99_us", room)
+    header, bars = trend.header(), trend.text(rows, 0, [0])
+    assert len(header) == len(bars) == trend.width
+    assert header.startswith(GAP)
+    first = len(bars) - len(bars.lstrip())
+    title, age, *_ = header.split()
+    assert title == "P99"
+    assert header.index("P99") == min(first, header.index(age) - 1 - len("P99"))

@@ -61,12 +61,16 @@ class Trend:
         return len(GAP) + self._columns * self._wide if self._columns else 0
 
     def header(self) -> str:
-        """Return what stands above: the ages of the samples, and where there is room the column's title."""
+        """Return what stands above: the ages of the samples, and where there is room the column's title.
+
+        The title begins where the bars do, or further left where their first age needs the room.
+        """
         ts = np.array([frame.ts for frame in self._frames[-self._columns :]])
         ages = time_axis.labels(ts, self._now, self._columns, self._wide)
         title = self._pane.column(self._name).title
         blank = len(ages) - len(ages.lstrip())
-        return GAP + (title + ages[len(title) :] if blank > len(title) else ages)
+        x = min((self._columns - len(ts)) * self._wide, blank - 1 - len(title))
+        return GAP + (ages[:x] + title + ages[x + len(title) :] if x >= 0 else ages)
 
     def text(self, rows: Rows, position: int, on_screen: Sequence[int]) -> str:
         """Return the bars of the row at ``position``, and make those of all ``on_screen`` meanwhile."""
