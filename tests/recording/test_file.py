@@ -341,8 +341,9 @@ def test_a_slow_reader_of_a_pipe_is_waited_for(tmp_path: Path) -> None:
     fifo, copy = tmp_path / "fifo", tmp_path / "copy.ktop"
     os.mkfifo(fifo)
     with subprocess.Popen(["sh", "-c", 'exec cat "$0" > "$1"', fifo, copy]):
-        os.close(os.open(fifo, os.O_WRONLY))  # waits until it has opened its end
+        opened = os.open(fifo, os.O_WRONLY)  # waits until it has opened its end
         writer = Writer(fifo, IDENTITY, 1.0, ["waits"])
+        os.close(opened)  # not before, or all would be read
         noise = np.random.default_rng(1).random(200_000)  # more than a pipe holds
         writer.write([Frame("waits", 1.0, 1.0, {"x": noise})])
         writer.close()
