@@ -7,7 +7,7 @@ import pytest
 
 from ktop.frame import Facts, Reading, take
 from ktop.panes.execsnoop import EXEC, EXIT, FAILED, PANE, REPLACED, compute, count, exit_code
-from ktop.ui.totals import per_cgroup, per_process, totals
+from ktop.tables.totals import per_cgroup, per_process, totals
 from tests.layouts import layout, record, records
 
 EVENT, CALLER = layout("exec", "event"), layout("exec", "caller")

@@ -190,8 +190,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     async def _filter_bar(self) -> FilterBar:
         """Return the line of the filter, made when it is first needed."""
         if self._bar is None:
+            from ktop.tables.totals import per_cgroup, per_process
             from ktop.ui.filter_bar import FilterBar
-            from ktop.ui.totals import per_cgroup, per_process
 
             tables = [pane for pane in self.panes if pane.shape is not Shape.STACKS]
             added_up = [per_process(pane) for pane in tables if keys.has_totals(pane)]

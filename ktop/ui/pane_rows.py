@@ -12,8 +12,8 @@ import numpy as np
 from ktop.format import NOT_MEASURED, clock, count
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.pane import Pane, Shape, Unit, fold
+from ktop.tables.totals import totals
 from ktop.ui.bridge import Bridge
-from ktop.ui.totals import totals
 from ktop.ui.view import View
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from ktop.format import duration
 from ktop.frame import Frame, Status
 from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape
 from ktop.source import HOST
+from ktop.tables.totals import filter_for, per_cgroup, per_process
 from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.charts.chart_area import ChartArea
@@ -26,7 +27,6 @@ from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, newest_frame, number, sna
 from ktop.ui.rows_view import RowsView
 from ktop.ui.status_line import StatusLine
 from ktop.ui.table.table import FrameTable
-from ktop.ui.totals import filter_for, per_cgroup, per_process
 from ktop.ui.view import Followed, View
 
 if TYPE_CHECKING:

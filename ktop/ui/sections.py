@@ -17,9 +17,9 @@ from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit, fold
 from ktop.process import TICK_NS
 from ktop.tables.columns import candidates
 from ktop.tables.order import row_at
+from ktop.tables.totals import per_process
 from ktop.text import ELLIPSIS, cells, escape, fit, visible
 from ktop.ui.blocks import rising
-from ktop.ui.totals import per_process
 
 Part = str | tuple[str, str]
 

@@ -17,7 +17,7 @@ import pytest
 from ktop.frame import concatenate, take
 from ktop.panes.execsnoop import count
 from ktop.process import TICK_NS, read
-from ktop.ui.totals import per_process, totals
+from ktop.tables.totals import per_process, totals
 from tests.excuses import EMULATED
 
 NOBODY = 65534

@@ -11,9 +11,9 @@ from ktop import registry
 from ktop.frame import take
 from ktop.pane import START, Fold, Shape
 from ktop.tables.filter import parse
+from ktop.tables.totals import filter_for, per_cgroup, totals
 from ktop.ui.keys import has_cgroups
 from ktop.ui.stack_tree import StackTree
-from ktop.ui.totals import filter_for, per_cgroup, totals
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.owned import NAMES, OWNED, Owned

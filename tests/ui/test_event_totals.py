@@ -10,9 +10,9 @@ import pytest
 from ktop.format import duration
 from ktop.frame import Array, length, take
 from ktop.recording.conform import conform
+from ktop.tables.totals import per_cgroup, per_process
 from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.process_screen import ProcessScreen
-from ktop.ui.totals import per_cgroup, per_process
 from tests.ui.driven import Driven, running
 from tests.ui.started import BUILD, BUILD_BEGAN, EXECSNOOP, LOOP, LOOP_BEGAN, STARTED, Started
 from tests.ui.synthetic import EXECSNOOP as WITHOUT_TOTALS

@@ -11,9 +11,9 @@ from ktop.frame import Frame, length, take
 from ktop.pane import Pane
 from ktop.source import HOST
 from ktop.tables.filter import parse
+from ktop.tables.totals import per_cgroup, per_process
 from ktop.ui.bridge import Bridge
 from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, newest_frame, snapshot
-from ktop.ui.totals import per_cgroup, per_process
 from ktop.ui.view import View
 from tests.ui.owned import NAMES, OWNED, Owned
 from tests.ui.synthetic import START

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ktop.pane import CGROUP
 from ktop.tables.order import order
-from ktop.ui.totals import per_cgroup
+from ktop.tables.totals import per_cgroup
 from tests.ui.table_driven import PANE, drive, make
 
 

@@ -12,9 +12,9 @@ from ktop import registry
 from ktop.frame import Frame
 from ktop.pane import Column, Unit, fold, no_derived
 from ktop.panes.biotop import PANE as BIOTOP
+from ktop.tables.totals import per_process
 from ktop.ui.process_screen import ProcessScreen
 from ktop.ui.stack_tree import StackTree
-from ktop.ui.totals import per_process
 from ktop.ui.view import Followed
 from tests.ui.driven import running
 from tests.ui.synthetic import PANES, Synthetic
