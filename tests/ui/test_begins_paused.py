@@ -77,7 +77,7 @@ def test_the_command_line_has_it_begin_at_the_moment(
             await k.until(lambda: k.main.pane_view is not None and k.table.row_count == 100)
             assert k.app.view.at == at
             assert k.main.history.latest("runqlat", at).ts == at
-            assert "paused" in k.text
+            await k.until(lambda: "paused" in k.text)
             assert "14:15:00" in k.text
             await k.press("space")
             assert k.app.view.live
