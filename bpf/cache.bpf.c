@@ -34,6 +34,19 @@ struct read {
 	u64 calls;
 };
 
+/* Where reads of io_uring's were that wait for pages while their thread is at others. */
+struct waiting_read {
+	u64 mapping;
+	u64 last;
+	u64 tid;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct waiting_read);
+	__type(value, u64);
+} _waiting SEC(".maps");
+
 /* Pages of a block device: the data of a read from it, or metadata that a file
  * system needs on its way.  The look at the cache that follows tells. */
 struct pending {
@@ -47,6 +60,8 @@ struct use {
 	struct read read;
 	struct pending pending;
 	u64 added; /* the last folio of read_in or mixed_in, while no read was seen to look at it */
+	u32 waiting; /* its reads in `_waiting`, or more */
+	bool waits;  /* for pages of `read` that it brought in since */
 	u8 ended;
 };
 TASK_STORAGE(uses, struct use);
@@ -119,23 +134,77 @@ enum look {
 	LOOK_AFRESH,
 };
 
-/* Two reads can ask for the same end, so those that the kernel counts are told apart. */
-static __always_inline enum look look_of(struct read *read, struct task_struct *task, u64 mapping,
+static __always_inline bool is_rest_of(const struct read *read, u64 mapping, u64 index, u64 last)
+{
+	return read->mapping == mapping && read->last == last && read->index < index;
+}
+
+/* io_uring goes on with a read once its pages are there, in whatever call the thread is then. */
+static __always_inline bool is_of_io_uring(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->io_uring) && read_field(task, io_uring) &&
+	       !read_size(task, user_regs(task));
+}
+
+#define PAGEVEC_SIZE 31 /* folios that one look takes at most */
+
+/* The last read may not have ended: pages came in for it since, or it needs more looks. */
+static __always_inline bool may_go_on(const struct use *thread)
+{
+	return thread->waits || thread->read.last - thread->read.index >= PAGEVEC_SIZE;
+}
+
+static __always_inline void set_aside(struct use *thread, struct task_struct *task)
+{
+	struct read *read = &thread->read;
+	struct waiting_read key = {read->mapping, read->last, read_field(task, pid)};
+
+	bpf_map_update_elem(&_waiting, &key, &read->index, BPF_ANY);
+	thread->waiting++;
+}
+
+/* Whether this is the rest of a read that was set aside. */
+static __always_inline bool is_resumed(struct use *thread, struct task_struct *task, u64 mapping,
+				       u64 index, u64 last)
+{
+	struct waiting_read key = {mapping, last, read_field(task, pid)};
+	u64 *before = bpf_map_lookup_elem(&_waiting, &key);
+	bool resumed;
+
+	if (!before)
+		return false;
+	resumed = *before < index;
+	bpf_map_delete_elem(&_waiting, &key);
+	thread->waiting--;
+	return resumed;
+}
+
+/* Two reads can ask for the same end, so those that the kernel counts are told apart.  It does not
+ * count io_uring's. */
+static __always_inline enum look look_of(struct use *thread, struct task_struct *task, u64 mapping,
 					 u64 index, u64 last)
 {
-	enum look look = LOOK_AFRESH;
+	struct read *read = &thread->read;
 	u64 calls = read_calls(task);
+	bool is_rest = is_rest_of(read, mapping, index, last);
+	bool is_left = !is_rest && may_go_on(thread);
+	enum look look = LOOK_AFRESH;
 
-	if (read->mapping == mapping) {
-		if (read->last == last && read->index < index && read->calls == calls)
+	if (is_rest && read->calls == calls)
+		look = LOOK_ON;
+	else if (read->mapping == mapping && index - read->last <= 1)
+		look = LOOK_NEXT;
+	if (look != LOOK_ON && (is_rest || is_left || thread->waiting) && is_of_io_uring(task)) {
+		if (is_left)
+			set_aside(thread, task);
+		if (is_rest || (thread->waiting && is_resumed(thread, task, mapping, index, last)))
 			look = LOOK_ON;
-		else if (index - read->last <= 1)
-			look = LOOK_NEXT;
 	}
 	read->mapping = mapping;
 	read->last = last;
 	read->index = index;
 	read->calls = calls;
+	thread->waits = false;
 	return look;
 }
 
@@ -217,7 +286,7 @@ int TASK_PROG(access__tp_btf, struct address_space *mapping, unsigned long index
 		return 0;
 	settle_pending(who, thread, mapping);
 	thread->added = 0; /* it was for this read */
-	look = look_of(&thread->read, who.task, (u64)mapping, index, last);
+	look = look_of(thread, who.task, (u64)mapping, index, last);
 	if (look == LOOK_ON)
 		return 0;
 	if (look == LOOK_AFRESH)
@@ -284,6 +353,15 @@ static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pag
 	thread->pending.pages += pages;
 }
 
+/* The read that the thread looked for last has to wait for this page. */
+static __always_inline void note_wait(struct use *thread, u64 mapping, u64 index)
+{
+	struct read *read = &thread->read;
+
+	if (read->mapping == mapping && read->index <= index && index <= read->last)
+		thread->waits = true;
+}
+
 SEC("?tp_btf/mm_filemap_add_to_page_cache")
 int TASK_PROG(add__tp_btf, struct folio *folio)
 {
@@ -303,6 +381,7 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
+	note_wait(thread, (u64)mapping, folio_index(folio));
 	if (is_in_call(task))
 		call = file_call(task, user_regs(task));
 	switch (call) {

@@ -139,7 +139,8 @@ struct task_struct {
 	void *worker_private; /* 5.17, e32cf5dfbe22: was set_child_tid */
 	int *set_child_tid;
 	struct task_io_accounting ioac;
-	u64 start_boottime; /* 5.5, cf25e24db61c: was real_start_time */
+	struct io_uring_task *io_uring; /* of those that used it */
+	u64 start_boottime;		/* 5.5, cf25e24db61c: was real_start_time */
 };
 
 struct task_struct___before_5_14 {
@@ -168,6 +169,7 @@ typedef struct {
 struct folio {
 	memdesc_flags_t flags; /* 6.18, 53fbef56e07d: was unsigned long */
 	struct address_space *mapping;
+	unsigned long index;
 	unsigned int _nr_pages; /* 6.16, 4996fc547f5b: was _folio_nr_pages */
 };
 
@@ -180,6 +182,7 @@ struct folio___before_6_18 {
 struct page {
 	unsigned long flags;
 	struct address_space *mapping;
+	unsigned long index;
 	unsigned int compound_nr; /* in the second page of a compound one */
 };
 
@@ -424,6 +427,13 @@ static __always_inline struct address_space *folio_mapping(struct folio *folio)
 	if (bpf_core_type_exists(struct folio))
 		return folio->mapping;
 	return ((struct page *)folio)->mapping;
+}
+
+static __always_inline u64 folio_index(struct folio *folio)
+{
+	if (bpf_core_type_exists(struct folio))
+		return folio->index;
+	return ((struct page *)folio)->index;
 }
 
 /* What a kernel thread keeps of itself; of no other task. */

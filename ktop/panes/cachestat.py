@@ -97,8 +97,8 @@ PANE = Pane(
             Unit.COUNT,
             "Pages that reads asked the page cache for: a page read in eight pieces is eight accesses. Not "
             "in it: O_DIRECT, which passes the cache by, tmpfs, and memory-mapped files, whose hits the "
-            "kernel does not see. Too many, with the hits, where io_uring has several reads in flight in a "
-            "file that is partly in memory: as one goes on, its rest is counted again; misses are right.",
+            "kernel does not see. In files partly in memory the kernel does not tell all of reads that do "
+            "not wait: of io_uring's a few accesses in 100 lack or count twice, of RWF_NOWAIT's hits lack.",
         ),
         Column("hits", "HITS", Unit.COUNT, "Accesses that are no misses.", Fold.DERIVED),
         Column(

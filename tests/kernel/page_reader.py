@@ -38,8 +38,8 @@ def aio(write, fd, offset, context=ctypes.c_ulong(), buffer=ctypes.create_string
     event = (ctypes.c_long * 4)()
     assert call(wait, context.value, 1, 1, ctypes.addressof(event), None) == 1
     assert event[2] == page
-def uring(size):
-    # Its workers are begun while this is in user space, as databases that poll are.
+def uring(size, by_workers=True):
+    # All at once.  Workers are begun while this is in user space, as databases that poll are.
     call = ctypes.CDLL(None).syscall
     call.argtypes = [ctypes.c_long] * 7
     many = pages * page // size
@@ -51,12 +51,13 @@ def uring(size):
     cq = mmap.mmap(ring, completed[5], offset=0x8000000)
     buffer = ctypes.create_string_buffer(pages * page)
     for number in range(many):
-        read, at_once_by_a_worker, where = 22, 16, number * size
-        about = read, at_once_by_a_worker, 0, fd, where, ctypes.addressof(buffer) + where, size
+        read, flags, where = 22, 16 * by_workers, number * size
+        about = read, flags, 0, fd, where, ctypes.addressof(buffer) + where, size
         struct.pack_into("BBHiQQI28x", entries, 64 * number, *about)
         struct.pack_into("I", sq, submitted[6] + 4 * number, number)
     struct.pack_into("I", sq, submitted[1], many)
-    assert call(426, ring, many, 0, 0, 0, 0) == many
+    awaited, wait = (0, 0) if by_workers else (many, 1)
+    assert call(426, ring, many, awaited, wait, 0, 0) == many
     while struct.unpack_from("I", cq, completed[1])[0] < many: pass
 def work():
     {work}

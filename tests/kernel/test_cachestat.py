@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import subprocess
@@ -159,6 +160,32 @@ def test_what_is_sent_by_the_kernel(sender, path):
     assert (warm.accesses, warm.misses, warm.hit_ratio) == (PAGES, 0, 1)
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        "pieces = [bytearray(3 * page) for _ in range(4)]\n    while os.readv(fd, pieces): pass",
+        "[os.preadv(fd, [bytearray(1 << 20)], i << 20, os.RWF_NOWAIT) for i in range(pages >> 8)]",
+        "out, into = os.pipe()\n    while size := os.splice(fd, into, 1 << 16): os.read(out, size)",
+    ],
+    ids=["readv", "RWF_NOWAIT", "splice"],
+)
+def test_other_calls_that_read(cachestat, path, work):
+    """Each page is one access, whatever the call."""
+    run(cachestat, path, "read(1 << 20)")
+    (warm,) = run(cachestat, path, work)
+    assert (warm.accesses, warm.misses) == (PAGES, 0)
+
+
+def test_a_file_that_is_cut_short(cachestat, path):
+    """Pages that are gone when they are asked for are none."""
+    work = (
+        "mebibytes = lambda: [os.read(fd, 1 << 20) for _ in range(pages >> 9)]\n"
+        "    mebibytes(); os.truncate(path, pages // 2 * page); mebibytes()"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert (seen.accesses, seen.misses) == (PAGES // 2, PAGES // 2)
+
+
 def test_pages_that_are_read_changed_and_written(cachestat, path):
     """By a call that can read and write: that a page is dirtied does not tell what it was brought in for."""
     work = (
@@ -224,6 +251,16 @@ def test_advice_is_surplus(cachestat, path):
     assert cached(path) == advised.read_in
 
 
+@pytest.fixture
+def io_uring():
+    """Skip where io_uring_setup(2) is refused."""
+    ring = ctypes.CDLL(None, use_errno=True).syscall(425, 1, ctypes.create_string_buffer(120))
+    if ring < 0:
+        pytest.skip(f"no io_uring: {os.strerror(ctypes.get_errno())}")
+    os.close(ring)
+
+
+@pytest.mark.usefixtures("io_uring")
 @pytest.mark.skipif(facts.kernel_version() < (5, 12), reason="io_uring's workers are kernel threads")
 def test_what_workers_of_io_uring_read(cachestat, path):
     """It is the process's; which call these threads seem to be in is chance."""
@@ -233,6 +270,23 @@ def test_what_workers_of_io_uring_read(cachestat, path):
     assert seen.accesses == pytest.approx(PAGES, rel=0.05)
     assert seen.hits <= 0.01 * PAGES
     assert (seen.mixed_in, seen.mapped_in) == (PAGES, 0)
+
+
+@pytest.mark.usefixtures("io_uring")
+@pytest.mark.parametrize("size", [1 << 16, 1 << 20])
+def test_reads_of_io_uring_in_flight(cachestat, path, size):
+    """Each waits for pages while its thread goes on with others, and is asked for once."""
+    every = 8
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+    for index in range(0, PAGES, every):
+        os.pread(fd, PAGE, index * PAGE)
+    os.close(fd)
+    assert cached(path) == PAGES // every
+    work = f"os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM); uring({size}, by_workers=False)"
+    (seen,) = run(cachestat, path, work)
+    assert seen.misses == seen.mixed_in == PAGES - PAGES // every
+    assert seen.accesses == pytest.approx(PAGES, rel=0.05)  # as above
 
 
 def test_two_readers(cachestat, path):
