@@ -90,7 +90,7 @@ static __always_inline void fill_caller(struct caller *caller, struct task_struc
 
 	caller->cgroup = cgroup_of(task);
 	caller->uid = bpf_get_current_uid_gid();
-	bpf_get_current_comm(caller->comm, sizeof(caller->comm));
+	copy_comm(caller->comm, task);
 	caller->ppid = read_field(parent, tgid);
 	caller->parent_start_ns = read_field(parent, start_boottime);
 	copy_comm(caller->parent_comm, parent);
