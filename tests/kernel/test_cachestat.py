@@ -173,7 +173,8 @@ def test_other_calls_that_read(cachestat, path, work):
     """Each page is one access, whatever the call."""
     run(cachestat, path, "read(1 << 20)")
     (warm,) = run(cachestat, path, work)
-    assert (warm.accesses, warm.misses) == (PAGES, 0)
+    assert warm.accesses == PAGES
+    assert warm.misses <= PAGES // 50  # the kernel may have taken some of them meanwhile
 
 
 def test_a_file_that_is_cut_short(cachestat, path):
