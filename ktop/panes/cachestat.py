@@ -98,8 +98,8 @@ PANE = Pane(
             "Pages that reads asked the page cache for: a page read in eight pieces is eight accesses. Not "
             "in it: O_DIRECT, which passes the cache by, tmpfs, and memory-mapped files, whose hits the "
             "kernel does not see. In files partly in memory the kernel does not tell all of reads that do "
-            "not wait: of io_uring's a few accesses in 100 lack or count twice, and with them a miss in 100; of "
-            "RWF_NOWAIT's hits lack.",
+            "not wait: of io_uring's a few accesses in 100 lack or count twice, and with them a miss in 100; "
+            "of RWF_NOWAIT's hits lack.",
         ),
         Column("hits", "HITS", Unit.COUNT, "Accesses that are no misses.", Fold.DERIVED),
         Column(
