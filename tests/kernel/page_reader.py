@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,21 +111,41 @@ def give_up(path: Path) -> None:
     os.close(fd)
 
 
-def cached(path: Path) -> int:
-    """Return how many pages of the file are in the cache."""
+def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
     libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
-    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    size = path.stat().st_size
+    for call in (libc.mlock, libc.munmap):
+        call.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    return libc
+
+
+@contextlib.contextmanager
+def _mapped(path: Path, offset: int, size: int) -> Iterator[int]:
+    """Map bytes of a file or a device; the address."""
     fd = os.open(path, os.O_RDONLY)
-    where = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+    where = _libc().mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, offset)
     os.close(fd)
+    yield where
+    _libc().munmap(where, size)
+
+
+def cached(path: Path) -> int:
+    """Return how many pages of the file are in the cache."""
+    size = path.stat().st_size
     resident = ctypes.create_string_buffer(-(-size // PAGE))
-    assert libc.mincore(ctypes.c_void_p(where), ctypes.c_size_t(size), resident) == 0
-    libc.munmap(ctypes.c_void_p(where), ctypes.c_size_t(size))
+    with _mapped(path, 0, size) as where:
+        assert _libc().mincore(where, size, resident) == 0
     return sum(byte & 1 for byte in resident.raw[: -(-size // PAGE)])
+
+
+@contextlib.contextmanager
+def locked(path: Path, offset: int = 0, size: int = PAGES * PAGE) -> Iterator[None]:
+    """Have these bytes in the cache and keep them there: else the kernel takes any that it finds cold."""
+    with _mapped(path, offset, size) as where:
+        assert _libc().mlock(where, size) == 0, os.strerror(ctypes.get_errno())
+        yield
 
 
 def start(path: Path, work: str) -> subprocess.Popen[str]:

@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ktop.frame import take
 from ktop.kernel import facts
+from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US
 from tests.excuses import EMULATED
 
 TICK_US = 1e6 / 100
@@ -326,6 +328,9 @@ def test_histograms_agree_with_each_other(observe, spinners):
     # Rows are read a moment after the histogram.
     assert int(sample.rows["waits"].sum()) == pytest.approx(int(host.counts.sum()), rel=0.05, abs=50)
     assert (sample.rows["slots"].sum(axis=1) == sample.rows["waits"]).all()
+    middles = (LATENCY_BOUNDS_US[:-1] + np.append(LATENCY_BOUNDS_US[1:-1], np.inf)) / 2
+    octaves = np.bincount(np.digitize(middles, LOG2_BOUNDS_US[:-1]) - 1, host.counts)
+    assert sample.rows["slots"].sum(axis=0) == pytest.approx(octaves, rel=0.05, abs=50)
     waited = take(sample.rows, sample.rows["waits"] > 0)
     assert (waited["p50_us"] <= waited["p99_us"]).all()
     assert (waited["p99_us"] <= waited["max_us"]).all()
