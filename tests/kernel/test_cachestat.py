@@ -171,6 +171,7 @@ def test_what_is_sent_by_the_kernel(sender, path):
 )
 def test_other_calls_that_read(cachestat, path, work):
     """Each page is one access, whatever the call."""
+    run(cachestat, path, "read(1 << 20)")  # to its end, and beyond (BEYOND_END)
     with locked(path):
         (warm,) = run(cachestat, path, work)
     assert (warm.accesses, warm.misses) == (PAGES, 0)
