@@ -396,6 +396,7 @@ def test_the_dead_count_once(observe):
         os.read(to_child[0], 1)
         os._exit(0)
     try:
+        until(lambda: is_asleep(child))
         runqlat.begin()
         for _ in range(100):
             os.write(to_child[1], b"x")
@@ -403,11 +404,11 @@ def test_the_dead_count_once(observe):
         alive = runqlat.rows(pid=child)["waits"].sum()
         os.write(to_child[1], b"x")
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        dying = runqlat.rows(pid=child)["waits"].sum()
+        # Its parent knows before it has left its CPU for the last time, which may take it a wait and a row more.
+        readings = [runqlat.rows(pid=child)["waits"] for _ in range(4)]
         assert alive >= 90
-        assert 1 <= dying <= 10
-        for _ in range(3):
-            assert len(runqlat.rows(pid=child)["waits"]) == 0
+        assert 1 <= sum(waits.sum() for waits in readings) <= 10
+        assert sum(len(waits) for waits in readings) <= 2
     finally:
         os.waitpid(child, 0)
         for fd in (*to_child, *from_child):
