@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.programs import snapshot
+from tests.bench.pty_app import KTOP, PtyApp
 
 ROOT = Path(__file__).parents[2]
 READY_S = 0.6
@@ -27,6 +28,8 @@ class Tool:
 
     name: str
     command: tuple[str, ...]
+    terminal: bool = False
+    """Whether it is an application, which needs one."""
 
     @property
     def line(self) -> str:
@@ -38,6 +41,10 @@ def ktop(*panes: str, json: bool = False) -> Tool:
     """Return ``ktop run`` of these panes at 1 s."""
     kind = ("--json",) if json else ()
     return Tool("ktop", (sys.executable, "-m", "ktop", "run", *panes, "-i", "1", *kind))
+
+
+APPLICATION = Tool("ktop", (*KTOP, "--pane", "profile"), terminal=True)
+"""All panes at once: the one that only runs while it is looked at is in sight."""
 
 
 def bpftrace(name: str, program: str) -> Tool:
@@ -156,6 +163,10 @@ def _programs(before: set[int], processes: list[subprocess.Popen[bytes]]) -> set
 
 @contextlib.contextmanager
 def _started(tool: Tool) -> Iterator[subprocess.Popen[bytes]]:
+    if tool.terminal:
+        with PtyApp(tool.command) as app:
+            yield app.process
+        return
     process = subprocess.Popen(
         tool.command,
         stdin=subprocess.DEVNULL,
