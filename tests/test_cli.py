@@ -85,6 +85,7 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("run runqlat --interv 1", "unrecognized"),
         ("run runqlat -n 1 --bogus biotop", "unrecognized"),
         ("run runqlat -n 1 bogus", "there is no pane 'bogus'"),
+        ("run runqlat --by disk", "by process or by cgroup, not 'disk'"),
         ("list now", "unrecognized"),
         ("record", "FILE"),
         ("record ", "a file has a name"),

@@ -97,6 +97,12 @@ def _parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     run.add_argument("panes", metavar="PANE", nargs="+", help="what to show: ktop list names them")
     _add_sampling(run)
     run.add_argument("--pid", metavar="PID", type=pid, help="only this process")
+    run.add_argument(
+        "--by",
+        metavar="WHAT",
+        type=added_up_by,
+        help="add the rows of an interval up: by process, or by cgroup (container or unit)",
+    )
     run.add_argument("--json", action="store_true", help="one JSON object a line")
 
     listing = command("list", "Every pane: what it answers, live or why not, which hooks.")
@@ -161,6 +167,13 @@ def count(text: str) -> int:
 def pid(text: str) -> int:
     """Return ``text`` as a process."""
     return _whole(text, 1, _MAX_PID, f"a PID is a number from 1 to {_MAX_PID}")
+
+
+def added_up_by(text: str) -> str:
+    """Return ``text`` as what rows are added up by."""
+    if text not in {"process", "cgroup"}:
+        raise ArgumentTypeError(f"rows are added up by process or by cgroup, not {text[:40]!r}")
+    return text
 
 
 def moment(text: str) -> Moment:

@@ -19,6 +19,8 @@ class Options:
     pane: str | None = None
     """The pane to begin with."""
     pid: int | None = None
+    by: str | None = None
+    """What rows are added up by, of ``ktop.tables.totals.BY``; None: they are as they are."""
     theme: str | None = None
     panes: Sequence[str] = ()
     count: int | None = None

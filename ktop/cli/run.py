@@ -16,6 +16,7 @@ from ktop.cli.streams import STDOUT, cannot_write, encoding, say, terminal_size
 from ktop.export import json_lines, text_table
 from ktop.frame import Frame, take
 from ktop.pane import Pane
+from ktop.tables.totals import BY, of_frame
 
 
 def run(options: Options) -> int:
@@ -26,10 +27,16 @@ def run(options: Options) -> int:
         for pane in panes:
             if not pane.has_processes:
                 say(f"{pane.name} does not go by process: --pid leaves it whole")
+    for pane in panes:
+        if options.by and BY[options.by](pane) is None:
+            say(f"{pane.name} has no totals by {options.by}: --by leaves it whole")
     source = batch.sampler(panes, options)
     if options.pid and source.identity.all_processes and not Path(f"/proc/{options.pid}").exists():
         say(f"there is no process {options.pid} now: rows come if it has just ended, or once there is one")
-    render = as_json(options.pid) if options.json else as_text(options.pid, encoding(), terminal_size)
+    if options.json:
+        render = as_json(options.pid, options.by)
+    else:
+        render = as_text(options.pid, encoding(), terminal_size, options.by)
     try:
         dropped = batch.run(source, panes, render, STDOUT, options.count)
     except (batch.NothingLiveError, batch.CutError) as error:
@@ -52,26 +59,35 @@ def of_process(pane: Pane, frame: Frame, pid: int | None) -> Frame:
     return replace(frame, rows=rows, host={}, histograms=())
 
 
-def as_json(pid: int | None) -> batch.Render:
+def told(pane: Pane, frame: Frame, pid: int | None, by: str | None) -> tuple[Pane, Frame]:
+    """Return ``frame`` of ``pane`` as it was asked for, and whose columns it has."""
+    frame = of_process(pane, frame, pid)
+    shown = (BY[by](pane) if by else None) or pane
+    return shown, of_frame(pane, shown, frame)
+
+
+def as_json(pid: int | None, by: str | None = None) -> batch.Render:
     """Return how JSON lines are made."""
 
     def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
-        told = of_process(pane, frame, pid)
-        lines = json_lines.lines(pane, told, also_lost=missed)
-        return ("\n".join(lines) + "\n").encode(), len(told)
+        shown, wanted = told(pane, frame, pid, by)
+        lines = json_lines.lines(shown, wanted, also_lost=missed)
+        return ("\n".join(lines) + "\n").encode(), len(wanted)
 
     return render
 
 
-def as_text(pid: int | None, encoding: str, size: Callable[[], tuple[int, int]]) -> batch.Render:
+def as_text(
+    pid: int | None, encoding: str, size: Callable[[], tuple[int, int]], by: str | None = None
+) -> batch.Render:
     """Return how tables are made; ``size`` gives the terminal's columns and lines, 0 where there is none."""
 
     def render(pane: Pane, frame: Frame, missed: int) -> tuple[bytes, int]:
         width, height = size()
-        told = of_process(pane, frame, pid)
-        lines = text_table.table(pane, told, width=width, height=height)
+        shown, wanted = told(pane, frame, pid, by)
+        lines = text_table.table(shown, wanted, width=width, height=height)
         if missed:
             lines.insert(0, f"({missed} rows of {pane.name} went unread)")
-        return ("\n".join(lines) + "\n\n").encode(encoding, "replace"), len(told)
+        return ("\n".join(lines) + "\n\n").encode(encoding, "replace"), len(wanted)
 
     return render

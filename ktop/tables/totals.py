@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from ktop.frame import Rows, length
+from ktop.frame import Frame, Rows, length
 from ktop.pane import CGROUP, Column, EventTotals, Fold, Pane, Shape, Unit, fold
 from ktop.stats import group
 from ktop.text import escape
@@ -62,6 +63,31 @@ def per_cgroup(pane: Pane) -> Pane:
         if column.fold is not Fold.LAST and column.name != pane.process_key
     ]
     return replace(pane, key=(CGROUP.name,), columns=(whose, PROCESSES, *figures))
+
+
+def by_process(pane: Pane) -> Pane | None:
+    """Return what ``pane`` is with one row a process and interval, itself where it is that; None: nothing."""
+    if pane.shape is not Shape.TABLE or not pane.has_processes:
+        return None
+    has_one = set(pane.key) - {pane.start_key} == {pane.process_key}
+    return pane if has_one else per_process(pane)
+
+
+def by_cgroup(pane: Pane) -> Pane | None:
+    """Return what ``pane`` is with one row a container or unit and interval; None where there is no such."""
+    known = any(column.name == CGROUP.name for column in pane.columns)
+    return per_cgroup(pane) if pane.shape is Shape.TABLE and known else None
+
+
+BY: Mapping[str, Callable[[Pane], Pane | None]] = {"process": by_process, "cgroup": by_cgroup}
+"""What the rows of one interval can be added up by."""
+
+
+def of_frame(pane: Pane, shown: Pane, frame: Frame) -> Frame:
+    """Return ``frame`` of ``pane`` with the rows of ``shown``, which may be ``pane`` itself."""
+    if shown is pane or not len(frame):
+        return frame
+    return replace(frame, rows=totals(pane, shown, frame.rows))
 
 
 def _of_events(pane: Pane, added: EventTotals, key: tuple[str, ...], columns: tuple[Column, ...]) -> Pane:

@@ -404,7 +404,7 @@ def test_the_dead_count_once(observe):
         alive = runqlat.rows(pid=child)["waits"].sum()
         os.write(to_child[1], b"x")
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        # Its parent knows before it has left its CPU for the last time, which may take it a wait and a row more.
+        # Its parent knows before it has left its CPU for good, which may take it a wait and a row more.
         readings = [runqlat.rows(pid=child)["waits"] for _ in range(4)]
         assert alive >= 90
         assert 1 <= sum(waits.sum() for waits in readings) <= 10
