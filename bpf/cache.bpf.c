@@ -146,10 +146,18 @@ static __always_inline bool is_of_io_uring(struct task_struct *task)
 	       !read_size(task, user_regs(task));
 }
 
+/* What io_uring took in from the task, reads among it, which are in no count of calls. */
+static __always_inline u64 uring_requests(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->io_uring->last->cached_sq_head)
+		       ? read_field(task, io_uring, last, cached_sq_head)
+		       : 0;
+}
+
 #define PAGEVEC_SIZE 31 /* folios that one look takes at most */
 
 /* The last read may not have ended: pages came in for it since, or it needs more looks. */
-static __always_inline bool may_go_on(const struct use *thread)
+static __always_inline bool could_not_end(const struct use *thread)
 {
 	return thread->waits || thread->read.last - thread->read.index >= PAGEVEC_SIZE;
 }
@@ -179,25 +187,27 @@ static __always_inline bool is_resumed(struct use *thread, struct task_struct *t
 	return resumed;
 }
 
-/* Two reads can ask for the same end, so those that the kernel counts are told apart.  It does not
- * count io_uring's. */
+/* Two reads can ask for the same end, so they are told apart by how many there were.  Of io_uring's
+ * others can be asked for before one goes on, which only one that could not end does. */
 static __always_inline enum look look_of(struct use *thread, struct task_struct *task, u64 mapping,
 					 u64 index, u64 last)
 {
 	struct read *read = &thread->read;
-	u64 calls = read_calls(task);
+	u64 calls = read_calls(task) + uring_requests(task);
 	bool is_rest = is_rest_of(read, mapping, index, last);
-	bool is_left = !is_rest && may_go_on(thread);
+	bool may_go_on = could_not_end(thread);
+	bool is_left = !is_rest && may_go_on;
 	enum look look = LOOK_AFRESH;
 
 	if (is_rest && read->calls == calls)
 		look = LOOK_ON;
 	else if (read->mapping == mapping && index - read->last <= 1)
 		look = LOOK_NEXT;
-	if (look != LOOK_ON && (is_rest || is_left || thread->waiting) && is_of_io_uring(task)) {
+	if (look != LOOK_ON && (may_go_on || thread->waiting) && is_of_io_uring(task)) {
 		if (is_left)
 			set_aside(thread, task);
-		if (is_rest || (thread->waiting && is_resumed(thread, task, mapping, index, last)))
+		if ((is_rest && may_go_on) ||
+		    (thread->waiting && is_resumed(thread, task, mapping, index, last)))
 			look = LOOK_ON;
 	}
 	read->mapping = mapping;
@@ -353,12 +363,12 @@ static __always_inline void add_pending(struct use *thread, u64 mapping, u64 pag
 	thread->pending.pages += pages;
 }
 
-/* The read that the thread looked for last has to wait for this page. */
-static __always_inline void note_wait(struct use *thread, u64 mapping, u64 index)
+/* The read that the thread looked for last has to wait for these pages. */
+static __always_inline void note_wait(struct use *thread, u64 mapping, u64 index, u64 pages)
 {
 	struct read *read = &thread->read;
 
-	if (read->mapping == mapping && read->index <= index && index <= read->last)
+	if (read->mapping == mapping && read->index < index + pages && index <= read->last)
 		thread->waits = true;
 }
 
@@ -381,7 +391,7 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	}
 	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
 		return 0;
-	note_wait(thread, (u64)mapping, folio_index(folio));
+	note_wait(thread, (u64)mapping, folio_index(folio), pages);
 	if (is_in_call(task))
 		call = file_call(task, user_regs(task));
 	switch (call) {

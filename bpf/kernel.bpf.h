@@ -143,6 +143,14 @@ struct task_struct {
 	u64 start_boottime;		/* 5.5, cf25e24db61c: was real_start_time */
 };
 
+struct io_ring_ctx {
+	unsigned int cached_sq_head; /* how many requests it took in */
+};
+
+struct io_uring_task {
+	const struct io_ring_ctx *last; /* that the task itself handed requests to */
+};
+
 struct task_struct___before_5_14 {
 	long state; /* 5.14, 2f064a59a11f: now unsigned int __state */
 };
@@ -321,6 +329,7 @@ static __always_inline struct task_struct *current_task(void)
 		 : BPF_CORE_READ(from, __VA_ARGS__))
 #define FIELD_OF1(from, a) ((from)->a)
 #define FIELD_OF2(from, a, b) ((from)->a->b)
+#define FIELD_OF3(from, a, b, c) ((from)->a->b->c)
 #define FIELD_OF4(from, a, b, c, d) ((from)->a->b->c->d)
 
 /* Of version 2, which gives each an id that no other gets: 1 is the root; 0: without cgroups. */

@@ -47,7 +47,7 @@ def log2_bounds(slots: int, unit: float = 1.0) -> Array:
 LATENCY_BOUNDS_US = log_linear_bounds(264, unit=1000)
 """Of the histograms of a host and its CPUs: SLOTS in bpf/sched.bpf.c and bpf/block.bpf.c, counted in ns."""
 LOG2_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
-"""Of those that every process has: LOG2_SLOTS and log2_slot in bpf/histogram.bpf.h."""
+"""Of those that every process has: LOG2_SLOTS and log2_slot_of in bpf/histogram.bpf.h."""
 
 
 def percentile(

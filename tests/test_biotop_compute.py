@@ -81,6 +81,15 @@ def test_time_in_the_queue_is_of_requests_that_say_when_they_were_issued():
     np.testing.assert_array_equal(rows["avg_us"], [100, 100])
 
 
+def test_an_io_that_is_read_as_unqueued_and_not_yet_in_its_histogram_is_none():
+    """A reading can fall between the two."""
+    before, now = issuer(1, 10), issuer(1, 15)
+    before["value"]["unqueued_ops"], now["value"]["unqueued_ops"] = 9, 15
+    rows = derive(dict(compute(reading([before]), reading([now]), FACTS).rows))
+    assert rows["queue_ops"].tolist() == [0]
+    assert np.isnan(rows["queued_us"]).all()
+
+
 def test_parts_of_a_request_have_bytes_and_no_time():
     part = issuer(1, 0)
     part["value"]["write_bytes"] = 512

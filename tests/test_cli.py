@@ -104,6 +104,7 @@ def failed(result: subprocess.CompletedProcess[str], code: int) -> str:
         ("--pid 3 record a.ktop", "ktop record takes no --pid"),
         ("--pane biotop run biotop", "ktop run takes no --pane"),
         ("--theme x list", "ktop list takes no --theme"),
+        ("demo --pane nosuch", "the recording has no pane 'nosuch' (it has: runqlat, biotop"),
     ],
 )
 def test_wrong_usage(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,8 +81,9 @@ def _show_recording(path: Path, options: Options, *, loop: bool) -> int:
         raise Failure(str(error)) from None
     if not source.panes:
         raise Failure(f"{path} holds no pane that this version of ktop knows")
-    if options.pane is not None and options.pane not in {pane.name for pane in source.panes}:
-        raise Failure(f"the recording has no pane {options.pane}", USAGE)
+    names = [pane.name for pane in source.panes]
+    if options.pane is not None and options.pane not in names:
+        raise Failure(f"the recording has no pane {options.pane!r} (it has: {', '.join(names)})", USAGE)
     at = _begin_at(options, source)
     _must_have_terminal()
     code = _show(source, source.panes, options, at)

@@ -8,7 +8,7 @@ else the end of the interval), ``pane``, ``kind`` and ``interval_s``.  Then:
     integers, arguments and stacks lists of strings, what is counted by CPU a
     list with the CPU as index.  Where a pane has figures of the host that are
     not the sum of its rows, they are a row whose ``pid`` (of totals per cgroup
-    ``cgroup``) is null.
+    ``processes``) is null.
 ``histogram``
     ``cpu`` (null: all), ``bounds_us`` and ``counts``: ``counts[i]`` lie from
     ``bounds_us[i]`` to below ``bounds_us[i + 1]``.  A last bound of null is none.

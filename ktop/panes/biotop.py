@@ -36,7 +36,9 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
     rows["total_us"] = rows.pop("total_ns") / 1000
     rows["queue_us"] = rows.pop("queue_ns") / 1000
-    rows["queue_ops"] = np.maximum(rows["slots"].sum(axis=1) - rows.pop("unqueued_ops"), 0)
+    # An I/O that ends just then may be read in one of the two alone.
+    unqueued = rows.pop("unqueued_ops").astype(np.int64)
+    rows["queue_ops"] = np.maximum(rows["slots"].sum(axis=1, dtype=np.int64) - unqueued, 0)
     rows["longest_us"] = rows.pop("max") / 1000
     counts = new["slots"] - old["slots"]
     return Sample(

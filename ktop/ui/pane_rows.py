@@ -168,7 +168,9 @@ def counted_events(pane: Pane, frame: Frame, bridge: Bridge, view: View) -> Even
     begin = float(np.fmin.reduce(rows[_time(pane)], initial=frame.ts - _LEAST_SECONDS))
     span = bridge.history.span(pane.name)
     if span is not None and not older:
-        begin = min(begin, span[0] - frame.interval_s)
+        # On a screen the first interval is a short one.
+        oldest = bridge.history.frames(pane.name, until=span[0])
+        begin = min([begin, *(each.ts - each.interval_s for each in oldest)])
     since = max(frame.ts - max(RECENT_SECONDS, frame.interval_s), begin)
     counted = pane.event_totals.count(rows, since, frame.ts)
     return Events({**rows, **counted}, older, frame.ts - begin)

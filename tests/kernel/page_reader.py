@@ -48,8 +48,9 @@ def uring(size, by_workers=True):
     about = ctypes.create_string_buffer(120)
     ring = call(425, many, ctypes.addressof(about), 0, 0, 0, 0)
     submitted, completed = struct.unpack_from("10I", about, 40), struct.unpack_from("10I", about, 80)
-    sq = mmap.mmap(ring, submitted[6] + 4 * many)
-    entries = mmap.mmap(ring, 64 * many, offset=0x10000000)
+    room, = struct.unpack_from("I", about)
+    sq = mmap.mmap(ring, submitted[6] + 4 * room)
+    entries = mmap.mmap(ring, 64 * room, offset=0x10000000)
     cq = mmap.mmap(ring, completed[5], offset=0x8000000)
     buffer = ctypes.create_string_buffer(pages * page)
     for number in range(many):

@@ -290,6 +290,17 @@ def test_reads_of_io_uring_in_flight(cachestat, path, size):
     assert seen.accesses == pytest.approx(PAGES, rel=0.05)  # as above
 
 
+@pytest.mark.usefixtures("io_uring")
+@pytest.mark.parametrize("size", [1000, 5000])
+def test_reads_of_io_uring_that_cross_pages(cachestat, path, size):
+    """Each ends in a page that the next begins in, and is no rest of it."""
+    with locked(path):
+        (seen,) = run(cachestat, path, f"uring({size}, by_workers=False)")
+    firsts = range(0, PAGES * PAGE // size * size, size)
+    assert seen.accesses == sum((first + size - 1) // PAGE - first // PAGE + 1 for first in firsts)
+    assert seen.misses == 0
+
+
 def test_two_readers(cachestat, path):
     """Each asks for every page; what one brings in the other hits."""
     first, second = run(cachestat, path, "read(1 << 20)", count=2)

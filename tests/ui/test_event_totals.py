@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ktop.format import duration
-from ktop.frame import Array, length, take
+from ktop.frame import Array, Frame, length, take
 from ktop.recording.conform import conform
 from ktop.tables.totals import per_cgroup, per_process
 from ktop.ui.keys import has_cgroups, has_totals
@@ -140,6 +141,25 @@ async def test_who_is_followed_is_a_parent():
         await k.press("F")
         assert k.main.view.follow == (LOOP, LOOP_BEGAN)
         assert f"following {LOOP}" in k.text
+
+
+class Soon(Started):
+    """Its first interval is a quarter of a second, as the sampler's on a screen, and nothing began in it."""
+
+    def frames(self, tick: int) -> list[Frame]:
+        frames = super().frames(tick)
+        if tick:
+            return frames
+        return [replace(frame, interval_s=0.25, rows={}, histograms=()) for frame in frames]
+
+
+async def test_the_first_interval_is_as_short_as_it_was():
+    async with running(Soon(), panes=STARTED, pane="execsnoop", ticks=3, size=WIDE) as k:
+        await totals(k)
+        assert "per parent  of the last 2.25s" in k.text
+        found = shown(k)
+        assert [found[ppid]["execs"] for ppid in (LOOP, BUILD)] == [6, 4]
+        assert found[LOOP]["execs_per_s"] == pytest.approx(6 / 2.25)
 
 
 class Storm(Started):
