@@ -117,8 +117,19 @@ def test_time_on_the_cpu_is_of_all_threads_also_those_that_ended(observe):
             child.stdin.write(b"x\n")
         _, _, used = os.wait4(child.pid, 0)
         child.returncode = 0
-    total_us += runqlat.rows(pid=child.pid)["cpu_us"].sum()
-    assert total_us == pytest.approx((used.ru_utime + used.ru_stime) * 1e6, rel=0.02, abs=2 * TICK_US)
+    used_us = (used.ru_utime + used.ru_stime) * 1e6
+    total_us += ran_us(runqlat, child.pid, used_us - total_us - 2 * TICK_US)
+    assert total_us == pytest.approx(used_us, rel=0.02, abs=2 * TICK_US)
+
+
+def ran_us(runqlat, pid: int, least: float) -> float:
+    """Return how long a process ran that has ended, once it is ``least``: its parent hears of that first."""
+    total = float(runqlat.rows(pid=pid)["cpu_us"].sum())
+    deadline = time.monotonic() + 20
+    while total < least and time.monotonic() < deadline:
+        time.sleep(0.01)
+        total += runqlat.rows(pid=pid)["cpu_us"].sum()
+    return total
 
 
 LARGE = """import mmap, os, sys
@@ -140,11 +151,11 @@ def test_time_on_the_cpu_is_to_the_very_end(observe):
         child.stdin.write(b"x")
         _, _, used = os.wait4(child.pid, 0)
         child.returncode = 0
-    rows = runqlat.rows(pid=child.pid)
     used_us = (used.ru_utime + used.ru_stime) * 1e6 - first / 1000
     # Before 5.11 what stands in for task storage goes at the hook, and time is known to a tick there.
     known = 0.01 if facts.kernel_version() >= (5, 11) else 0.2
-    assert rows["cpu_us"].sum() == pytest.approx(used_us, rel=known, abs=2000)
+    wrong_us = max(known * used_us, 2000)
+    assert ran_us(runqlat, child.pid, used_us - wrong_us) == pytest.approx(used_us, abs=wrong_us)
 
 
 def test_a_process_that_never_waits_has_its_time(observe):
@@ -164,9 +175,10 @@ def test_a_process_that_never_waits_has_its_time(observe):
     assert rows["cpu_us"].sum() > 100_000
     assert rows["waits"].sum() < 50
     # It ended without having waited once, and that last part of its time is not lost.
-    total_us = rows["cpu_us"].sum() + runqlat.rows(pid=hog.pid)["cpu_us"].sum()
     used_us = (used.ru_utime + used.ru_stime) * 1e6
-    assert used_us - second / 1000 - 2 * TICK_US <= total_us <= used_us - first / 1000 + 2 * TICK_US
+    least_us, before_us = used_us - second / 1000 - 2 * TICK_US, rows["cpu_us"].sum()
+    total_us = before_us + ran_us(runqlat, hog.pid, least_us - before_us)
+    assert least_us <= total_us <= used_us - first / 1000 + 2 * TICK_US
 
 
 def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
@@ -187,9 +199,11 @@ def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
         # Awake or asleep again: what is known of it is no older than a tick of its CPU.
         second = schedstat(sleeper.pid)[0]
         rows = runqlat.rows(pid=sleeper.pid)
+        third = schedstat(sleeper.pid)[0]
         sleeper.stdin.write(b"x")
     assert rows["waits"].sum() >= 1
-    assert (second - first) / 1000 - TICK_US <= rows["cpu_us"].sum() < 150_000 < first / 1000
+    ran = rows["cpu_us"].sum()
+    assert (second - first) / 1000 - TICK_US <= ran <= (third - first) / 1000 + TICK_US < first / 1000
 
 
 WOKEN = """import os, sys
@@ -228,6 +242,7 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
             return {name: float(rows[name][0]) for name in ("waits", "wait_us", "p99_us", "max_us")}
 
         wake()
+        waited = [schedstat(woken.pid)[1]]
         runqlat.begin()
         host = runqlat.family._arrays["latency"]
         read = host.read
@@ -247,13 +262,18 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(host, "read", late)
             long = mine()
+        waited.append(schedstat(woken.pid)[1])
         wake()
         short = mine()
+        waited.append(schedstat(woken.pid)[1])
         woken.kill()
     assert long["waits"] >= 1
-    assert 50_000 < long["max_us"] <= long["wait_us"] < long["max_us"] + 50_000
+    # The kernel's own figure, by a clock that it reads at another moment of the same switches.
+    most_us = np.diff(waited) / 1000 + 1000
+    assert 50_000 < long["max_us"] <= long["wait_us"] <= most_us[0]
     assert long["p99_us"] <= long["max_us"]
-    assert short["max_us"] <= short["wait_us"] < 50_000
+    assert short["max_us"] <= short["wait_us"] <= most_us[1]
+    assert short["max_us"] < long["max_us"]
 
 
 def piped(text: str) -> subprocess.Popen[bytes]:
@@ -320,7 +340,7 @@ def test_waits_are_counted_one_by_one(observe):
 def test_histograms_agree_with_each_other(observe, spinners):
     """Every wait is in the host's histogram, in its CPU's and in its process's."""
     runqlat = observe("runqlat")
-    sample, _, _ = runqlat.prompt_sample(0.5)
+    sample, _, _ = runqlat.prompt_sample(2)
     host = sample.histograms[0]
     assert host.cpu is None
     assert host.counts.sum() > 0
@@ -398,15 +418,18 @@ def test_the_dead_count_once(observe):
     try:
         until(lambda: is_asleep(child))
         runqlat.begin()
+        slept = switches(child)
         for _ in range(100):
             os.write(to_child[1], b"x")
             os.read(from_child[0], 1)
+        until(lambda: is_asleep(child))
+        slept = switches(child) - slept
         alive = runqlat.rows(pid=child)["waits"].sum()
         os.write(to_child[1], b"x")
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
         # Its parent knows before it has left its CPU for good, which may take it a wait and a row more.
         readings = [runqlat.rows(pid=child)["waits"] for _ in range(4)]
-        assert alive >= 90
+        assert alive >= 0.99 * slept - 1 > 0
         assert 1 <= sum(waits.sum() for waits in readings) <= 10
         assert sum(len(waits) for waits in readings) <= 2
     finally:
@@ -473,9 +496,12 @@ def test_wakeups_that_no_program_saw_are_lost(observe):
 
         play(10)
         runqlat.begin()
+        slept = switches(child.pid)
         play(200)
         # At times it is woken before it sleeps, and waits for nothing.
-        assert runqlat.rows(pid=child.pid)["waits"].sum() >= 100
+        until(lambda: is_asleep(child.pid))
+        slept = switches(child.pid) - slept
+        assert runqlat.rows(pid=child.pid)["waits"].sum() >= 0.99 * slept - 1 > 0
         seen = runqlat.lost
         runqlat.family.hooks.detach(("wakeup",))
         play(200)

@@ -15,7 +15,7 @@ from ktop.kernel.maps import KeyedMap
 KEY = np.dtype([("start_ns", np.uint64), ("pid", np.uint32), ("pad", np.uint32)])
 
 THREADS = """
-import ctypes, os, sys, threading
+import ctypes, os, sys, threading, time
 fd = os.open("/etc/passwd", os.O_RDONLY)
 found = []
 def read():
@@ -25,6 +25,8 @@ for _ in range(30):
     thread = threading.Thread(target=read)
     thread.start()
     thread.join()
+while len(os.listdir("/proc/self/task")) > 1:  # join() returns before they have come to their end
+    time.sleep(0.001)
 print(*found, flush=True)
 input()
 
