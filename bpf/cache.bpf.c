@@ -149,9 +149,11 @@ static __always_inline bool is_of_io_uring(struct task_struct *task)
 /* What io_uring took in from the task, reads among it, which are in no count of calls. */
 static __always_inline u64 uring_requests(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->io_uring->last->cached_sq_head)
-		       ? read_field(task, io_uring, last, cached_sq_head)
-		       : 0;
+	/* Most never used it, and on arm64 following NULL takes a fault. */
+	if (!bpf_core_field_exists(task->io_uring->last->cached_sq_head) ||
+	    !read_field(task, io_uring))
+		return 0;
+	return read_field(task, io_uring, last, cached_sq_head);
 }
 
 #define PAGEVEC_SIZE 31 /* folios that one look takes at most */
