@@ -17,7 +17,7 @@ from tests.kernels.machine import MACHINES, NATIVE
 from tests.kernels.packages import PackageError, cache_directory
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 1500
+TIMEOUT = 2000
 MEMORY_MIB = 1600
 """Of one guest, with QEMU's own."""
 
