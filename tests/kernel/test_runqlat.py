@@ -268,8 +268,8 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
         waited.append(schedstat(woken.pid)[1])
         woken.kill()
     assert long["waits"] >= 1
-    # The kernel's own figure, by a clock that it reads at another moment of the same switches.
-    most_us = np.diff(waited) / 1000 + 1000
+    # The kernel's own figure, by a clock that it reads at another moment of the same wake-ups and switches.
+    most_us = np.diff(waited) / 1000 + (20_000 if EMULATED else 1000)
     assert 50_000 < long["max_us"] <= long["wait_us"] <= most_us[0]
     assert long["p99_us"] <= long["max_us"]
     assert short["max_us"] <= short["wait_us"] <= most_us[1]
