@@ -213,7 +213,8 @@ def test_the_application_needs_a_terminal(tmp_path: Path) -> None:
     writer.close()
     assert failed(ktop("replay", str(path)), 1) == "ktop: the application needs a terminal\n"
     assert "needs a terminal; without one: ktop run PANE" in failed(ktop(), 1)
-    assert "no pane biotop" in failed(ktop("replay", str(path), "--pane", "biotop"), 2)
+    unknown = failed(ktop("replay", str(path), "--pane", "biotop"), 2)
+    assert unknown == "ktop: the recording has no pane 'biotop' (it has: runqlat)\n"
 
 
 def test_a_moment_outside_of_the_recording_is_told_with_its_span(tmp_path: Path) -> None:
