@@ -255,6 +255,16 @@ class Pane:
         return any(column.name == self.process_key for column in self.columns)
 
     @property
+    def has_cgroups(self) -> bool:
+        """Whether its rows tell whose the process is."""
+        return any(column.name == CGROUP.name for column in self.columns)
+
+    @property
+    def is_by_process(self) -> bool:
+        """Whether each process has one row, and each row one process."""
+        return self.has_processes and set(self.key) - {self.start_key} == {self.process_key}
+
+    @property
     def hertz(self) -> int:
         """How many samples it takes in a second of a busy CPU; 0: it does not sample."""
         return max((event.frequency for events in self.perf_events.values() for event in events), default=0)

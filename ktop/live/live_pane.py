@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def completed(pane: Pane, rows: Rows, cgroups: Cgroups) -> dict[str, Array]:
     """Return ``rows`` from ``compute`` with names in place of cgroups' ids, and with the derived columns."""
     known = dict(rows)
-    if CGROUP in pane.columns:
+    if pane.has_cgroups:
         known[CGROUP.name] = cgroups.labels(known[CGROUP.name])
     return pane.derive(known)
 

@@ -69,14 +69,12 @@ def by_process(pane: Pane) -> Pane | None:
     """Return what ``pane`` is with one row a process and interval, itself where it is that; None: nothing."""
     if pane.shape is not Shape.TABLE or not pane.has_processes:
         return None
-    has_one = set(pane.key) - {pane.start_key} == {pane.process_key}
-    return pane if has_one else per_process(pane)
+    return pane if pane.is_by_process else per_process(pane)
 
 
 def by_cgroup(pane: Pane) -> Pane | None:
     """Return what ``pane`` is with one row a container or unit and interval; None where there is no such."""
-    known = any(column.name == CGROUP.name for column in pane.columns)
-    return per_cgroup(pane) if pane.shape is Shape.TABLE and known else None
+    return per_cgroup(pane) if pane.shape is Shape.TABLE and pane.has_cgroups else None
 
 
 BY: Mapping[str, Callable[[Pane], Pane | None]] = {"process": by_process, "cgroup": by_cgroup}

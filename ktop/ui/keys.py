@@ -340,7 +340,7 @@ def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
 def has_cgroups(pane: Pane) -> bool:
     """Return whether the rows of ``pane`` are of processes, and can be added up by whose those are."""
     adds_up = pane.shape is not Shape.EVENTS or pane.event_totals is not None
-    return adds_up and any(column.name == CGROUP.name for column in pane.columns)
+    return adds_up and pane.has_cgroups
 
 
 def has_totals(pane: Pane) -> bool:
@@ -348,9 +348,5 @@ def has_totals(pane: Pane) -> bool:
     return (
         pane.shape is Shape.STACKS
         or pane.event_totals is not None
-        or (
-            pane.shape is Shape.TABLE
-            and pane.has_processes
-            and set(pane.key) - {pane.start_key} != {pane.process_key}
-        )
+        or (pane.shape is Shape.TABLE and pane.has_processes and not pane.is_by_process)
     )
