@@ -257,7 +257,7 @@ class Pane:
     @property
     def has_cgroups(self) -> bool:
         """Whether its rows tell whose the process is."""
-        return any(column.name == CGROUP.name for column in self.columns)
+        return CGROUP in self.columns
 
     @property
     def is_by_process(self) -> bool:
