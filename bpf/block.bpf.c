@@ -317,7 +317,7 @@ static __always_inline int set_submitter(struct submission *submission)
 
 	if (read_field(task, flags) & PF_WQ_WORKER)
 		return submit_by_worker(submission, task);
-	task = read_field(task, group_leader);
+	task = read_field(read_only(task), group_leader);
 	submission->pid = read_field(task, pid);
 	submission->start_ns = read_field(task, start_boottime);
 	submission->cgroup = cgroup_of(task);

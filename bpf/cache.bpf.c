@@ -139,21 +139,19 @@ static __always_inline bool is_rest_of(const struct read *read, u64 mapping, u64
 	return read->mapping == mapping && read->last == last && read->index < index;
 }
 
-/* io_uring goes on with a read once its pages are there, in whatever call the thread is then. */
-static __always_inline bool is_of_io_uring(struct task_struct *task)
+/* What io_uring keeps of the task; NULL for most, which never used it. */
+static __always_inline struct io_uring_task *uring_of(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->io_uring) && read_field(task, io_uring) &&
-	       !read_size(task, user_regs(task));
+	return bpf_core_field_exists(task->io_uring) ? read_field(read_only(task), io_uring) : NULL;
 }
 
 /* What io_uring took in from the task, reads among it, which are in no count of calls. */
-static __always_inline u64 uring_requests(struct task_struct *task)
+static __always_inline u64 uring_requests(struct io_uring_task *uring)
 {
-	/* Most never used it, and on arm64 following NULL takes a fault. */
-	if (!bpf_core_field_exists(task->io_uring->last->cached_sq_head) ||
-	    !read_field(task, io_uring))
+	/* On arm64 following NULL takes a fault. */
+	if (!uring || !bpf_core_field_exists(uring->last->cached_sq_head))
 		return 0;
-	return read_field(task, io_uring, last, cached_sq_head);
+	return read_field(uring, last, cached_sq_head);
 }
 
 #define PAGEVEC_SIZE 31 /* folios that one look takes at most */
@@ -195,7 +193,8 @@ static __always_inline enum look look_of(struct use *thread, struct task_struct 
 					 u64 index, u64 last)
 {
 	struct read *read = &thread->read;
-	u64 calls = read_calls(task) + uring_requests(task);
+	struct io_uring_task *uring = uring_of(task);
+	u64 calls = read_calls(task) + uring_requests(uring);
 	bool is_rest = is_rest_of(read, mapping, index, last);
 	bool may_go_on = could_not_end(thread);
 	bool is_left = !is_rest && may_go_on;
@@ -205,7 +204,10 @@ static __always_inline enum look look_of(struct use *thread, struct task_struct 
 		look = LOOK_ON;
 	else if (read->mapping == mapping && index - read->last <= 1)
 		look = LOOK_NEXT;
-	if (look != LOOK_ON && (may_go_on || thread->waiting) && is_of_io_uring(task)) {
+	/* io_uring goes on with a read once its pages are there, in whatever call the thread is
+	 * then. */
+	if (look != LOOK_ON && (may_go_on || thread->waiting) && uring &&
+	    !read_size(task, user_regs(task))) {
 		if (is_left)
 			set_aside(thread, task);
 		if ((is_rest && may_go_on) ||

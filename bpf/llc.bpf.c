@@ -99,7 +99,7 @@ static __always_inline bool lacks_process(struct task_struct *task, struct proce
 	/* Past exit_notify() another thread's leader may have been freed. */
 	if (leader != task && read_field(task, exit_state))
 		return false;
-	if (read_field(task, flags) & PF_EXITING && !read_field(task, files)) {
+	if (read_field(task, flags) & PF_EXITING && !read_field(read_only(task), files)) {
 		*process = find_task_value(usages, leader);
 		return false;
 	}

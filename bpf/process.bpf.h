@@ -71,9 +71,11 @@ enum {
 	int program(struct bpf_iter__task *ctx)                                                    \
 	{                                                                                          \
 		struct task_struct *task = ctx->task;                                              \
+		struct seq_file *seq = ctx->meta->seq;                                             \
 		struct process_record record = {};                                                 \
 		const typeof(*map.value) *value;                                                   \
                                                                                                    \
+		barrier_var(seq); /* here, where but one path leads (see read_only) */             \
 		if (!task)                                                                         \
 			return 0;                                                                  \
 		prepare(task);                                                                     \
@@ -83,7 +85,7 @@ enum {
 		if (!value || (value->ended == ENDED && is_gone(task)))                            \
 			return 0;                                                                  \
 		fill(&record, task, value, false);                                                 \
-		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));                            \
+		bpf_seq_write(seq, &record, sizeof(record));                                       \
 		return 0;                                                                          \
 	}                                                                                          \
 	_Static_assert(1, "")

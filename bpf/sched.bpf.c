@@ -128,7 +128,8 @@ static __noinline int submit_last(struct task_struct *task)
 	struct process_record *record;
 	struct waits *process;
 
-	if (!task || task != task->group_leader || !is_group_dead(task) || !is_gone(task))
+	if (!task || task != read_only(task)->group_leader || !is_group_dead(task) ||
+	    !is_gone(task))
 		return 0;
 	process = find_task_value(waits, task);
 	if (!process || process->ended != ENDED)
@@ -141,7 +142,7 @@ static __noinline int submit_last(struct task_struct *task)
 	fill_waits(record, task, process, true);
 	signal = read_only(task)->signal;
 	record->ran_ns = signal->sum_sched_runtime;
-	if (task->sighand)
+	if (read_only(task)->sighand)
 		record->ran_ns += task->se.sum_exec_runtime;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	return 0;
@@ -150,11 +151,12 @@ static __noinline int submit_last(struct task_struct *task)
 static __always_inline int handle_switch(struct task_struct *prev, struct task_struct *next,
 					 bool preempted)
 {
-	struct latency *histogram;
+	struct task_struct *leader = next->group_leader;
 	struct waits *thread, *process;
-	struct task_struct *leader;
+	struct latency *histogram;
 	u64 now = 0, wait, slot;
 
+	barrier_var(leader); /* here, where but one path leads (see read_only) */
 	/* PID 0 is always runnable and waits for nothing. */
 	if (preempted && prev->pid) {
 		now = bpf_ktime_get_ns();
@@ -184,7 +186,6 @@ static __always_inline int handle_switch(struct task_struct *prev, struct task_s
 	if (histogram && slot < SLOTS)
 		histogram->slots[slot]++;
 	process = thread;
-	leader = next->group_leader;
 	if (leader != next) {
 		/* Past exit_notify() the leader may have been freed. */
 		if (next->exit_state)
@@ -241,7 +242,7 @@ struct ran {
 
 static __always_inline struct ran begin_ran(struct task_struct *task)
 {
-	struct signal_struct *signal = task->signal;
+	struct signal_struct *signal = read_only(task)->signal;
 	struct ran ran = {
 		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
 		.node = BPF_CORE_READ(signal, thread_head.next),

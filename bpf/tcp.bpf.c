@@ -158,7 +158,7 @@ static __always_inline struct connection *connection_of(const struct sock *sk)
 
 static __always_inline void set_owner(struct connection *connection)
 {
-	struct task_struct *leader = read_field(current_task(), group_leader);
+	struct task_struct *leader = read_field(read_only(current_task()), group_leader);
 
 	connection->pid = read_field(leader, pid);
 	connection->start_ns = read_field(leader, start_boottime);
@@ -169,7 +169,7 @@ static __always_inline void set_owner(struct connection *connection)
 /* It can have moved to another cgroup: sshd, say, does when its user has logged in. */
 static __always_inline void follow_owner(struct connection *connection)
 {
-	struct task_struct *leader = read_field(current_task(), group_leader);
+	struct task_struct *leader = read_field(read_only(current_task()), group_leader);
 
 	if (read_field(leader, pid) == connection->pid)
 		connection->cgroup = cgroup_of(leader);
