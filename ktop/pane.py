@@ -265,6 +265,20 @@ class Pane:
         return self.has_processes and set(self.key) - {self.start_key} == {self.process_key}
 
     @property
+    def adds_up_per_process(self) -> bool:
+        """Whether its rows can be added up: of a process or a parent, or stacks of one name."""
+        return (
+            self.shape is Shape.STACKS
+            or self.event_totals is not None
+            or (self.shape is Shape.TABLE and self.has_processes and not self.is_by_process)
+        )
+
+    @property
+    def adds_up_per_cgroup(self) -> bool:
+        """Whether its rows are of processes, and can be added up by whose those are."""
+        return self.has_cgroups and (self.shape is not Shape.EVENTS or self.event_totals is not None)
+
+    @property
     def hertz(self) -> int:
         """How many samples it takes in a second of a busy CPU; 0: it does not sample."""
         return max((event.frequency for events in self.perf_events.values() for event in events), default=0)

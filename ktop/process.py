@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         return None
     uid = int(status.get(b"Uid", b"0").split()[0])
     ppid = int(rest[1])
-    start_ns = int(rest[19]) * TICK_NS
+    start_ns = _start_ns(rest)
     path = _cgroup_path(cgroup)
     return Process(
         pid=pid,
@@ -109,6 +110,19 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
         cpu_ns=(int(rest[11]) + int(rest[12])) * TICK_NS,
         read_ns=read_ns,
     )
+
+
+def start_of(pid: int, root: Path = Path("/proc")) -> int | None:
+    """Return when the process ``pid`` started (ns since boot, rounded down to TICK_NS); None: it is gone."""
+    try:
+        return _start_ns(_stat(root / str(pid))[1])
+    except OSError:
+        return None
+
+
+def _start_ns(rest: Sequence[bytes]) -> int:
+    """Return the start of the process whose ``stat`` ends in ``rest``."""
+    return int(rest[19]) * TICK_NS
 
 
 def _stat(base: Path) -> tuple[bytes, list[bytes]]:

@@ -10,6 +10,8 @@ import numpy as np
 from ktop.frame import Array, Reading
 from ktop.stats import difference, fell, grown, match
 
+PROCESSES, EXITS = "processes", "exits"
+"""The iterator over living processes, and the ring buffer of those that end."""
 UNKNOWN = np.uint64(2**64 - 1)
 """What a program writes for a time that it could not tell."""
 
@@ -24,30 +26,27 @@ def with_records_of(earlier: Sequence[Reading], reading: Reading) -> Reading:
     return replace(reading, maps={**reading.maps, **records}, tails=tails)
 
 
-def process_deltas(  # noqa: PLR0913 - two readings, and what to take of them
+def process_deltas(
     previous: Reading,
     current: Reading,
     counters: Sequence[str],
     maxima: Sequence[str] = (),
     *,
     times: Sequence[str] = (),
-    records: str = "processes",
-    exits: str = "exits",
 ) -> dict[str, Array]:
     """Return what each process did between two Readings, those that did anything.
 
-    ``records`` is the iterator over living processes, ``exits`` the ring buffer
-    with the records of those that end; both have the fields ``pid``,
-    ``start_ns``, ``comm`` and ``cgroup`` (its id).  ``counters`` only grow and
+    The records of both, PROCESSES and EXITS, have the fields ``pid``, ``start_ns``,
+    ``comm`` and ``cgroup`` (its id).  ``counters`` only grow and
     are differenced (one- or two-dimensional), ``maxima`` are already the
     interval's, ``times`` are of the whole life of a process (see _grown_since).
     Returns those four fields and these, a row a process.
     """
-    before, now = (_newest(reading, records, exits, (*counters, *times)) for reading in (previous, current))
+    before, now = (_newest(reading, (*counters, *times)) for reading in (previous, current))
     place = match(identity(before), identity(now))
     rows = {name: grown(before[name], now[name], place) for name in counters}
     if times:
-        at_first = current.maps.get(at_first_of(records), before[:0])
+        at_first = current.maps.get(at_first_of(PROCESSES), before[:0])
         rows.update({name: _grown_since(before, at_first, now, place, name) for name in times})
     active = _any_of(rows.values(), len(now))
     out = {name: now[name][active] for name in ("pid", "start_ns", "comm", "cgroup")}
@@ -78,13 +77,13 @@ def _grown_since(before: Array, at_first: Array, now: Array, place: Array, name:
     return growth
 
 
-def _newest(reading: Reading, records: str, exits: str, counters: Sequence[str]) -> Array:
+def _newest(reading: Reading, counters: Sequence[str]) -> Array:
     """Return the newest record of each process in ``reading``, also of those that ended by then.
 
     One that ends can be in both, and several times in ``exits``: as its end
     begins, when it is gone, and from each of the threads that end at once.
     """
-    living, ended = reading.maps[records], reading.maps.get(exits)
+    living, ended = reading.maps[PROCESSES], reading.maps.get(EXITS)
     if ended is None or not len(ended):
         return living
     keys = identity(ended)

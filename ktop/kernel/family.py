@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,7 @@ class Family:
             for bpf_map in libbpf.each(self._lib.bpf_object__next_map, handle)
         }
         self.hooks = Hooks(self._programs, self._maps, choice)
-        self._program_fds = {
-            name: self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()
-        }
+        self._program_fds = [self._lib.bpf_program__fd(self._programs[name]) for name in choice.programs()]
         self._info = libbpf.ProgInfo()
         self._info_size = ctypes.c_uint32(ctypes.sizeof(self._info))
         self._info_place, self._info_length = ctypes.byref(self._info), ctypes.byref(self._info_size)
@@ -105,23 +103,20 @@ class Family:
 
     def recursion_misses(self) -> int:
         """Return how often programs were not run because they were running; asked at every tick."""
-        ask, info, missed = self._lib.bpf_obj_get_info_by_fd, self._info, 0
-        for fd in self._program_fds.values():
+        return sum(info.recursion_misses for info in self._programs_info())
+
+    def run_time_ns(self) -> int:
+        """Return how long programs ran while the kernel timed them."""
+        return sum(info.run_time_ns for info in self._programs_info())
+
+    def _programs_info(self) -> Iterable[libbpf.ProgInfo]:
+        """Yield what the kernel knows of each loaded program; the next one takes its place."""
+        ask, info = self._lib.bpf_obj_get_info_by_fd, self._info
+        for fd in self._program_fds:
             # The kernel takes what it left there as wishes.
             ctypes.memset(self._info_place, 0, self._info_size.value)
             ask(fd, self._info_place, self._info_length)
-            missed += info.recursion_misses
-        return missed
-
-    def programs(self) -> dict[str, libbpf.ProgInfo]:
-        """Return run_time_ns, run_cnt and recursion_misses of every loaded program, by name."""
-        found = {}
-        for name, fd in self._program_fds.items():
-            info = libbpf.ProgInfo()
-            size = ctypes.c_uint32(ctypes.sizeof(info))
-            self._lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
-            found[name] = info
-        return found
+            yield info
 
     def map_fd(self, name: str) -> int:
         """Return the file descriptor of a map; KeyError when there is none of that name."""

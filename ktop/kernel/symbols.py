@@ -20,14 +20,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ktop.frame import Array, Frame, Rows, take
 from ktop.kernel.own_files import OwnFiles
-from ktop.process import living_thread
+from ktop.process import TICK_NS, living_thread, start_of
 
 MISSING = "stacks have no names: bcc is missing: apt install python3-bpfcc"
 SPACES_MAX = 32
@@ -45,7 +44,6 @@ WAITING_MAX = 8
 LINGER_S = 60.0
 """Without a stack to name for so long, the symbols of processes are freed."""
 
-_TICK_NS = 10_000_000  # USER_HZ of every supported architecture is 100
 _UNKNOWN = "[unknown]"
 
 Stack: TypeAlias = tuple[int, ...] | None
@@ -212,11 +210,7 @@ def _resolve(cache: Any, address: int) -> str:
 
 def _is_same(pid: int, start_ns: int) -> bool:
     """Return whether ``pid`` is still the process that started at ``start_ns``."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return int(stat[stat.rindex(b")") + 2 :].split()[19]) == start_ns // _TICK_NS
+    return start_of(pid) == start_ns // TICK_NS * TICK_NS
 
 
 def object_column(values: list[Any]) -> Array:

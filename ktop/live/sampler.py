@@ -402,4 +402,4 @@ class Sampler:
             run_time.take(self._run_time_ns())
 
     def _run_time_ns(self) -> int:
-        return sum(info.run_time_ns for f in self._families.values() for info in f.programs().values())
+        return sum(family.run_time_ns() for family in self._families.values())

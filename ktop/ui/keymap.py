@@ -31,6 +31,7 @@ _GROUPS = (
     StackTree.BINDINGS,
     keys.MAP,
     keys.PROCESS,
+    keys.SORT,
     keys.HELP,
 )
 _TOGETHER = (
@@ -38,6 +39,7 @@ _TOGETHER = (
     (*keys.APP, *keys.MAIN, *StackTree.BINDINGS),
     (*keys.APP, *keys.MAIN, *keys.MAP),
     (*keys.APP, *keys.PROCESS),
+    keys.SORT,
     keys.HELP,
 )
 """Bindings that are live at the same time."""

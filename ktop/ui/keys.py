@@ -143,6 +143,11 @@ PROCESS: list[BindingType] = [
     *PANES,
 ]
 
+SORT: list[BindingType] = [
+    key("escape,backspace,S", "dismiss(None)", "back", "Leave the order as it is", "sort.close", show=True),
+    key("j", "move(1)", "down", "One column down in the list", "sort.down"),
+    key("k", "move(-1)", "up", "One column up in the list", "sort.up"),
+]
 HELP: list[BindingType] = [
     key(
         "escape,backspace,q,?,f1,enter,space",
@@ -304,8 +309,8 @@ def idle(pane: Pane, shown: Pane | None = None, *, on_map: bool = False) -> froz
                 for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")
             ),
             ("view.follow", (shown or pane).has_processes),
-            ("view.per_process", has_totals(pane)),
-            ("view.per_cgroup", has_cgroups(pane)),
+            ("view.per_process", pane.adds_up_per_process),
+            ("view.per_cgroup", pane.adds_up_per_cgroup),
             ("view.on_demand", bool(pane.on_demand)),
             ("view.chart", isinstance(pane.chart, Heatmap)),
         )
@@ -335,18 +340,3 @@ def worded(bindings: Iterable[BindingType], *, recorded: bool) -> list[Binding]:
         for each in declared(bindings)
         if each.id not in LIVE_ONLY
     ]
-
-
-def has_cgroups(pane: Pane) -> bool:
-    """Return whether the rows of ``pane`` are of processes, and can be added up by whose those are."""
-    adds_up = pane.shape is not Shape.EVENTS or pane.event_totals is not None
-    return adds_up and pane.has_cgroups
-
-
-def has_totals(pane: Pane) -> bool:
-    """Return whether rows of ``pane`` can be added up: of a process or a parent, or stacks of one name."""
-    return (
-        pane.shape is Shape.STACKS
-        or pane.event_totals is not None
-        or (pane.shape is Shape.TABLE and pane.has_processes and not pane.is_by_process)
-    )

@@ -194,8 +194,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
             from ktop.ui.filter_bar import FilterBar
 
             tables = [pane for pane in self.panes if pane.shape is not Shape.STACKS]
-            added_up = [per_process(pane) for pane in tables if keys.has_totals(pane)]
-            added_up += [per_cgroup(pane) for pane in tables if keys.has_cgroups(pane)]
+            added_up = [per_process(pane) for pane in tables if pane.adds_up_per_process]
+            added_up += [per_cgroup(pane) for pane in tables if pane.adds_up_per_cgroup]
             self._bar = FilterBar(self.view, [*self.panes, *added_up])
             await self.mount(self._bar, before=self._keys)
         return self._bar

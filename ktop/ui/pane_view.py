@@ -20,7 +20,6 @@ from ktop.text import escape
 from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.charts.chart_area import ChartArea
 from ktop.ui.charts.frame_window import Trail
-from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.line import Line
 from ktop.ui.line_widget import Ground
 from ktop.ui.pane_rows import STACK_SECONDS, Snapshot, newest_frame, number, snapshot
@@ -251,20 +250,20 @@ class PaneView(Vertical, Ground):
 
         They stay in the same order, and the cursor on the same process.  Of stacks it is one for each name.
         """
-        if has_totals(self.pane):
+        if self.pane.adds_up_per_process:
             words = PER_NAME if self.pane.shape is Shape.STACKS else PER_PROCESS
             self._show_totals("" if self._totals == words else words)
-        return has_totals(self.pane)
+        return self.pane.adds_up_per_process
 
     def toggle_per_cgroup(self) -> bool:
         """Show one row for each cgroup, in all panes, or the pane's own rows; likewise."""
-        if has_cgroups(self.pane):
+        if self.pane.adds_up_per_cgroup:
             self._show_totals("" if self._totals == PER_CGROUP else PER_CGROUP)
-        return has_cgroups(self.pane)
+        return self.pane.adds_up_per_cgroup
 
     def _wanted_totals(self) -> str:
         """Return what the rows are to be totals of: per cgroup in all panes that can, or in none."""
-        if self._view.per_cgroup and has_cgroups(self.pane):
+        if self._view.per_cgroup and self.pane.adds_up_per_cgroup:
             return PER_CGROUP
         return "" if self._totals == PER_CGROUP else self._totals
 

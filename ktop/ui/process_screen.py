@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
@@ -20,11 +20,11 @@ from ktop.history.process import ProcessHistory
 from ktop.history.rivals import rivals
 from ktop.pane import CGROUP, Pane, Shape
 from ktop.process import read
-from ktop.source import HOST, Source
+from ktop.source import HOST
 from ktop.tables.order import row_at
 from ktop.text import escape, visible
 from ktop.ui import keys
-from ktop.ui.bridge import Arrived, Bridge
+from ktop.ui.bridge import Arrived
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Line
@@ -33,7 +33,9 @@ from ktop.ui.process_identity import Found, Seen, Who, find
 from ktop.ui.sections import ROWS, Section, caused_by, last_of, nothing, of_family, section
 from ktop.ui.textual_fixes.laid_out import LaidOut
 from ktop.ui.time_keys import TimeKeys
-from ktop.ui.view import View
+
+if TYPE_CHECKING:
+    from ktop.ui.main_screen import MainScreen
 
 TWO_COLUMNS = 140
 """From this width on the sections stand in two columns."""
@@ -43,24 +45,6 @@ LATELY = 10
 """Intervals over which it is said who else took what the process waits for."""
 REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
-
-
-class Panes(Protocol):
-    """The screen of the panes, below this one: what it is drawn from, and where it leads to."""
-
-    source: Source
-    panes: tuple[Pane, ...]
-    bridge: Bridge
-    view: View
-
-    def open_process(self, pid: int, start_ns: int | None = None) -> None:
-        """Show another process."""
-
-    def action_pane(self, number: int) -> None:
-        """Show pane ``number`` (from 1)."""
-
-    def action_turn(self, step: int) -> None:
-        """Show the pane that is ``step`` behind the one shown."""
 
 
 class PaneSection(Vertical):
@@ -147,7 +131,7 @@ class ProcessScreen(TimeKeys, LaidOut):
     """
     BINDINGS = keys.PROCESS
 
-    def __init__(self, pid: int, main: Panes, start_ns: int | None = None) -> None:
+    def __init__(self, pid: int, main: MainScreen, start_ns: int | None = None) -> None:
         """Show process ``pid`` over ``main``, up to the moment that is looked at there.
 
         A PID is used again: ``start_ns`` (since boot) says which process of that

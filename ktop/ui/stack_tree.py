@@ -69,9 +69,9 @@ class StackTree(RowsView, can_focus=True):
             super().__init__()
             self.pid, self.group = pid, group
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self) -> None:
         """Show nothing yet."""
-        super().__init__(id=id)
+        super().__init__()
         self.quiet = ""
         """What stands there while there are no samples."""
         self.root = stacks.tree({})

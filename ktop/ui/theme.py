@@ -9,9 +9,8 @@ Variables for the style sheets, beside Textual's own:
 
 ``$muted`` labels, units, what is not measured; ``$faint`` rules, empty places;
 ``$strong`` what the eye is to find first; ``$chart`` the ground of a chart;
-``$read`` and ``$write`` directions (also received and sent);
-``$series-1`` to ``$series-4`` lines that have no direction;
-``$good`` ``$warn`` ``$hot`` states, from well to bad; ``$kernel`` kernel code;
+``$series-1`` to ``$series-4`` lines of a chart;
+``$warn`` ``$hot`` states, from bad to worse; ``$kernel`` kernel code;
 ``$heat-1`` to ``$heat-10`` few to many.
 """
 
@@ -54,13 +53,10 @@ _dark = Theme(
         "faint": "#444444",
         "strong": "#eeeeee",
         "chart": "#1c1c1c",
-        "read": "#5fafff",
-        "write": "#ffaf5f",
         "series-1": "#5fafff",
         "series-2": "#ffaf5f",
         "series-3": "#5fd7af",
         "series-4": "#d787d7",
-        "good": "#5fd7af",
         "warn": "#ffd75f",
         "hot": "#ff5f5f",
         "kernel": "#ffaf5f",
@@ -103,13 +99,10 @@ _light = Theme(
         "faint": "#c6c6c6",
         "strong": "#000000",
         "chart": "#f5f5f5",
-        "read": "#005faf",
-        "write": "#af5f00",
         "series-1": "#005faf",
         "series-2": "#af5f00",
         "series-3": "#00875f",
         "series-4": "#875faf",
-        "good": "#00875f",
         "warn": "#af8700",
         "hot": "#d70000",
         "kernel": "#af5f00",
@@ -157,13 +150,10 @@ _ansi = Theme(
         "faint": "ansi_bright_black",
         "strong": "ansi_default",
         "chart": "ansi_default",
-        "read": "ansi_bright_blue",
-        "write": "ansi_yellow",
         "series-1": "ansi_bright_blue",
         "series-2": "ansi_yellow",
         "series-3": "ansi_green",
         "series-4": "ansi_magenta",
-        "good": "ansi_green",
         "warn": "ansi_yellow",
         "hot": "ansi_red",
         "kernel": "ansi_yellow",

@@ -1,4 +1,4 @@
-"""ktop on a table of 10,000 rows, all figures new every second; run by bench_keys in a terminal.
+"""ktop on a table of 10,000 rows, all figures new every second; run by ``keys`` in a terminal.
 
 The rows' order never changes (the pane is sorted by a figure that follows
 from the PID), so which row is under the cursor follows from the keys pressed.

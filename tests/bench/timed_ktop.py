@@ -1,4 +1,4 @@
-"""ktop, noting when each pane was attached and when its first Frame came; run by bench_startup.
+"""ktop, noting when each pane was attached and when its first Frame came; run by ``startup``.
 
 Writes JSON, CLOCK_MONOTONIC seconds by event, to the file $KTOP_BENCH_TIMES
 once every resident pane has spoken.

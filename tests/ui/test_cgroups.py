@@ -12,13 +12,12 @@ from ktop.frame import take
 from ktop.pane import START, Fold, Shape
 from ktop.tables.filter import parse
 from ktop.tables.totals import filter_for, per_cgroup, totals
-from ktop.ui.keys import has_cgroups
 from ktop.ui.stack_tree import StackTree
 from tests.rows import rows_of
 from tests.ui.driven import running
 from tests.ui.owned import NAMES, OWNED, Owned
 
-TABLES = [pane for pane in registry.panes() if pane.shape is Shape.TABLE and has_cgroups(pane)]
+TABLES = [pane for pane in registry.panes() if pane.shape is Shape.TABLE and pane.adds_up_per_cgroup]
 
 
 def test_every_table_of_processes_can_be_added_up():

@@ -12,7 +12,6 @@ from ktop.format import duration
 from ktop.frame import Array, Frame, length, take
 from ktop.recording.conform import conform
 from ktop.tables.totals import per_cgroup, per_process
-from ktop.ui.keys import has_cgroups, has_totals
 from ktop.ui.process_screen import ProcessScreen
 from tests.ui.driven import Driven, running
 from tests.ui.started import BUILD, BUILD_BEGAN, EXECSNOOP, LOOP, LOOP_BEGAN, STARTED, Started
@@ -38,10 +37,10 @@ async def totals(k: Driven, key: str = "p", title: str = "EXECS/S") -> None:
 
 
 def test_only_events_that_say_what_they_add_up_to_have_totals():
-    assert has_totals(EXECSNOOP)
-    assert has_cgroups(EXECSNOOP)
-    assert not has_totals(WITHOUT_TOTALS)
-    assert not has_cgroups(WITHOUT_TOTALS)
+    assert EXECSNOOP.adds_up_per_process
+    assert EXECSNOOP.adds_up_per_cgroup
+    assert not WITHOUT_TOTALS.adds_up_per_process
+    assert not WITHOUT_TOTALS.adds_up_per_cgroup
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])

@@ -38,7 +38,7 @@ class MapApp(ThemedApp):
         self.left = 0
 
     def compose(self) -> ComposeResult:
-        yield HeatmapView(Heatmap("Latency"), quiet="no block I/O in this time")
+        yield HeatmapView(Heatmap("Latency"))
 
     def on_heatmap_view_left(self) -> None:
         self.left += 1
@@ -103,7 +103,7 @@ async def test_a_quiet_map_says_so():
         app.view.show([])
         assert "waiting" in "".join(app.text())
         app.view.show(chart_frames.quiet())
-        assert "no block I/O in this time" in "".join(app.text())
+        assert "nothing in this time" in "".join(app.text())
 
 
 async def test_cursor_reads_time_band_and_count():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ktop.ui.footer import KeyLine
-from ktop.ui.keys import has_totals, idle
+from ktop.ui.keys import idle
 from tests.ui.driven import plain, running
 from tests.ui.synthetic import BIOTOP, EXECSNOOP, HARDIRQS, PROFILE, RUNQLAT
 
@@ -69,7 +69,7 @@ async def test_the_process_screen_keeps_the_way_back_too():
 
 
 def test_totals_need_rows_that_can_be_added_up():
-    assert has_totals(BIOTOP)
-    assert has_totals(PROFILE)
-    assert not any(map(has_totals, (RUNQLAT, HARDIRQS, EXECSNOOP)))
+    assert BIOTOP.adds_up_per_process
+    assert PROFILE.adds_up_per_process
+    assert not any(pane.adds_up_per_process for pane in (RUNQLAT, HARDIRQS, EXECSNOOP))
     assert "view.per_process" in idle(RUNQLAT)

@@ -7,11 +7,13 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.widgets import OptionList
 
 from ktop.ui.filter_bar import FilterBar
 from ktop.ui.footer import KeyLine
 from ktop.ui.help_screen import HelpScreen
 from ktop.ui.keymap import KeymapError, parse, template
+from ktop.ui.table.sort_picker import SortPicker
 from tests.ui.driven import plain, running
 
 
@@ -122,6 +124,21 @@ async def test_the_keys_are_those_of_the_file_everywhere():
         await k.press("escape", "f2")
         assert "2 biotop" in k.text
         assert k.view.pane.name == "biotop"
+
+
+async def test_the_list_of_columns_can_have_other_keys_too():
+    own = parse(b'sort.down = "n"\nsort.close = "X"')
+    async with running(keymap=own) as k:
+        await k.press("S")
+        assert k.shows(SortPicker)
+        columns = k.screen.query_one(OptionList)
+        first = columns.highlighted
+        await k.press("j")
+        assert columns.highlighted == first
+        await k.press("n")
+        assert columns.highlighted == first + 1
+        await k.press("X")
+        assert k.screen is k.main
 
 
 async def test_a_click_on_a_key_does_what_it_says():

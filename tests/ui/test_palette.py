@@ -58,13 +58,13 @@ def test_heat_goes_one_way(theme, system):
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_hues_are_the_same_in_256_colours(theme):
     variables = next(known for known in THEMES if known.name == theme).variables
-    for name in ("read", "write", "good", "warn", "hot", "series-1", "series-2", "series-3", "series-4"):
+    for name in ("warn", "hot", "series-1", "series-2", "series-3", "series-4"):
         wanted = Color.parse(variables[name])
         assert wanted.downgrade(ColorSystem.EIGHT_BIT).get_truecolor() == wanted.triplet, name
 
 
 def test_every_theme_has_every_variable():
-    names = {"muted", "faint", "strong", "chart", "read", "write", "good", "warn", "hot", "kernel"}
+    names = {"muted", "faint", "strong", "chart", "warn", "hot", "kernel"}
     for theme in THEMES:
         assert names <= set(theme.variables)
         assert f"heat-{HEAT_STEPS}" in theme.variables

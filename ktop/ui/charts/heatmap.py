@@ -64,11 +64,10 @@ class HeatmapView(Drawn, can_focus=True):
     class Left(Message):
         """The user left the map with Escape: the focus belongs elsewhere."""
 
-    def __init__(self, chart: Heatmap, *, quiet: str = "nothing in this time", id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        """Draw ``chart``; ``quiet`` stands in the map while nothing was counted."""
-        super().__init__(id=id)
+    def __init__(self, chart: Heatmap) -> None:
+        """Draw ``chart``."""
+        super().__init__()
         self.chart = chart
-        self.quiet = quiet
         self.grid = HeatGrid(chart.longest)
         self._frames: Sequence[Frame] = ()
         self._now: float | None = None
@@ -212,7 +211,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _empty(self, art: HeatCells) -> list[Parts]:
         ground = art.palette.style("muted", "chart")
         width = self._span
-        text = (self.quiet if self._frames else "waiting for the first sample")[:width]
+        text = ("nothing in this time" if self._frames else "waiting for the first sample")[:width]
         lines = [""] * self.map_rows
         if lines:
             lines[(self.map_rows - 1) // 2] = text

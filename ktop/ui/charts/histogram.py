@@ -41,24 +41,16 @@ class HistogramView(Drawn):
 
     DEFAULT_CSS = "HistogramView { height: 10; }"
 
-    def __init__(
-        self,
-        unit: Unit = Unit.US,
-        *,
-        quiet: str = "nothing counted",
-        id: str | None = None,  # noqa: A002 - Textual's name for it
-    ) -> None:
-        """Draw values of ``unit``; ``quiet`` stands there while nothing was counted."""
-        super().__init__(id=id)
-        self.unit = unit
-        self.quiet = quiet
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        super().__init__()
         self.title = ""
         self._bounds: Array = np.zeros(0)
         self._counts: Array = np.zeros(0)
         self._longest = np.inf
 
     def show(self, bounds: Array, counts: Array, title: str, longest: float = np.inf) -> None:
-        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,); ``title`` is shown as it is (escaped).
+        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,) in us, below ``title``, which is escaped.
 
         ``longest``: the largest value there was; interpolation within a slot goes no further.
         """
@@ -75,7 +67,7 @@ class HistogramView(Drawn):
         bounds, counts = trimmed(self._counts, self._bounds, height - 1)
         title: Parts = [(self.title, look.style("strong"))]
         if not len(counts):
-            return [title, [(self.quiet, look.style("muted"))]]
+            return [title, [("nothing counted", look.style("muted"))]]
         marks = [
             (name, float(percentile(self._counts, self._bounds, q, self._longest)), color)
             for name, q, color in _MARKS
@@ -84,10 +76,10 @@ class HistogramView(Drawn):
         legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
         for name, value, color in marks:
             legend += [("   ◂ ", look.style(color)), (f"{name} ", look.style("muted"))]
-            legend += [(written(self.unit, value), look.style("foreground"))]
+            legend += [(written(Unit.US, value), look.style("foreground"))]
         lines = [spread(title, [legend, legend[2:]], width)]
         labels = [
-            band(self.unit, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+            band(Unit.US, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ]
         left = max(len(label) for label in labels)
         rows = [np.searchsorted(bounds, value, side="right") - 1 for _, value, _ in marks]

@@ -58,9 +58,9 @@ class LinesView(Drawn):
 
     DEFAULT_CSS = "LinesView { height: 10; }"
 
-    def __init__(self, chart: Lines, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, chart: Lines, columns: Sequence[Column] = ()) -> None:
         """Draw ``chart``; ``columns`` (the pane's) say in which unit."""
-        super().__init__(id=id)
+        super().__init__()
         self.chart = chart
         self._units = {column.name: column.unit for column in columns}
         self._names = {column.name: column.title.lower() for column in columns}

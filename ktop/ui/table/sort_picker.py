@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList
@@ -13,6 +10,7 @@ from textual.widgets.option_list import Option
 
 from ktop.pane import Pane
 from ktop.tables.order import is_sortable
+from ktop.ui import keys
 from ktop.ui.line import Line
 from ktop.ui.textual_fixes.modal import Modal, Options
 
@@ -48,12 +46,7 @@ class SortPicker(Modal[str | None]):
         text-overflow: ellipsis;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,backspace,S", "dismiss(None)", "back", tooltip="Leave the order as it is",
-                id="sort.close"),
-        Binding("j", "move(1)", "down", show=False, id="sort.down", tooltip="Down"),
-        Binding("k", "move(-1)", "up", show=False, id="sort.up", tooltip="Up"),
-    ]  # fmt: skip
+    BINDINGS = keys.SORT
 
     def __init__(self, pane: Pane, current: str) -> None:
         """Offer the columns of ``pane``; the one called ``current`` is chosen at first."""
