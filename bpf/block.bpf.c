@@ -276,10 +276,12 @@ static __always_inline bool is_flusher(const char *desc)
 }
 
 /*
- * I/O of a workqueue is somebody's, but nobody knows whose.  Its workers are all
- * pid 0 and named after the queue; `(writeback)` is that of dirty pages.
+ * I/O of a workqueue is somebody's, but nobody knows whose; at most of which cgroup: of dirty
+ * pages, and of what a limit held up (blk_throtl_dispatch_work_fn()).  Its workers are all pid 0
+ * and named after the queue; `(writeback)` is that of dirty pages.
  */
-static __noinline int submit_by_worker(struct submission *submission, struct task_struct *task)
+static __noinline int submit_by_worker(struct submission *submission, struct task_struct *task,
+				       const struct bio *bio)
 {
 	char desc[TASK_COMM_LEN] __attribute__((aligned(8))) = "kworker", *comm;
 	struct kthread *kthread;
@@ -295,8 +297,9 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	if (is_flusher(desc))
 		__builtin_memcpy(desc, "writeback", sizeof("writeback"));
 	submission->pid = 0;
-	submission->start_ns = *(u64 *)desc; /* tells the queues apart */
-	submission->cgroup = cgroup_of(task);
+	submission->cgroup = cgroup_of_bio(bio) ?: cgroup_of(task);
+	/* Tells the queues apart, and for whom they work. */
+	submission->start_ns = *(u64 *)desc + submission->cgroup * 0x9e3779b97f4a7c15;
 	comm = submission->comm;
 	/* What stood there before may be longer. */
 	__builtin_memset(comm, 0, TASK_COMM_LEN);
@@ -311,12 +314,12 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	return 0;
 }
 
-static __always_inline int set_submitter(struct submission *submission)
+static __always_inline int set_submitter(struct submission *submission, const struct bio *bio)
 {
 	struct task_struct *task = current_task();
 
 	if (read_field(task, flags) & PF_WQ_WORKER)
-		return submit_by_worker(submission, task);
+		return submit_by_worker(submission, task, bio);
 	task = read_field(read_only(task), group_leader);
 	submission->pid = read_field(task, pid);
 	submission->start_ns = read_field(task, start_boottime);
@@ -355,7 +358,7 @@ static __always_inline int handle_start(struct request *rq)
 {
 	struct submission *submission = moves_data(rq) ? make_submission(rq) : NULL;
 
-	return submission ? set_submitter(submission) : 0;
+	return submission ? set_submitter(submission, read_only(rq)->bio) : 0;
 }
 
 /* 6.5, 5a80bd075f3b: the one hook in the submitter's context that has the request. */
@@ -391,7 +394,7 @@ static __always_inline int handle_bio(struct bio *bio)
 	struct submission submission = {};
 	u64 key = (u64)bio;
 
-	set_submitter(&submission);
+	set_submitter(&submission, bio);
 	if (bpf_map_update_elem(&_bios, &key, &submission, BPF_ANY))
 		count_lost(map_full);
 	return 0;

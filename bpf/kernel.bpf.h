@@ -103,8 +103,17 @@ struct kernfs_node {
 	u64 id; /* 5.5, 67c0496e87d1: was a union */
 };
 
+struct cgroup_root {
+	int hierarchy_id; /* 0 is version 2 */
+};
+
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
 };
 
 struct css_set {
@@ -208,8 +217,17 @@ struct request_queue {
 	struct gendisk *disk; /* 5.15, d152c682f03c: was request.rq_disk */
 };
 
+struct blkcg {
+	struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+	struct blkcg *blkcg;
+};
+
 struct bio {
 	struct bio *bi_next;
+	struct blkcg_gq *bi_blkg; /* where I/O can be limited by cgroup (CONFIG_BLK_CGROUP) */
 };
 
 struct file {
@@ -338,6 +356,19 @@ static __always_inline u64 cgroup_of(struct task_struct *task)
 	if (!bpf_core_field_exists(task->cgroups))
 		return 0;
 	return read_field(read_only(task), cgroups, dfl_cgrp, kn, id);
+}
+
+/* The one that a bio is for; 0 where the kernel does not say, or means one of version 1. */
+static __always_inline u64 cgroup_of_bio(const struct bio *bio)
+{
+	struct cgroup *cgroup;
+
+	if (!bio || !bpf_core_field_exists(bio->bi_blkg))
+		return 0;
+	cgroup = BPF_CORE_READ(bio, bi_blkg, blkcg, css.cgroup);
+	if (!cgroup || BPF_CORE_READ(cgroup, root, hierarchy_id))
+		return 0;
+	return BPF_CORE_READ(cgroup, kn, id);
 }
 
 /* A task that is switched from could go on. */

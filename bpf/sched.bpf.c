@@ -237,6 +237,7 @@ int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev, struct task
 /* On the way through the threads of a process. */
 struct ran {
 	struct list_head *head, *node;
+	u64 ended_ns; /* of the threads that ended before */
 	u64 ns;
 };
 
@@ -246,10 +247,19 @@ static __always_inline struct ran begin_ran(struct task_struct *task)
 	struct ran ran = {
 		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
 		.node = BPF_CORE_READ(signal, thread_head.next),
-		.ns = BPF_CORE_READ(signal, sum_sched_runtime),
+		.ended_ns = BPF_CORE_READ(signal, sum_sched_runtime),
 	};
 
+	ran.ns = ran.ended_ns;
 	return ran;
+}
+
+/* ~0 where a thread ended on the way: what it ran, maybe for days, can be missing. */
+static __always_inline u64 end_ran(struct task_struct *task, const struct ran *ran)
+{
+	struct signal_struct *signal = read_only(task)->signal;
+
+	return BPF_CORE_READ(signal, sum_sched_runtime) == ran->ended_ns ? ran->ns : ~0ULL;
 }
 
 static long add_thread(u64 index, struct ran *ran)
@@ -267,9 +277,8 @@ static long add_thread(u64 index, struct ran *ran)
 	return 0;
 }
 
-/* What all threads of the process have run, those that are running to their CPU's last tick.  As
- * one ends its time goes to that of all that ended, so it can be in both, or in none, of what is
- * read.  ~0: there are more of them. */
+/* What all threads of the process have run, those that are running to their CPU's last tick; ~0
+ * where that cannot be told, and of more threads than these. */
 static __always_inline void fill_record(struct process_record *record, struct task_struct *task,
 					const struct waits *waits, bool ended)
 {
@@ -279,7 +288,7 @@ static __always_inline void fill_record(struct process_record *record, struct ta
 	record->ran_ns = ~0ULL;
 	for (u32 i = 0; i < UNROLLED_MAX; i++) {
 		if (add_thread(i, &ran)) {
-			record->ran_ns = ran.ns;
+			record->ran_ns = ended ? ran.ns : end_ran(task, &ran);
 			break;
 		}
 	}
@@ -293,7 +302,7 @@ static __always_inline void fill_by_loop(struct process_record *record, struct t
 
 	fill_waits(record, task, waits, ended);
 	bpf_loop(THREADS_MAX, add_thread, &ran, 0);
-	record->ran_ns = ran.ns;
+	record->ran_ns = end_ran(task, &ran);
 }
 
 static __always_inline void bequeath(const struct waits *from, struct waits *to)

@@ -70,19 +70,47 @@ static __always_inline struct pt_regs *user_regs(struct task_struct *task)
 /* A field of user_regs(). */
 #define user_reg(regs, field) (has_task_pt_regs() ? (regs)->field : BPF_CORE_READ(regs, field))
 
-/* The bytes that read(2) or pread64(2) was called with; 0 in any other call and of 32-bit ones. */
+#define IOVECS_MAX 16
+
+/* The bytes that there is room for in `count` buffers of user space; 0 for more than IOVECS_MAX. On
+ * its own, so that the verifier comes here once. */
+__noinline u64 room_of(u64 iovecs, u64 count)
+{
+	struct {
+		u64 base, length;
+	} buffers[IOVECS_MAX] = {};
+	u64 room = 0;
+
+	if (count > IOVECS_MAX ||
+	    bpf_probe_read_user(buffers, count * sizeof(buffers[0]), (void *)iovecs))
+		return 0;
+	for (u32 i = 0; i < IOVECS_MAX; i++)
+		room += buffers[i].length;
+	return room;
+}
+
+/* The bytes that read(2), pread64(2), readv(2), preadv(2) or preadv2(2) was called with; 0 in any
+ * other call, of 32-bit ones, and where it has very many buffers. */
 static __always_inline u64 read_size(struct task_struct *task, struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
 	u64 number = user_reg(regs, orig_ax);
 
-	if ((number == 0 || number == 17) && !is_compat(task))
+	if (is_compat(task))
+		return 0;
+	if (number == 0 || number == 17)
 		return user_reg(regs, dx);
+	if (number == 19 || number == 295 || number == 327)
+		return room_of(user_reg(regs, si), user_reg(regs, dx));
 #elif defined(__TARGET_ARCH_arm64)
 	s32 number = user_reg(regs, syscallno);
 
-	if ((number == 63 || number == 67) && !is_compat(task))
+	if (is_compat(task))
+		return 0;
+	if (number == 63 || number == 67)
 		return user_reg(regs, regs[2]);
+	if (number == 65 || number == 69 || number == 286)
+		return room_of(user_reg(regs, regs[1]), user_reg(regs, regs[2]));
 #endif
 	return 0;
 }

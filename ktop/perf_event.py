@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 TYPE_HARDWARE, TYPE_SOFTWARE = 0, 1
 """``enum perf_type_id`` in the kernel's perf_event.h, as far as panes use it."""
-HW_CPU_CYCLES, HW_CACHE_REFERENCES, HW_CACHE_MISSES = 0, 2, 3
+HW_CACHE_REFERENCES, HW_CACHE_MISSES = 2, 3
 """``config`` of TYPE_HARDWARE: ``enum perf_hw_id``."""
 SW_CPU_CLOCK, SW_PAGE_FAULTS = 0, 2
 """``config`` of TYPE_SOFTWARE: ``enum perf_sw_ids``."""

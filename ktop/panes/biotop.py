@@ -104,7 +104,8 @@ PANE = Pane(
             "PID",
             Unit.NUMBER,
             "Process that submitted the I/O, or the first that did where several were merged into one "
-            "request. 0: a kernel workqueue did, and no process can be charged with it.",
+            "request. 0: a kernel workqueue did, and no process can be charged with it: dirty pages, and "
+            "what the limit of a cgroup (io.max) held up. CGROUP says whose it is where the kernel knows.",
         ),
         Column(
             "comm",

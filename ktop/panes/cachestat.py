@@ -99,7 +99,8 @@ PANE = Pane(
             "in it: O_DIRECT, which passes the cache by, tmpfs, and memory-mapped files, whose hits the "
             "kernel does not see. In files partly in memory the kernel does not tell all of reads that do "
             "not wait: of io_uring's a few accesses in 100 lack or count twice, and with them a miss in 100; "
-            "of RWF_NOWAIT's hits lack.",
+            "of RWF_NOWAIT's hits lack. Nor, from 6.18 on, of sendfile and splice, where pages are on their "
+            "way into memory: hits before them lack.",
         ),
         Column("hits", "HITS", Unit.COUNT, "Accesses that are no misses.", Fold.DERIVED),
         Column(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Pane, Shape, Unit
-from ktop.perf_event import HW_CPU_CYCLES, SW_CPU_CLOCK, TYPE_HARDWARE, TYPE_SOFTWARE, PerfEvent
+from ktop.perf_event import SW_CPU_CLOCK, TYPE_SOFTWARE, PerfEvent
 
 HERTZ = 49
 """Out of step with everything that runs 50 or 100 times a second."""
@@ -73,8 +73,7 @@ PANE = Pane(
             "SAMPLES",
             Unit.COUNT,
             f"Times it was met with this stack, looking {HERTZ} times a second on every CPU that is not "
-            "idle. Without hardware counters a clock interrupt looks: where interrupts are off, it comes as "
-            "soon as they are on again.",
+            "idle. A clock interrupt looks: where interrupts are off, it comes as soon as they are on again.",
         ),
         Column(
             "user_stack",
@@ -102,7 +101,7 @@ PANE = Pane(
     shape=Shape.STACKS,
     perf_events={
         "sample": (
-            PerfEvent(TYPE_HARDWARE, HW_CPU_CYCLES, HERTZ, label=f"CPU cycles, {HERTZ} Hz"),
+            # Not by CPU cycles: so many a second of these come from every CPU, however little it does.
             PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, HERTZ, exclude_idle=True, label=f"CPU clock, {HERTZ} Hz"),
         )
     },

@@ -66,7 +66,9 @@ PANE = Pane(
             "TOTAL",
             Unit.US,
             "Time those threads waited, added up; threads wait in parallel, so it can exceed the interval. "
-            "Throttling by a CPU limit and time stolen by the hypervisor count as waiting.",
+            "Throttling by a CPU limit, and what the hypervisor steals meanwhile, count as waiting; not what "
+            "it takes until a CPU is awake that has nothing to do: tasks come into its queue only then "
+            "(before 6.0 those that were woken from another cache).",
         ),
         Column(
             "p50_us",

@@ -177,6 +177,22 @@ def test_other_calls_that_read(cachestat, path, work):
     assert (warm.accesses, warm.misses) == (PAGES, 0)
 
 
+@pytest.mark.parametrize(
+    "read", ["pread(fd, 256 * page, at)", "preadv(fd, parts, at)"], ids=["pread", "preadv"]
+)
+def test_reads_that_end_in_pages_on_their_way(cachestat, path, read):
+    """From 6.18 on, the kernel serves what is there before those, and tells nothing of it."""
+    work = (
+        "os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM); parts = [bytearray(64 * page) for _ in range(4)]\n"
+        "    for at in range(0, pages * page, 256 * page): os.pread(fd, 16 * page, at)\n"
+        "    for at in range(0, pages * page, 256 * page):\n"
+        "        os.posix_fadvise(fd, at + 16 * page, 240 * page, os.POSIX_FADV_WILLNEED)\n"
+        f"        os.{read}"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert (seen.accesses, seen.misses) == (PAGES // 16 + PAGES, PAGES)
+
+
 def test_a_file_that_is_cut_short(cachestat, path):
     """Pages that are gone when they are asked for are none."""
     work = (

@@ -159,6 +159,58 @@ def test_who_moves_is_anothers(observe, make_cgroup, busy):
     assert set(runqlat.rows(pid=busy.pid)["cgroup"].tolist()) == {b"two.service"}
 
 
+LIMITED = """
+import mmap, os, sys
+disk = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+block = mmap.mmap(-1, 1 << 16)
+print(1, flush=True)
+input()
+for number in range(32):
+    os.preadv(disk, [block], number << 16)
+print(2, flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def limited(hierarchy, make_cgroup, attach_loop):
+    """Return a cgroup that may read 4 MiB/s from a disk, and that disk."""
+    if "io" not in (hierarchy / "cgroup.controllers").read_text().split():
+        pytest.skip("I/O is not to be limited by cgroups of version 2 here")
+    cgroup = make_cgroup("limited.service")
+    controls = [above / "cgroup.subtree_control" for above in (hierarchy, cgroup.parent)]
+    switched = [control for control in controls if "io" not in control.read_text().split()]
+    for control in switched:
+        control.write_text("+io")
+    with tempfile.NamedTemporaryFile() as image:
+        image.truncate(2 << 20)
+        disk = attach_loop(Path(image.name))
+        number = disk.stat().st_rdev
+        (cgroup / "io.max").write_text(f"{os.major(number)}:{os.minor(number)} rbps={4 << 20}")
+        yield cgroup, disk
+    remove(cgroup)
+    for control in reversed(switched):
+        control.write_text("-io")
+
+
+def test_what_a_limit_held_up_is_still_the_cgroups(observe, limited):
+    """A worker of the kernel submits it later, and only the I/O itself knows for whom."""
+    cgroup, disk = limited
+    biotop = observe("biotop")
+    command = [sys.executable, "-c", LIMITED, disk]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        name = enter(cgroup, process)
+        biotop.begin()
+        go_on(process)
+        rows = biotop.sample().rows
+        process.kill()
+    held_up = (rows["comm"] == b"(kthrotld)") & (rows["cgroup"] == name)
+    assert np.count_nonzero(held_up) == 1
+    assert rows["read_bytes"][held_up | (rows["pid"] == process.pid)].sum() == 2 << 20
+    assert rows["read_bytes"][held_up].sum() >= 1 << 20
+
+
 TALK = """
 import socket
 here, there = socket.socket(), socket.create_server(("127.0.0.1", 0))
