@@ -12,6 +12,8 @@ from ktop.cgroup import container
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 """In what steps /proc tells the start of a process."""
+_TRIES = 3
+"""To read a process whose threads end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +74,29 @@ def read(pid: int, root: Path = Path("/proc")) -> Process | None:
     The figures come from several files and belong to one process unless it
     ended in between, which gives None too.
     """
+    for _ in range(_TRIES):
+        try:
+            return _read(pid, root)
+        except OSError:  # a thread that was looked at can have ended, and not the process
+            if not (root / str(pid)).exists():
+                break
+    return None
+
+
+def _read(pid: int, root: Path) -> Process:
+    """Return the process ``pid``; OSError when it, or the thread that was looked at, is gone."""
     base = root / str(pid)
-    try:
-        read_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        comm, rest = _stat(base)
-        state = rest[0]
-        # The first thread can end before the others: it has no memory any more, and no command line.
-        alive = living_thread(pid, root)
-        if alive != pid:
-            base = base / "task" / str(alive)
-            state = _stat(base)[1][0]
-        status = _fields((base / "status").read_bytes())
-        argv = (base / "cmdline").read_bytes()
-        cgroup = (base / "cgroup").read_bytes()
-    except OSError:
-        return None
+    read_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    comm, rest = _stat(base)
+    state = rest[0]
+    # The first thread can end before the others: it has no memory any more, and no command line.
+    alive = living_thread(pid, root)
+    if alive != pid:
+        base = base / "task" / str(alive)
+        state = _stat(base)[1][0]
+    status = _fields((base / "status").read_bytes())
+    argv = (base / "cmdline").read_bytes()
+    cgroup = (base / "cgroup").read_bytes()
     uid = int(status.get(b"Uid", b"0").split()[0])
     ppid = int(rest[1])
     start_ns = _start_ns(rest)

@@ -200,6 +200,8 @@ class Sampler:
                 live.unavailable = reason
                 with contextlib.suppress(Exception):  # it may be that which failed
                     self._publish(live.without_figures())
+        with contextlib.suppress(Exception):
+            self._publish(Frame(HOST, time.time(), self.interval_s, {}, status=Status(unavailable=reason)))
 
     def _in_order(self) -> list[LivePane]:
         """Return the panes, the visible ones first."""

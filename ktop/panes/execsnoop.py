@@ -85,12 +85,13 @@ def count(rows: Rows, since: float, until: float) -> dict[str, Array]:
     """Return what each exec adds to the totals; ``failed`` only where any did: they need not be collected."""
     failed = np.array(list(map(bool, rows["error"].tolist())), dtype=bool)
     execs = ~failed
+    recent = (rows["ts"] > since) & (rows["ts"] <= until)  # the clock can have been set back meanwhile
     ended = execs & ~np.isnan(rows["duration_s"])
     mostly = rows["comm"].astype(object)
     mostly[failed] = None  # it is the name of whoever tried
     counted = {
         "execs": execs.astype(np.int64),
-        "execs_per_s": (execs & (rows["ts"] > since)) / (until - since),
+        "execs_per_s": (execs & recent) / (until - since),
         "ended": ended.astype(np.int64),
         "total_s": np.where(ended, rows["duration_s"], 0.0),
         "mostly": mostly,

@@ -135,6 +135,8 @@ class Writer:
 
         RecordingError when the disk is full or the reader gone; what is there stays.
         """
+        if self._regular and not os.fstat(self._fd).st_nlink:
+            raise RecordingError(f"{self.path} was removed meanwhile, with all that was recorded")
         self.dropped -= sum(frame.dropped for frame in frames)
         for some, content in encode_each(frames) if frames else ():
             self.dropped += sum(frame.dropped for frame in some)

@@ -22,6 +22,8 @@ from ktop.source import HOST, Publish
 
 _LONGEST_PAUSE = 2.0
 """In intervals: a pause between two recordings in one file is not waited for."""
+_LOADING_S = 5.0
+"""By then, after it began, a recording has said which panes have no figures."""
 _NAMED = 8
 """Panes that are left out; a stranger's header may have as many names as it has bytes."""
 _LEAD_S = 600.0
@@ -59,6 +61,8 @@ class Replay:
         self._at = -math.inf
         self._damaged: str | None = None
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        """Set when a pause that is under way is to be looked at again."""
         self._thread: threading.Thread | None = None
 
     @property
@@ -102,6 +106,7 @@ class Replay:
     def stop(self) -> None:
         """Stop; waits for the thread, at most 5 s."""
         self._stopping.set()
+        self._hurry.set()
         if self._thread is not None:
             self._thread.join(5)
 
@@ -115,6 +120,7 @@ class Replay:
         """Show an interval of the recording each ``seconds``: faster or slower than it was."""
         self.interval_s = seconds
         self._speed = self._recorded_s / seconds
+        self._hurry.set()
 
     def measure_cost(self, seconds: float) -> str | None:
         """Return that there are no programs to measure."""
@@ -162,7 +168,8 @@ class Replay:
                 deadline = time.monotonic()
             else:
                 deadline += min(max(pause, 0.0), _LONGEST_PAUSE * self._recorded_s) / self._speed
-            if self._stopping.wait(max(deadline - time.monotonic(), 0.0)):
+            deadline = self._wait(deadline)
+            if self._stopping.is_set():
                 return count
             # Held up (a suspended terminal), it goes on from here and hurries nothing.
             deadline = max(deadline, time.monotonic() - self._recorded_s)
@@ -170,10 +177,29 @@ class Replay:
             count += 1
         return count
 
+    def _wait(self, deadline: float) -> float:
+        """Wait until ``deadline``, and return it: another one where the speed is changed meanwhile."""
+        speed = self._speed
+        while not self._stopping.is_set() and (left := deadline - time.monotonic()) > 0:
+            if speed != self._speed:
+                deadline += left * (speed / self._speed - 1)
+                speed = self._speed
+                continue
+            self._hurry.wait(left)
+            self._hurry.clear()
+        return deadline
+
     def _frames(self) -> Iterator[Frame]:
         """Yield the Frames that can be shown, in the order of time within each block."""
+        begins, loaded = True, -math.inf
         for block in blocks(self._path, self._summary.end):
-            if block.last < self._at - _LEAD_S:
+            if block.is_header:
+                begins = True
+                continue
+            if begins:
+                begins, loaded = False, block.first + _LOADING_S
+            long_ago = block.last < self._at - _LEAD_S
+            if long_ago and block.first > loaded:
                 continue
             try:
                 frames = sorted(map(possible, block.frames()), key=lambda frame: frame.ts)
@@ -181,6 +207,8 @@ class Replay:
                 self._damaged = str(error)
                 return
             for frame in frames:
+                if long_ago and frame.status.unavailable is None:
+                    continue  # why a pane has no figures is said once, at the beginning
                 if frame.pane == HOST:
                     yield replace(frame, rows={}, status=Status())
                 elif frame.pane in self._by_name and frame.pane not in self.unknown:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ktop.history.history import Held, History
 
 
+GAP_INTERVALS, GAP_S = 6, 3.0
+"""A Frame that is older is not of this moment.  Some can lack where the kernel is short of memory, or come
+late where CPUs are."""
+
+
 class Arrived(Message, bubble=False):
     """New Frames are in the history; says no more, so an unhandled one is replaced by the next."""
 
@@ -64,12 +69,26 @@ class Bridge:
         return self._history
 
     def _make_history(self) -> History:
-        from ktop.history.events import EventLog
         from ktop.history.history import History
+
+        self._begin_logs()
+        return History(self._panes)
+
+    def _begin_logs(self) -> None:
+        """Keep no event yet."""
+        from ktop.history.events import EventLog
 
         events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
         self._logs = {pane.name: EventLog(pane) for pane in events}
-        return History(self._panes)
+
+    def newest(self, pane: str) -> Frame | None:
+        """Return the Frame of ``pane`` at the moment looked at; None where there is none of it: in a gap."""
+        frame = self.history.latest(pane, self._view.until)
+        if frame is None or frame.status.unavailable is not None:
+            return frame
+        moment = self.now if self._view.at is None else self._view.at
+        lasts = max(GAP_S, GAP_INTERVALS * max(frame.interval_s, self._view.interval_s))
+        return frame if frame.ts > moment - lasts else None
 
     def watch(self, pane: str, widget: Widget) -> None:
         """Post Arrived to ``widget`` for each Frame of ``pane`` from now on."""
@@ -132,10 +151,18 @@ class Bridge:
         return None if at is None else Held(at, at if until is None else until)
 
     def _follow_the_clock(self, ts: float) -> None:
-        """Hold no moment that is still to come: once set back, all until then would seem of it."""
+        """Once it is set back, hold no moment that is still to come, and keep no event from then.
+
+        All until then would seem of that moment; the history begins anew by itself.
+        """
+        from ktop.history.history import SLACK_S
+
         at = self._view.at
         if at is not None and ts < self.now and ts < at:
             self._view.at = None
+        if ts < self.now - SLACK_S:
+            with self._lock:
+                self._begin_logs()
 
     def _keep(self, frame: Frame, held: Held | None) -> None:
         """Put ``frame`` into the history, and its events into their log; raises whatever they do."""

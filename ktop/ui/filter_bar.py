@@ -18,6 +18,14 @@ from ktop.ui.view import View
 HINT = "text, pid:123, comm:post*, p99_us>10ms, !term"
 
 
+class FilterInput(Input):
+    """A line for text from anywhere: what would move the cursor of a terminal, or turn it, stays out."""
+
+    def replace(self, text: str, start: int, end: int) -> None:
+        """Put what can be printed of ``text`` there."""
+        super().replace("".join(filter(str.isprintable, text)), start, end)
+
+
 class FilterBar(Horizontal):
     """Hidden while there is no filter; what is typed applies at once."""
 
@@ -94,7 +102,7 @@ class FilterBar(Horizontal):
         found = list(self.query(Input))
         if found:
             return found[0]
-        box = Input(
+        box = FilterInput(
             self._view.filter.text if self._view.filter else "",
             placeholder=HINT,
             select_on_focus=False,

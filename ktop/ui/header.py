@@ -56,7 +56,7 @@ class Header(Drawn):
         """Return the lines."""
         del height  # it is as many as there are
         # Before the first Frame there is no history, and none must be made for the first paint.
-        frame = self._bridge.history.latest(HOST, self._view.until) if self._bridge.now else None
+        frame = self._bridge.newest(HOST) if self._bridge.now else None
         figures = frame.host if frame is not None else {}
         at = frame.ts if frame is not None else None
         who, when = self._who(figures, width), self._when(at)
@@ -71,8 +71,8 @@ class Header(Drawn):
             load = _load(figures, min(width, WIDE - 1))
         lines = [ends(look.parts(who), look.parts(when), width), look.parts(load)]
         if self._bridge.ended is not None:
-            why = escape(self._bridge.ended)
-            lines.append(look.parts([(" replay ended ", "warn bold reverse"), (f"  {why}", "warn")]))
+            why, what = escape(self._bridge.ended), "replay" if self._identity.recorded else "sampling"
+            lines.append(look.parts([(f" {what} ended ", "warn bold reverse"), (f"  {why}", "warn")]))
         return lines
 
     def _who(self, figures: Mapping[str, float], width: int, *, age: bool = True) -> Words:
@@ -107,7 +107,8 @@ class Header(Drawn):
             return [*words, (clock, "")]
         interval_s = self._identity.recorded_s or view.interval_s
         if interval_s != view.interval_s:
-            words += [("played ", "muted"), (f"{interval_s / view.interval_s:.2g}×  ", "")]
+            speed = interval_s / view.interval_s
+            words += [("played ", "muted"), (f"{speed:.2g}×  " if speed < 10 else f"{speed:.0f}×  ", "")]
         return [*words, ("every ", "muted"), (f"{interval_s:g} s  {clock}", "")]
 
 

@@ -34,6 +34,8 @@ _GROUPS = (
     keys.SORT,
     keys.HELP,
 )
+_ALWAYS_LIVE = frozenset({"app.suspend", "app.repaint"})
+"""The ids of bindings that come before whatever has the keyboard."""
 _TOGETHER = (
     (*keys.APP, *keys.MAIN, *TABLE_KEYS),
     (*keys.APP, *keys.MAIN, *StackTree.BINDINGS),
@@ -70,6 +72,8 @@ def parse(text: bytes) -> dict[str, list[str]]:
         if not isinstance(wanted, list) or not wanted or not all(isinstance(each, str) for each in wanted):
             raise KeymapError(f'{ident} needs a key ("f3") or several (["/", "f3"])')
         keymap[ident] = [_name(each, ident) for each in wanted]
+        if ident in _ALWAYS_LIVE and any(len(key) == 1 for key in keymap[ident]):
+            raise KeymapError(f"{ident} works while a filter is typed too: it cannot have a letter")
     _must_be_clear(keymap)
     return keymap
 

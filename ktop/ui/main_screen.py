@@ -122,7 +122,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         dim = frozenset(
             index for index, frame in enumerate(latest) if frame is not None and frame.status.unavailable
         )
-        host = self.history.latest(HOST, self.view.until)
+        host = self.bridge.newest(HOST)
         figures = host.host if host is not None else {}
         alarms = {
             index: style
@@ -163,7 +163,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def timeline(self) -> str:
         """Return the pane whose samples the steps in time go by."""
         name = self.panes[self._current].name
-        return name if self.history.latest(name) is not None else HOST
+        return name if self.bridge.newest(name) is not None else HOST
 
     def say(self, sentence: str) -> None:
         """Say what the keys cannot show."""

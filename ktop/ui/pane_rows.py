@@ -66,9 +66,11 @@ class Snapshot:
 
 def newest_frame(pane: Pane, bridge: Bridge, view: View) -> Frame | None:
     """Return what ``pane`` shows at the moment looked at; None where it has no sample of it."""
+    if pane.resident:
+        return bridge.newest(pane.name)
     frame = bridge.history.latest(pane.name, view.until)
-    if frame is None or pane.resident:
-        return frame
+    if frame is None:
+        return None
     # One that runs only while it is looked at has none of most moments.
     return frame if frame.ts > _moment(bridge, view) - max(STACK_SECONDS, 2 * frame.interval_s) else None
 
@@ -96,7 +98,7 @@ def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
     return Snapshot(
         rows=rows,
         total=total,
-        empty_text=why_empty(pane, frame, total, None if view.live or not bridge.now else view.at),
+        empty_text=why_empty(pane, frame, total, None if frame is not None else _missing(pane, bridge, view)),
         ignored=ignored(pane, shown, view.filter) if view.filter else (),
         notes=(*begun(pane, frame), *on_demand(pane, frame, found.single)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
@@ -215,13 +217,20 @@ def number(row: Mapping[str, Any] | None, column: str) -> int | None:
     return int(value) or None
 
 
-def why_empty(pane: Pane, frame: Frame | None, total: int, held: float | None) -> str:
-    """Return what is said where there are no rows; ``held``: the moment looked at, if that is not now."""
+def _missing(pane: Pane, bridge: Bridge, view: View) -> float | None:
+    """Return the moment looked at, of which ``pane`` has no Frame; None while its first is still to come."""
+    if not bridge.now or (view.live and (not pane.resident or bridge.history.latest(pane.name) is None)):
+        return None
+    return _moment(bridge, view)
+
+
+def why_empty(pane: Pane, frame: Frame | None, total: int, at: float | None) -> str:
+    """Return what is said where there are no rows; ``at``: the moment that there is no Frame of."""
     if frame is None:
-        if held is None:
+        if at is None:
             return "waiting for the first sample"
         if not pane.resident:
-            return f"not watched at {clock(held)}: {pane.name} samples only while it, or a process, is open"
+            return f"not watched at {clock(at)}: {pane.name} samples only while it, or a process, is open"
         return "no sample of this moment"
     if not total and pane.shape is Shape.STACKS:
         return "no samples: nothing ran on a CPU"

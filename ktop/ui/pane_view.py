@@ -86,6 +86,8 @@ class PaneView(Vertical, Ground):
         self._snapshot = Snapshot(rows={}, total=0, empty_text="")
         self._drawn_at = 0.0
         """What "now" was when the pane was drawn last (Unix time)."""
+        self._drawn: Frame | None = None
+        """Of which it was drawn."""
 
     # -- parts ---------------------------------------------------------------
 
@@ -114,6 +116,7 @@ class PaneView(Vertical, Ground):
     def wake(self) -> None:
         """Come into sight: draw from the history, then follow."""
         self._bridge.watch(self.pane.name, self)
+        self._bridge.watch(HOST, self)  # which goes on where the pane does not
         if self.table.is_attached and self._wanted_totals() != self._totals:
             self._show_totals(self._wanted_totals())
         elif self.table.is_attached:
@@ -131,13 +134,16 @@ class PaneView(Vertical, Ground):
         """Draw the newest Frame; once all up to the moment that is held were drawn, only their ages."""
         if not self._view.is_reached(self._bridge.now):
             return  # nothing of the way there is what was asked for
-        if self._drawn_at < self._view.until:
+        frame = self._frame()
+        if self._drawn_at < self._view.until and not _is_same(frame, self._drawn):
             self.draw()
+            return
+        if self._view.live:
             return
         if self._chart is not None:
             self._chart.age(self._bridge.now)
         self.table.age(self._bridge.now)
-        self._draw_status(self._frame())
+        self._draw_status(frame)
 
     # -- drawing -------------------------------------------------------------
 
@@ -146,7 +152,7 @@ class PaneView(Vertical, Ground):
         if not self.is_mounted or not self.display:
             return
         self._drawn_at = self._bridge.now
-        frame = self._frame()
+        frame = self._drawn = self._frame()
         reason = frame.status.unavailable if frame is not None else None
         self._draw_reason(reason)
         if self._chart is not None:
@@ -154,8 +160,7 @@ class PaneView(Vertical, Ground):
             # and the chart was left without room for good.
             if self._chart.room != self.size:
                 self._chart.fit(self.size.width, self.size.height)
-            known = frame is not None or self._view.live
-            self._chart.draw(self._bridge.now, available=known and reason is None)
+            self._chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)
         self._draw_question(frame)
         self._draw_status(frame)
@@ -202,7 +207,7 @@ class PaneView(Vertical, Ground):
         self.post_message(self.Drawn(found.count, found.total, found.ignored))
 
     def _draw_status(self, frame: Frame | None) -> None:
-        host = self._bridge.history.latest(HOST, self._view.until)
+        host = self._bridge.newest(HOST)
         self._status.show(
             frame.status if frame is not None else Status(),
             frame.interval_s if frame is not None else None,
@@ -310,7 +315,7 @@ class PaneView(Vertical, Ground):
         """Open the process of the row; of a cgroup's totals show the processes."""
         event.stop()
         cgroup = (event.row or {}).get(CGROUP.name)
-        if not self._shown_pane.has_processes and cgroup:
+        if not self._shown_pane.has_processes and cgroup and self._snapshot.total:
             self._narrow(CGROUP.name, cgroup)
             return
         pid = number(event.row, self._shown_pane.process_key)
@@ -353,6 +358,13 @@ class PaneView(Vertical, Ground):
     def on_heatmap_view_left(self) -> None:
         """Take the keyboard back."""
         self.focus_table()
+
+
+def _is_same(frame: Frame | None, drawn: Frame | None) -> bool:
+    """Return whether ``frame`` looks like the one that was ``drawn``: it is that, or says the same reason."""
+    if frame is None or drawn is None:
+        return frame is drawn
+    return frame.ts == drawn.ts or None is not frame.status.unavailable == drawn.status.unavailable
 
 
 def _rows_view(pane: Pane) -> RowsView:

@@ -113,7 +113,9 @@ class Who:
             if not over:
                 self.process, self._read_at = process, time.time()
                 self._count_cpus(process)
-        if over and self.ended is None:
+        if not over:
+            self.ended = None  # it could not be read for a moment
+        elif self.ended is None:
             self.ended = time.time()
 
     def _count_cpus(self, process: Process) -> None:

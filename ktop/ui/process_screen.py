@@ -312,6 +312,7 @@ class ProcessScreen(TimeKeys, LaidOut):
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
             lately = self.bridge.history.at_hand(pane.name, self.view.until)[-LATELY:] if pane.taken else ()
+            lately = [frame for frame in lately if frame.status.unavailable is None]
             others = rivals(pane, lately, self.pid, start_ns)
             beside = others, sum(frame.interval_s for frame in lately)
             content = section(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from textual.content import Content
 
-from ktop.format import NOT_MEASURED, cell, duration, percent
+from ktop.format import NOT_MEASURED, cell, clock, duration, percent
 from ktop.frame import Array, Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit, fold
@@ -75,13 +75,13 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
             lines.insert(0, Content.assemble((_CAUSED, "$muted"), _figures(per_process(pane), caused, room)))
         return Section(pane, tuple(lines), note=note)
     if latest is not None and latest.status.unavailable and not len(known):
-        return Section(pane, (), why_empty=escape(latest.status.unavailable.split(". ")[0].rstrip(".")))
+        return Section(pane, (), why_empty=_reason(latest.status.unavailable))
     if not len(known):
         watched = pane.resident or recorded
         why = "nothing in the time kept" if watched else "nothing yet; it is watched while this is open"
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:
-        return Section(pane, tuple(_stacks(pane, known, width, most)), note=_note(known))
+        return Section(pane, tuple(_stacks(pane, known, width, most)), note=_note(known, latest))
     lines = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
@@ -94,7 +94,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
         told = {pane.process_key, "comm"}
         columns = [column for column in _visible(pane, rows, width) if column.name not in told]
         lines += _table(take(rows, order), columns, width, most)
-    return Section(pane, tuple(lines), _histogram(known), note=_note(known))
+    return Section(pane, tuple(lines), _histogram(known), note=_note(known, latest))
 
 
 def nothing(sections: Sequence[Section], width: int) -> list[Content]:
@@ -112,10 +112,17 @@ def nothing(sections: Sequence[Section], width: int) -> list[Content]:
     return lines
 
 
-def _note(known: ProcessHistory) -> str:
-    """Return in how many intervals rows went that may have been the process's."""
+def _note(known: ProcessHistory, latest: Frame | None) -> str:
+    """Return why there are no figures any more, or in how many intervals rows went that may have been its."""
+    if latest is not None and latest.status.unavailable:
+        return f"up to {clock(float(known.ts[-1]))}: {_reason(latest.status.unavailable)}"
     thinned = int(np.count_nonzero(known.dropped))
     return f"at least: rows of {thinned} of {len(known.ts)} samples are no longer kept" if thinned else ""
+
+
+def _reason(unavailable: str) -> str:
+    """Return the first sentence of why there are no figures."""
+    return escape(unavailable.partition(". ")[0].rstrip("."))
 
 
 def _is_figure(column: Column) -> bool:

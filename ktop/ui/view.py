@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from ktop.frame import TICK_S
@@ -96,14 +96,19 @@ class View:
             self.hold(float(times[max(there, 0)]), times)
 
     def leap(self, times: Array, seconds: float) -> None:
-        """Go ``seconds`` forward (negative: back), within ``times``; past the newest is now."""
+        """Go ``seconds`` forward (negative: back) among ascending ``times``; past the newest is now.
+
+        Where there is no sample of that moment, it is the next one on the way.
+        """
         if not len(times) or (self.live and seconds > 0):
             return
         there = (float(times[-1]) if self.at is None else self.at) + seconds
         if there > times[-1]:
             self.at = None
+        elif seconds > 0:
+            self.hold(float(times[bisect_left(times, there - self.slack_s)]), times)
         else:
-            self.hold(max(there, float(times[0])), times)
+            self.hold(float(times[max(bisect_right(times, there + self.slack_s) - 1, 0)]), times)
 
     def pause(self, times: Array) -> None:
         """Hold the newest sample, or go on when something is held."""

@@ -208,7 +208,6 @@ def test_what_a_limit_held_up_is_still_the_cgroups(observe, limited):
     held_up = (rows["comm"] == b"(kthrotld)") & (rows["cgroup"] == name)
     assert np.count_nonzero(held_up) == 1
     assert rows["read_bytes"][held_up | (rows["pid"] == process.pid)].sum() == 2 << 20
-    assert rows["read_bytes"][held_up].sum() >= 1 << 20
 
 
 TALK = """

@@ -285,6 +285,8 @@ def test_what_ends_the_thread_becomes_the_state_of_every_pane(sampler, monkeypat
     arrived: queue.Queue[Frame] = queue.Queue()
     one.start(arrived.put)
     reasons = [arrived.get(timeout=30).status.unavailable for _ in panes]
+    last = arrived.get(timeout=30)
+    assert (last.pane, last.status.unavailable) == (HOST, one.failure)
     assert "no_such_family" in reasons[0]
     assert reasons[1] == one.failure
     assert one.failure.startswith("sampling ended: EMFILE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -287,6 +288,14 @@ def test_a_link_to_where_no_file_is_yet_stays(path: Path, monkeypatch: pytest.Mo
     write(path, 1.0)
     assert path.is_symlink()
     assert stamps(path.with_name("elsewhere")) == [1.0]
+
+
+def test_a_file_that_is_removed_meanwhile_is_no_recording(path: Path) -> None:
+    with contextlib.closing(Writer(path, IDENTITY, 1.0, ["waits"])) as writer:
+        writer.write([frame(1.0)])
+        path.unlink()
+        with pytest.raises(RecordingError, match="was removed meanwhile"):
+            writer.write([frame(2.0)])
 
 
 def test_a_full_disk_keeps_what_is_there(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -138,7 +139,7 @@ def paced(source: Replay, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, 
             return False
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    source._stopping = Stop()
+    source._hurry = Stop()
     source._run(lambda each: shown.append((clock[0], each.ts)) if each.pane == "waits" else None)
     return shown
 
@@ -160,6 +161,34 @@ def test_replay_begins_at_a_moment_with_what_led_to_it(
     assert source.span == (1.0, 1003.0)
     source.begin_at(1001.5)
     assert paced(source, monkeypatch) == [(0.0, 1000.0), (0.0, 1001.0), (1.0, 1002.0), (2.0, 1003.0)]
+
+
+def test_a_slow_recording_is_hurried_at_once(path: Path, known: None) -> None:
+    writer = Writer(path, IDENTITY, 3600.0, ["waits"])
+    writer.write([frame(1.0)])
+    writer.write([frame(3601.0)])
+    writer.close()
+    source = Replay(path)
+    found: queue.Queue[Frame] = queue.Queue()
+    source.start(found.put)
+    assert found.get(timeout=20).ts == 1.0
+    source.set_interval(0.01)
+    assert found.get(timeout=20).ts == 3601.0
+    source.stop()
+
+
+def test_why_a_pane_has_no_figures_is_known_however_late_a_replay_begins(path: Path, known: None) -> None:
+    writer = Writer(path, IDENTITY, 1.0, ["waits"])
+    why = replace(frame(1.0, 0), status=Status(unavailable="of a test"))
+    for some in ([why], [frame(1.5)], [frame(1000.0)], [frame(5000.0)]):
+        writer.write(some)
+    writer.close()
+    source = Replay(path, speed=float("inf"))
+    source.begin_at(5000.0)
+    assert [(each.ts, each.status.unavailable) for each in played(source)] == [
+        (1.0, "of a test"),
+        (5000.0, None),
+    ]
 
 
 def test_replay_in_a_loop_goes_on_in_time_until_stopped(path: Path, known: None) -> None:

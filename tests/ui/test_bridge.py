@@ -19,7 +19,7 @@ from ktop.pane import Pane
 from ktop.source import HOST
 from ktop.ui.bridge import Bridge
 from ktop.ui.view import View
-from tests.ui.synthetic import PANES
+from tests.ui.synthetic import PANES, Synthetic
 
 
 class Told(Widget):
@@ -63,6 +63,31 @@ async def test_the_host_and_the_pane_in_sight_are_told_together(log):
     await _settle()
     assert log == ["pane", "header"]
     assert bridge.now == 1.0
+
+
+def test_of_a_moment_in_a_gap_there_is_no_frame():
+    view = View()
+    bridge = Bridge(PANES, view)
+    for ts in (1000.0, 1001.0, 1100.0):
+        bridge.publish(_frame(HOST, ts))
+        bridge.publish(_frame("runqlat", ts) if ts < 1100 else _frame("biotop", ts))
+    assert bridge.newest("biotop").ts == bridge.newest(HOST).ts == 1100
+    assert bridge.newest("runqlat") is None
+    view.at = 1005.0
+    assert bridge.newest("runqlat").ts == bridge.newest(HOST).ts == 1001
+    view.at = 1050.0
+    assert bridge.newest("runqlat") is bridge.newest(HOST) is None
+
+
+def test_once_the_clock_was_set_back_no_event_is_still_to_come():
+    bridge = Bridge(PANES, View())
+    for ts in (2000.0, 2001.0, 1000.0, 1001.0):
+        bridge.publish(_frame(HOST, ts))
+        execs = next(each for each in Synthetic().frames(int(ts)) if each.pane == "execsnoop")
+        bridge.publish(replace(execs, ts=ts))
+    rows, older = bridge.events("execsnoop")
+    assert older == 0
+    assert len(rows["time"]) == 2 * 2
 
 
 async def test_the_host_is_told_of_where_no_pane_has_anything(log):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.widgets import Input
 
 from ktop.ui.filter_bar import FilterBar
@@ -61,6 +62,15 @@ async def test_letters_typed_into_the_filter_do_nothing_else():
         await k.press("slash", *"q1 Sx")
         assert k.main.query_one(Input).value == "q1 Sx"
         assert k.view.pane is PANES[0]
+
+
+async def test_what_is_pasted_turns_no_terminal():
+    async with running() as k:
+        await k.press("slash")
+        box = k.main.query_one(Input)
+        box.post_message(events.Paste("ab\u202ecd\x9bX\x1b[2J"))
+        await k.until(lambda: box.value)
+        assert box.value == "abcdX[2J"
 
 
 async def test_a_filter_says_nothing_any_more_once_its_widgets_are_gone():

@@ -102,6 +102,31 @@ async def test_steps_back_and_forward_until_it_is_now_again():
         assert k.app.view.live
 
 
+async def test_a_pane_of_which_no_more_comes_is_not_shown_as_of_now(monkeypatch):
+    async with running(ticks=5) as k:
+        assert "nginx" in k.text
+        frames = k.source.frames
+        monkeypatch.setattr(k.source, "frames", lambda tick: [f for f in frames(tick) if f.pane != "runqlat"])
+        await k.tick(5)
+        assert "nginx" in k.text
+        await k.tick(3)
+        await k.until(lambda: "no sample of this moment" in k.text)
+        assert "nginx" not in k.text
+        monkeypatch.undo()
+        await k.tick()
+        await k.until(lambda: "nginx" in k.text)
+
+
+async def test_time_is_held_now_where_the_pane_was_watched_long_ago(monkeypatch):
+    async with running(ticks=5, pane="profile") as k:
+        await k.press("1")
+        frames = k.source.frames
+        monkeypatch.setattr(k.source, "frames", lambda tick: [f for f in frames(tick) if f.pane != "profile"])
+        await k.tick(30)
+        await k.press("8", "space")
+        assert k.app.view.at == pytest.approx(k.app.bridge.now, abs=1)
+
+
 async def test_escape_returns_from_the_past_before_it_clears_the_filter():
     async with running() as k:
         await k.press("slash", *"nginx", "enter", "left_square_bracket", "escape")

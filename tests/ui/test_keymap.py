@@ -64,6 +64,7 @@ def test_keys_may_be_written_as_the_screen_does():
         (b'view.filter = "<any>"', "is no key"),
         (b'view.filter = "S"', "S would be view.filter and view.sort"),
         (b'app.cost = "j"', "j would be app.cost and table.down"),
+        (b'app.repaint = "r"', "app.repaint works while a filter is typed too"),
         (b'view.filter = "z"', "z would be view.filter and heatmap.zoom"),
     ],
 )

@@ -252,6 +252,14 @@ def test_of_whom_nothing_can_be_read_the_panes_still_know_whose_it_was(recorded)
     assert len(known.lines(9.0, 80, live=True)) == 1
 
 
+def test_who_could_not_be_read_for_a_moment_has_not_ended():
+    known = who.Who(None, recorded=False)
+    found = who.Found(read(os.getpid()), None, None)
+    for process, ended in ((found, False), (found._replace(process=None), True), (found, False)):
+        known.take(process, who.Seen(5.0, b"python"), at_all=True)
+        assert (known.ended is not None) == ended
+
+
 async def test_who_ended_unseen_was_last_in_a_sample():
     async with running(Reused(), ticks=5, panes=WITH_START) as k:
         assert k.pid is not None

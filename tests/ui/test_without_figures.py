@@ -33,6 +33,13 @@ def without_figures(pane: Pane) -> Frame:
     return live.without_figures()
 
 
+async def test_where_nothing_was_measured_there_is_nothing_to_go_into():
+    async with running(pane="llcstat") as k:
+        await k.press("C", "enter")
+        assert k.app.view.filter is None
+        assert k.screen is k.main
+
+
 @pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
 async def test_every_pane_says_why_whatever_is_pressed(pane):
     async with running(Refused(), panes=PANES, pane=pane.name, ticks=1) as k:

@@ -104,7 +104,8 @@ def numbers(frames: Sequence[Frame], merge: int) -> Array:
     """Return the number of each Frame's column; consecutive, also over gaps in time."""
     if merge == 1 or not frames:
         return np.arange(len(frames))
-    span = merge * frames[-1].interval_s
+    # Those without figures have none.
+    span = merge * next((frame.interval_s for frame in reversed(frames) if frame.interval_s > 0), 1.0)
     bucket = np.floor(np.array([frame.ts for frame in frames]) / span + 1e-6)
     return np.concatenate([[0], np.cumsum(np.diff(bucket) != 0)])
 
