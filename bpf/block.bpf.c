@@ -314,13 +314,15 @@ static __noinline int submit_by_worker(struct submission *submission, struct tas
 	return 0;
 }
 
-static __always_inline int set_submitter(struct submission *submission, const struct bio *bio)
+/* Either the request is known or its first bio. */
+static __always_inline int set_submitter(struct submission *submission, struct request *rq,
+					 const struct bio *bio)
 {
 	struct task_struct *task = current_task();
 
 	if (read_field(task, flags) & PF_WQ_WORKER)
-		return submit_by_worker(submission, task, bio);
-	task = read_field(read_only(task), group_leader);
+		return submit_by_worker(submission, task, rq ? read_only(rq)->bio : bio);
+	task = read_field(task, group_leader);
 	submission->pid = read_field(task, pid);
 	submission->start_ns = read_field(task, start_boottime);
 	submission->cgroup = cgroup_of(task);
@@ -358,7 +360,7 @@ static __always_inline int handle_start(struct request *rq)
 {
 	struct submission *submission = moves_data(rq) ? make_submission(rq) : NULL;
 
-	return submission ? set_submitter(submission, read_only(rq)->bio) : 0;
+	return submission ? set_submitter(submission, rq, NULL) : 0;
 }
 
 /* 6.5, 5a80bd075f3b: the one hook in the submitter's context that has the request. */
@@ -394,7 +396,7 @@ static __always_inline int handle_bio(struct bio *bio)
 	struct submission submission = {};
 	u64 key = (u64)bio;
 
-	set_submitter(&submission, bio);
+	set_submitter(&submission, NULL, bio);
 	if (bpf_map_update_elem(&_bios, &key, &submission, BPF_ANY))
 		count_lost(map_full);
 	return 0;
