@@ -34,8 +34,6 @@ _GROUPS = (
     keys.SORT,
     keys.HELP,
 )
-_ALWAYS_LIVE = frozenset({"app.suspend", "app.repaint"})
-"""The ids of bindings that come before whatever has the keyboard."""
 _TOGETHER = (
     (*keys.APP, *keys.MAIN, *TABLE_KEYS),
     (*keys.APP, *keys.MAIN, *StackTree.BINDINGS),
@@ -63,7 +61,7 @@ def parse(text: bytes) -> dict[str, list[str]]:
         raise KeymapError(f"this is no TOML: {escape(str(error))}") from None
     except ValueError:
         raise KeymapError("a number in it has more digits than any may have") from None
-    known = {each.id for each in _bindings()}
+    known = {each.id: each for each in _bindings()}
     keymap: dict[str, list[str]] = {}
     for ident, value in _flat(content):
         if ident not in known:
@@ -72,7 +70,9 @@ def parse(text: bytes) -> dict[str, list[str]]:
         if not isinstance(wanted, list) or not wanted or not all(isinstance(each, str) for each in wanted):
             raise KeymapError(f'{ident} needs a key ("f3") or several (["/", "f3"])')
         keymap[ident] = [_name(each, ident) for each in wanted]
-        if ident in _ALWAYS_LIVE and any(len(key) == 1 for key in keymap[ident]):
+        # That of the filter knows by itself when it is typed.
+        early = known[ident].priority and ident != "view.filter"
+        if early and any(len(key) == 1 for key in keymap[ident]):
             raise KeymapError(f"{ident} works while a filter is typed too: it cannot have a letter")
     _must_be_clear(keymap)
     return keymap
