@@ -71,8 +71,9 @@ class Header(Drawn):
             load = _load(figures, min(width, WIDE - 1))
         lines = [ends(look.parts(who), look.parts(when), width), look.parts(load)]
         if self._bridge.ended is not None:
-            why, what = escape(self._bridge.ended), "replay" if self._identity.recorded else "sampling"
-            lines.append(look.parts([(f" {what} ended ", "warn bold reverse"), (f"  {why}", "warn")]))
+            why = escape(self._bridge.ended)
+            what = " replay ended " if self._identity.recorded else " no more figures "
+            lines.append(look.parts([(what, "warn bold reverse"), (f"  {why}", "warn")]))
         return lines
 
     def _who(self, figures: Mapping[str, float], width: int, *, age: bool = True) -> Words:

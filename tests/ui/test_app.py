@@ -55,6 +55,14 @@ async def test_a_recording_says_so():
         assert "recording" in k.text
 
 
+async def test_that_sampling_ended_is_said_on_every_screen():
+    async with running() as k:
+        k.source.fail("sampling ended: of a test")
+        await k.until(lambda: " no more figures   sampling ended: of a test" in k.text)
+        await k.press("enter")
+        await k.until(lambda: k.shows(ProcessScreen) and "sampling ended: of a test" in k.text)
+
+
 @pytest.mark.parametrize("size", [(40, 10), (80, 24)])
 async def test_a_replay_that_fails_says_why_on_every_screen(size):
     async with running(Synthetic(recorded=True), size=size) as k:
