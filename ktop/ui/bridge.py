@@ -140,6 +140,7 @@ class Bridge:
             self._host_waits = True
             return
         later = self._watchers.get(HOST, ()) if self._host_waits and frame.pane != HOST else ()
+        later = tuple(widget for widget in later if widget not in widgets)  # once is enough
         self._host_waits = False
         self._tell(widgets, later)
 
@@ -155,10 +156,11 @@ class Bridge:
 
         All until then would seem of that moment; the history begins anew by itself.
         """
+        if ts >= self.now:
+            return
         from ktop.history.history import SLACK_S
 
-        at = self._view.at
-        if at is not None and ts < self.now and ts < at:
+        if self._view.at is not None and ts < self._view.at:
             self._view.at = None
         if ts < self.now - SLACK_S:
             with self._lock:

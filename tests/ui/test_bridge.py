@@ -90,6 +90,21 @@ def test_once_the_clock_was_set_back_no_event_is_still_to_come():
     assert len(rows["time"]) == 2 * 2
 
 
+async def test_who_follows_both_is_told_once(log):
+    bridge = Bridge(PANES, View())
+    both = Told("both", log)
+    bridge.watch(HOST, both)
+    bridge.watch("runqlat", both)
+    bridge.publish(_frame(HOST, 1.0))
+    bridge.publish(_frame("runqlat", 1.0))
+    await _settle()
+    assert log == ["both"]
+    bridge.publish(_frame(HOST, 2.0))
+    bridge.publish(_frame("biotop", 2.0))
+    await _settle()
+    assert log == ["both", "both"]
+
+
 async def test_the_host_is_told_of_where_no_pane_has_anything(log):
     bridge = Bridge(PANES, View())
     bridge.watch(HOST, Told("header", log))
