@@ -140,3 +140,9 @@ def test_merged_columns_do_not_shift_with_each_frame():
     assert before.counts.sum() == 22
     assert after.counts.sum() == 23
     assert before.counts[1:-1].tolist() == after.counts[1:-1].tolist()
+
+
+def test_a_frame_without_figures_does_not_tell_how_long_a_column_is():
+    frames = [Frame("p", float(ts), 1.0, {}) for ts in range(8)]
+    lost = Frame("p", 8.0, np.nan, {})
+    assert bins.numbers([*frames, lost], 4).tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ktop import registry
-from ktop.frame import Frame, length
+from ktop.format import clock
+from ktop.frame import Frame, Status, length
 from ktop.history.history import History
 from ktop.pane import START
 from ktop.panes.execsnoop import PANE as REAL_EXECSNOOP
@@ -108,6 +109,16 @@ def test_as_many_stacks_are_listed_as_there_is_room_for(most: int, listed: int) 
     lines = section(PROFILE, history.process(PROFILE, 7), None, {}, 80, most).lines
     assert len(lines) == 1 + listed
     assert "f19 ← main" in lines[1].plain
+
+
+def test_a_pane_that_lost_its_figures_says_up_to_when_they_are() -> None:
+    history = History([CACHESTAT])
+    rows = {"pid": np.array([7]), "comm": np.array([b"x"]), "accesses": np.array([4]), "hits": np.array([4])}
+    history.add(Frame("cachestat", 5.0, 1.0, CACHESTAT.derive(rows)))
+    known = history.process(CACHESTAT, 7)
+    lost = Frame("cachestat", 6.0, np.nan, {}, status=Status(unavailable="sampling failed: a\x1b. Do that."))
+    assert section(CACHESTAT, known, lost, {}, 80).note == f"up to {clock(5.0)}: sampling failed: a\\x1b"
+    assert not section(CACHESTAT, known, history.latest("cachestat"), {}, 80).note
 
 
 def test_samples_are_said_in_time() -> None:
