@@ -149,24 +149,35 @@ static __noinline struct issuer *make_issuer(const struct issuer_key *key, struc
 	return issuer;
 }
 
+/* When it was submitted; 0 where that is not kept: what stands there, from 6.13 on, is of a request
+ * before. */
+static __always_inline u64 submitted_ns(struct request *rq)
+{
+	return read_only(rq)->part ? rq->start_time_ns : 0;
+}
+
+#define UNKNOWN (~0ULL)
+
 /*
  * Time in the device.  The kernel stamps the issue for its own statistics (wbt,
  * iocost, bfq, kyber), of a plugged batch with the time that the batch began;
- * queues without them only have the time of submission.  A program on
+ * queues without them only have the time of submission, or UNKNOWN.  A program on
  * block_rq_issue would be exact, and cost as much as one of these two.
  */
 static __always_inline u64 device_ns(struct request *rq)
 {
-	u64 since = rq->io_start_time_ns ?: rq->start_time_ns;
+	u64 since = rq->io_start_time_ns ?: submitted_ns(rq);
 	s64 spent = bpf_ktime_get_ns() - since;
 
-	return since && spent > 0 ? spent : 0;
+	if (!since)
+		return UNKNOWN;
+	return spent > 0 ? spent : 0;
 }
 
 /* Time between the two, in the scheduler's queue: what a disk takes for others. */
 static __always_inline void charge_queue(struct issuer *issuer, struct request *rq)
 {
-	u64 since = rq->start_time_ns, until = rq->io_start_time_ns;
+	u64 since = submitted_ns(rq), until = rq->io_start_time_ns;
 
 	if (!since || !until)
 		__sync_fetch_and_add(&issuer->unqueued_ops, 1);
@@ -174,8 +185,7 @@ static __always_inline void charge_queue(struct issuer *issuer, struct request *
 		__sync_fetch_and_add(&issuer->queue_ns, until - since);
 }
 
-static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole, u64 ns,
-				   u64 slot)
+static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, bool whole)
 {
 	if (read) {
 		__sync_fetch_and_add(&issuer->read_bytes, bytes);
@@ -184,8 +194,10 @@ static __always_inline void charge(struct issuer *issuer, bool read, u32 bytes, 
 		__sync_fetch_and_add(&issuer->write_bytes, bytes);
 		__sync_fetch_and_add(&issuer->write_ops, whole);
 	}
-	if (!whole)
-		return;
+}
+
+static __always_inline void charge_time(struct issuer *issuer, u64 ns, u64 slot)
+{
 	if (slot < LOG2_SLOTS)
 		__sync_fetch_and_add(&issuer->slots[slot], 1);
 	__sync_fetch_and_add(&issuer->total_ns, ns);
@@ -199,7 +211,7 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	struct submission *submission;
 	struct issuer_key key = {};
 	struct issuer *issuer;
-	u64 ns = 0, slot = 0;
+	u64 ns = UNKNOWN, slot = 0;
 	bool whole;
 
 	key.dev = disk_number(rq);
@@ -217,8 +229,9 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	if (!submission) /* submitted before this program was there */
 		return 0;
 	whole = bytes >= rq->__data_len; /* drivers may complete a request in parts */
-	if (whole) {
+	if (whole)
 		ns = device_ns(rq);
+	if (ns != UNKNOWN) {
 		slot = log_linear_slot(ns, SLOTS);
 		if (slot < SLOTS)
 			__sync_fetch_and_add(&host->slots[slot], 1);
@@ -231,9 +244,11 @@ static __always_inline int handle_complete(struct request *rq, bool failed, u32 
 	if (issuer) {
 		issuer->cgroup = submission->cgroup;
 		__builtin_memcpy(issuer->comm, submission->comm, TASK_COMM_LEN);
-		charge(issuer, is_read(op), bytes, whole, ns, log2_slot_of(slot));
-		if (whole)
+		charge(issuer, is_read(op), bytes, whole);
+		if (ns != UNKNOWN) {
+			charge_time(issuer, ns, log2_slot_of(slot));
 			charge_queue(issuer, rq);
+		}
 		if (failed)
 			__sync_fetch_and_add(&issuer->errors, 1);
 	}

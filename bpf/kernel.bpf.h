@@ -251,6 +251,7 @@ struct request {
 	int tag;
 	int internal_tag;
 	unsigned int __data_len;
+	void *part; /* NULL in requests that the disk's statistics (queue/iostats) leave out */
 	u64 start_time_ns;
 	u64 io_start_time_ns;
 };

@@ -90,6 +90,17 @@ def test_an_io_that_is_read_as_unqueued_and_not_yet_in_its_histogram_is_none():
     assert np.isnan(rows["queued_us"]).all()
 
 
+def test_a_disk_that_keeps_no_times_has_none():
+    """Beside one that does: none of its figures is 0."""
+    timed, untimed = issuer(1, 4), issuer(1, 6, name=(b"x", b"sdb"))
+    untimed["key"]["dev"] = 9
+    untimed["value"]["slots"], untimed["value"]["total_ns"] = 0, 0
+    rows = derive(dict(compute(reading([]), reading([timed, untimed]), FACTS).rows))
+    for name in ("avg_us", "p99_us", "max_us", "queued_us", "total_us"):
+        np.testing.assert_array_equal(np.isnan(rows[name]), [False, True])
+    assert rows["read_ops"].tolist() == [4, 6]
+
+
 def test_parts_of_a_request_have_bytes_and_no_time():
     part = issuer(1, 0)
     part["value"]["write_bytes"] = 512

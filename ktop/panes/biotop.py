@@ -34,7 +34,8 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
         last=("comm", "disk", "cgroup"),
     )
     rows["pid"], rows["start_ns"] = keys["pid"], keys["start_ns"]
-    rows["total_us"] = rows.pop("total_ns") / 1000
+    untimed = (rows["read_ops"] + rows["write_ops"] > 0) & ~rows["slots"].any(axis=1)
+    rows["total_us"] = np.where(untimed, np.nan, rows.pop("total_ns") / 1000)
     rows["queue_us"] = rows.pop("queue_ns") / 1000
     # An I/O that ends just then may be read in one of the two alone.
     unqueued = rows.pop("unqueued_ops").astype(np.int64)
@@ -90,8 +91,8 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
 
 _DEVICE_TIME = (
     "Device time: from the issue to the disk, as the kernel's own statistics stamp it (of requests issued "
-    "in one batch, the start of the batch), to completion; of a disk whose queue keeps no statistics, from "
-    "submission. Flushes are not in it."
+    "in one batch, the start of the batch), to completion; of a disk whose queue does not stamp the issue, "
+    "from submission; – where it keeps no statistics at all (iostats). Flushes are not in it."
 )
 
 PANE = Pane(
@@ -155,7 +156,7 @@ PANE = Pane(
             Unit.US,
             "Mean time in the queue of the kernel's I/O scheduler, from submission to issue, before the "
             "device time: long where others keep the disk busy. Limits (io.max) and waits for a free "
-            "request come before both, and are in neither. – where the queue does not stamp the issue.",
+            "request come before both, and are in neither. – where the queue does not stamp both.",
             Fold.DERIVED,
         ),
         Column(

@@ -105,6 +105,16 @@ def scheduled(loop):
 
 
 @pytest.fixture
+def uncounted(loop):
+    """The same that keeps no statistics any more."""
+    transfer(loop, 2048)
+    statistics = Path(f"/sys/block/{loop.name}/queue/iostats")
+    statistics.write_text("0")
+    yield loop
+    statistics.write_text("1")
+
+
+@pytest.fixture
 def cut_loop(scratch, attach_loop):
     """Return a loop device of 1 MiB, and lose the second half of the file below it."""
     image = write_file(scratch / "image", 1 << 20)
@@ -364,6 +374,22 @@ def test_time_is_from_the_issue_on(observe, scratch, scheduled):
     assert spent_ms + queued_ms == pytest.approx(grew[READING_MS], rel=0.02, abs=5)
     mine = rows["pid"] == pid
     assert rows["queued_us"][mine].item() == pytest.approx(queued_ms * 1000 / rows["read_ops"][mine].item())
+
+
+def test_times_that_a_disk_does_not_keep_are_unknown(observe, uncounted):
+    """Where a request keeps none, that of its place's last use may still stand."""
+    biotop = observe("biotop")
+    for _ in range(ATTEMPTS):
+        biotop.begin()
+        pid, job = fio(uncounted, "--rw=read", "--bs=4k", "--size=4m", "--direct=1", "--ioengine=psync")
+        rows = biotop.sample().rows
+        if total(rows, pid, "read_ops") == job["read"]["total_ios"] == 1024:
+            break
+    else:
+        pytest.fail("never exact")
+    mine = rows["pid"] == pid
+    assert np.isnan(rows["queued_us"][mine].item())
+    assert not rows["avg_us"][mine].item() > job["read"]["clat_ns"]["mean"] / 1000  # or unknown too
 
 
 def test_processes_at_once_are_kept_apart(observe, scratch):
