@@ -10,7 +10,6 @@
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 0170000
 #define S_IFREG 0100000
-#define HUGETLBFS_MAGIC 0x958458f6
 
 const volatile u64 page_size = 4096;
 
@@ -393,7 +392,7 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 		add_pending(thread, (u64)mapping, pages);
 		return 0;
 	}
-	if (inode->i_sb->s_magic == HUGETLBFS_MAGIC) /* no cache of anything */
+	if (is_memory(mapping, inode))
 		return 0;
 	note_wait(thread, (u64)mapping, folio_index(folio), pages);
 	if (is_in_call(task))

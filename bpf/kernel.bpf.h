@@ -422,8 +422,19 @@ static __always_inline int wait_status(struct task_struct *leader)
 }
 
 enum mapping_flags {
+	AS_UNEVICTABLE = 3,
 	AS_FOLIO_ORDER_MIN = 16,
 };
+
+#define HUGETLBFS_MAGIC 0x958458f6
+
+/* Pages that are no cache of anything, though those of a regular file: hugetlbfs, memfd_secret(2),
+ * the memory of KVM's confidential guests. */
+static __always_inline bool is_memory(struct address_space *mapping, struct inode *inode)
+{
+	return mapping->flags >> bpf_core_enum_value(enum mapping_flags, AS_UNEVICTABLE) & 1 ||
+	       inode->i_sb->s_magic == HUGETLBFS_MAGIC;
+}
 
 /* How many pages beyond its first the smallest folio of a file has: more than none where a file
  * system's blocks are larger than a page (6.12). */

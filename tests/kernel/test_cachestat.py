@@ -257,6 +257,18 @@ def test_huge_pages_are_no_cache(cachestat, path, huge_page):
     assert (seen.accesses, seen.misses) == (1, 1)
 
 
+def test_secret_memory_is_no_cache(cachestat, path):
+    """Its pages are of a regular file too, that there is nowhere else."""
+    if ctypes.CDLL(None, use_errno=True).syscall(447, 0) < 0:
+        pytest.skip(f"no memfd_secret: {os.strerror(ctypes.get_errno())}")
+    work = (
+        "secret = ctypes.CDLL(None).syscall(447, 0); os.ftruncate(secret, 16 * page)\n"
+        "    m = mmap.mmap(secret, 16 * page); [m.__setitem__(i * page, 1) for i in range(16)]"
+    )
+    (seen,) = run(cachestat, path, work)
+    assert seen.mapped_in == 0
+
+
 def test_advice_is_surplus(cachestat, path):
     """Pages that were fetched in good time are hits when they are read."""
     (advised,) = run(cachestat, path, "os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)")
