@@ -397,6 +397,10 @@ int TASK_PROG(add__tp_btf, struct folio *folio)
 	note_wait(thread, (u64)mapping, folio_index(folio), pages);
 	if (is_in_call(task))
 		call = file_call(task, user_regs(task));
+	/* In no call either are who dumps core and, back from an interrupt, a thread that goes on
+	 * with a read of io_uring's. */
+	if (call == NO_CALL && !is_mapped(mapping))
+		call = CALL_EITHER;
 	switch (call) {
 	case CALL_READ: /* or a write that no call of the task's own asked for */
 		thread->added = (u64)folio;

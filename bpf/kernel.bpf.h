@@ -177,6 +177,11 @@ struct inode {
 struct address_space {
 	struct inode *host;
 	unsigned long flags;
+	struct {
+		struct {
+			void *rb_node;
+		} rb_root;
+	} i_mmap;
 };
 
 typedef struct {
@@ -434,6 +439,12 @@ static __always_inline bool is_memory(struct address_space *mapping, struct inod
 {
 	return mapping->flags >> bpf_core_enum_value(enum mapping_flags, AS_UNEVICTABLE) & 1 ||
 	       inode->i_sb->s_magic == HUGETLBFS_MAGIC;
+}
+
+/* Whether any process maps the file. */
+static __always_inline bool is_mapped(struct address_space *mapping)
+{
+	return BPF_CORE_READ(mapping, i_mmap.rb_root.rb_node) != NULL;
 }
 
 /* How many pages beyond its first the smallest folio of a file has: more than none where a file

@@ -7,6 +7,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def test_a_new_file(cachestat, path, block):
 def assert_dirtied(seen: Seen) -> None:
     """Every page once, and at times a block of the file system's own."""
     assert PAGES <= seen.dirtied <= PAGES + 3
+
+
+CRASHES = """
+import ctypes, resource
+resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))
+print(flush=True)
+input()
+ctypes.string_at(0)
+"""
+
+
+def test_a_core_dump_is_written(cachestat, path):
+    """Though the fault that it is of is none on a mapped file."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if not pattern or {*pattern} & {*"/|@"}:
+        pytest.skip(f"core dumps go elsewhere: {pattern}")
+    command = [sys.executable, "-c", CRASHES]
+    with subprocess.Popen(command, cwd=path.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        cachestat.begin()
+        child.communicate(b"\n")
+    rows = cachestat.rows(pid=child.pid)
+    assert rows["dirtied"].item() > 100
+    assert (rows["mapped_in"].item(), rows["misses"].item(), rows["readahead_surplus"].item()) == (0, 0, 0)
 
 
 def test_a_copy_in_the_kernel(cachestat, path):
@@ -316,6 +342,23 @@ def test_reads_of_io_uring_in_flight(cachestat, path, size):
     (seen,) = run(cachestat, path, work)
     assert seen.misses == seen.mixed_in == PAGES - PAGES // every
     assert seen.accesses == pytest.approx(PAGES, rel=0.05)  # as above
+
+
+@pytest.mark.usefixtures("io_uring")
+def test_reads_of_io_uring_by_who_polls(cachestat, disk, tmp_path):
+    """Most of a long read's pages are asked for as the thread comes back from an interrupt, in no call."""
+    ahead = Path(f"/sys/block/{disk.name}/queue/read_ahead_kb")
+    before = ahead.read_text()
+    ahead.write_text("64")
+    where = tmp_path / "mounted"
+    mount(disk, where)
+    try:
+        file = make(where / "pages", PAGES)
+        (seen,) = run(cachestat, file, "uring(pages * page, by_workers=False, waits=False)")
+    finally:
+        subprocess.run(["umount", where], check=False)
+        ahead.write_text(before)
+    assert (seen.mixed_in, seen.mapped_in) == (PAGES, 0)
 
 
 @pytest.mark.usefixtures("io_uring")
