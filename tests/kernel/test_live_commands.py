@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -112,11 +113,20 @@ def test_totals_leave_no_wait_out_and_say_what_has_none() -> None:
 def test_failed_execs_are_there_when_asked_for(asked: bool) -> None:
     words = ("--failed",) if asked else ()
     process = start("run", "execsnoop", "-n", "8", "-i", "0.3", "--json", *words)
-    while process.poll() is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.posix_spawn(NOWHERE, ["ktop-test"], {})
-        time.sleep(0.05)
-    out, err, code = finish(process)
+    ended = threading.Event()
+
+    def fail() -> None:
+        while not ended.wait(0.05):
+            with contextlib.suppress(FileNotFoundError):
+                os.posix_spawn(NOWHERE, ["ktop-test"], {})
+
+    failing = threading.Thread(target=fail)
+    failing.start()
+    try:  # reading all the while: what else is executed on this host could fill the pipe
+        out, err, code = finish(process)
+    finally:
+        ended.set()
+        failing.join()
     assert (code, err) == (0, "")
     failed = [each for each in objects(out) if each["kind"] == "event" and each["argv"] == [NOWHERE]]
     assert bool(failed) == asked
