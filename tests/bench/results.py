@@ -57,14 +57,23 @@ def _versions() -> list[str]:
     return found.stdout.splitlines()
 
 
+def _commit(directory: Path) -> str:
+    """Return the commit that is checked out there; nothing without git, or outside of a checkout."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=directory
+        ).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
 def put(path: Path, section: Section, order: Sequence[str], readme: Path | None = None) -> None:
     """Replace ``section`` in the file, and write anew what stands above all sections and in the README."""
     old = path.read_text("utf-8") if path.exists() else ""
     texts = {name: _between(old, name) for name in order}
     now = dt.datetime.now(dt.UTC)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=path.parent
-    ).stdout.strip()
+    commit = _commit(path.parent)
     stamp = f"*Measured on {now:%Y-%m-%d at %H:%M} UTC" + (f", at commit {commit}.*" if commit else ".*")
     heading, _, rest = section.text().partition("\n\n")
     texts[section.name] = f"{heading}\n\n{stamp}\n\n{rest.strip()}"
