@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input
 
@@ -154,7 +155,8 @@ class FilterBar(Horizontal):
             self.remove_class("-shown")
         self.post_message(self.Done())
 
-    def key_escape(self) -> None:
-        """Clear the filter and leave."""
+    def key_escape(self, event: Key) -> None:
+        """Clear the filter and leave; the moment looked at, and who is followed, stay."""
+        event.stop()
         self.clear()
         self.post_message(self.Done())

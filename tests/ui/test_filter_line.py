@@ -23,6 +23,16 @@ async def test_the_filter_applies_to_all_panes_and_stays_in_sight():
         assert not k.main.query_one(FilterBar).has_class("-shown")
 
 
+async def test_leaving_the_line_undoes_nothing_but_the_filter():
+    async with running() as k:
+        await k.press("F", "left_square_bracket")
+        looked_at, followed = k.app.view.at, k.app.view.follow
+        await k.press("slash", *"nginx", "escape")
+        assert k.app.view.filter is None
+        assert k.app.view.at == looked_at is not None
+        assert k.app.view.follow == followed is not None
+
+
 async def test_a_filter_that_makes_no_sense_says_why_and_changes_nothing():
     async with running() as k:
         rows = k.table.row_count
