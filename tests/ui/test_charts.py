@@ -376,6 +376,10 @@ async def test_histogram_names_percentiles_and_shares():
         assert lines[1].rstrip().endswith("◂")
         app.widget.show(log2_bounds(12), counts, "Waits", 65.0)
         assert "p99 65.0µs" in app.text()[0], "it says more than the longest there was"
+        counts[3] = counts[6] = 1
+        app.widget.show(log2_bounds(12), counts, "Waits")
+        assert "p50 16.0µs" in app.text()[0]
+        assert [line.count("◂") for line in app.text()[1:5]] == [1, 0, 0, 1], "the median is in the first bar"
         app.widget.show(log2_bounds(12), counts * 0, "Waits")
         assert "nothing counted" in app.text()[1]
 

@@ -82,7 +82,8 @@ class HistogramView(Drawn):
             band(Unit.US, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ]
         left = max(len(label) for label in labels)
-        rows = [np.searchsorted(bounds, value, side="right") - 1 for _, value, _ in marks]
+        # By rank: the value may be the very bound that the next bar begins at.
+        rows = np.searchsorted(np.cumsum(counts) + 1e-9 * total, [q * total for _, q, _ in _MARKS])
         room = max(width - left - 1 - 18, 0)
         most = float(counts.max())
         for row, (label, number) in enumerate(zip(labels, counts.tolist(), strict=True)):
