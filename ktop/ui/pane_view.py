@@ -157,8 +157,8 @@ class PaneView(Vertical, Ground):
         self._draw_reason(reason)
         if self._chart is not None:
             # Not in on_resize alone: on a host that starves, Frames came before the first size was known,
-            # and the chart was left without room for good.
-            if self._chart.room != self.size:
+            # and the chart was left without room for good.  Out of sight it has no size, and keeps the last.
+            if self.size and self._chart.room != self.size:
                 self._chart.fit(self.size.width, self.size.height)
             self._chart.draw(self._bridge.now, available=reason is None)
         self._draw_rows(frame)

@@ -169,3 +169,11 @@ async def test_a_chart_that_missed_how_much_room_there_is_comes_into_sight():
         await k.tick(2)
         assert chart.display
         assert "cpu 0" in k.text
+
+
+async def test_a_chart_is_there_as_soon_as_its_pane_is_again():
+    async with running(ticks=5) as k:
+        chart = k.view.query_one(ChartArea)
+        await k.press("2")
+        k.main.action_pane(1)
+        assert chart.display, "else the table has its lines, for one picture"
