@@ -98,7 +98,9 @@ def snapshot(  # noqa: PLR0913 - what there is, and how it is looked at
     return Snapshot(
         rows=rows,
         total=total,
-        empty_text=why_empty(pane, frame, total, None if frame is not None else _missing(pane, bridge, view)),
+        empty_text=why_empty(
+            pane, frame, total, found.sampled_s, None if frame is not None else _missing(pane, bridge, view)
+        ),
         ignored=ignored(pane, shown, view.filter) if view.filter else (),
         notes=(*begun(pane, frame), *on_demand(pane, frame, found.single)) if frame is not None else (),
         frames=bridge.history.at_hand(pane.name, view.until) if compare else (),
@@ -224,7 +226,7 @@ def _missing(pane: Pane, bridge: Bridge, view: View) -> float | None:
     return _moment(bridge, view)
 
 
-def why_empty(pane: Pane, frame: Frame | None, total: int, at: float | None) -> str:
+def why_empty(pane: Pane, frame: Frame | None, total: int, sampled_s: float | None, at: float | None) -> str:
     """Return what is said where there are no rows; ``at``: the moment that there is no Frame of."""
     if frame is None:
         if at is None:
@@ -232,7 +234,10 @@ def why_empty(pane: Pane, frame: Frame | None, total: int, at: float | None) -> 
         if not pane.resident:
             return f"not watched at {clock(at)}: {pane.name} samples only while it, or a process, is open"
         return "no sample of this moment"
-    if not total and pane.shape is Shape.STACKS:
+    if not total and sampled_s is not None:
+        # On a screen the first interval is a short one: too short for a busy CPU to be sampled in.
+        if sampled_s * pane.hertz < 1:
+            return "waiting for the first sample"
         return "no samples: nothing ran on a CPU"
     return "no row matches the filter" if total else "nothing in this interval"
 

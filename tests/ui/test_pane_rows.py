@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ktop import registry
 from ktop.frame import Frame, length, take
 from ktop.pane import Pane
 from ktop.source import HOST
@@ -160,6 +161,18 @@ def test_before_the_first_sample(looking):
     nothing_yet = Bridge(OWNED, View())
     found = snapshot(PANES["biotop"], PANES["biotop"], None, nothing_yet, View())
     assert found.empty_text == "waiting for the first sample"
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "text"),
+    [(0.001, "waiting for the first sample"), (1.0, "no samples: nothing ran on a CPU")],
+)
+def test_that_nothing_ran_is_said_once_it_can_be_known(interval_s, text):
+    pane = registry.get("profile")
+    bridge = Bridge([pane], View())
+    frame = Frame(pane.name, START, interval_s, {})
+    bridge.publish(frame)
+    assert snapshot(pane, pane, frame, bridge, View()).empty_text == text
 
 
 def test_stacks_are_those_of_the_moment(looking):
