@@ -54,6 +54,8 @@ class Fold(Enum):
     """The most frequent value, of those that are not None."""
     DERIVED = "derived"
     """Computed anew by the pane's ``derive`` from the folded columns."""
+    DERIVED_SUM = "derived sum"
+    """The same, of columns that add up: so it adds up, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,16 @@ class Column:
     """Of a HISTOGRAM, then drawn on the process screen: float64, shape (slots + 1,), microseconds."""
     longest: str = ""
     """Of a HISTOGRAM: the column with the largest of its values, which no percentile is drawn beyond."""
+
+    @property
+    def derived(self) -> bool:
+        """Whether the pane's ``derive`` gives it."""
+        return self.fold in {Fold.DERIVED, Fold.DERIVED_SUM}
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is so much in an interval: 0 where nothing happened, and it can be told per second."""
+        return self.fold in {Fold.SUM, Fold.DERIVED_SUM}
 
     @property
     def in_table(self) -> bool:
@@ -306,7 +318,7 @@ def fold(pane: Pane, rows: Rows, by: tuple[str, ...]) -> dict[str, Array]:
     ends = np.append(starts[1:], len(order)) - 1
     out: dict[str, Array] = {}
     for column in pane.columns:
-        if column.name not in rows or column.fold is Fold.DERIVED:
+        if column.name not in rows or column.derived:
             continue
         values = rows[column.name][order]
         if column.name in by or column.fold is Fold.LAST or not len(order):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ktop.frame import Array, Frame, Histogram, Status
-from ktop.pane import Column, Fold, Pane, Unit
+from ktop.pane import Column, Pane, Unit
 
 HOSTILE = [
     b"postgres",
@@ -23,9 +23,7 @@ def rows_of(pane: Pane, count: int, seed: int = 0) -> dict[str, Array]:
     """Return ``count`` rows as ``compute`` may give them, with the derived columns."""
     random = np.random.default_rng(seed)
     rows = {
-        column.name: values_of(pane, column, count, random)
-        for column in pane.columns
-        if column.fold is not Fold.DERIVED
+        column.name: values_of(pane, column, count, random) for column in pane.columns if not column.derived
     }
     return pane.derive(rows)
 

@@ -158,7 +158,7 @@ def test_column(pane: Pane, column: Column) -> None:
     if column.is_text:
         assert column.fold is Fold.LAST or pane.key == (column.name,)
     if column.unit is Unit.RATIO:
-        assert column.fold is not Fold.SUM
+        assert not column.adds_up
     if column.unit is Unit.HISTOGRAM:
         assert column.bounds is not None or not column.in_table, "bars without a scale say nothing"
         assert column.fold is Fold.SUM
@@ -213,7 +213,7 @@ def test_rows_fold_by_key_and_by_process(pane: Pane) -> None:
         assert set(folded) == set(rows)
         assert 0 < length(folded) <= 20
         for column in pane.columns:
-            if column.fold is Fold.SUM and column.name not in by:
+            if column.adds_up and column.name not in by:
                 total, expected = folded[column.name].sum(dtype=float), rows[column.name].sum(dtype=float)
                 assert total == pytest.approx(2 * expected)
             if column.unit is Unit.RATIO:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ktop import registry
 from ktop.frame import Array, Frame, take
 from ktop.history.history import BLOCK_FRAMES, HOT_FRAMES, History
 from ktop.pane import START, Column, Fold, Unit
@@ -80,6 +81,16 @@ def test_what_adds_up_is_per_second_whatever_the_interval():
     shown = [Frame("p", 1.0, 1.0, rows), Frame("p", 5.0, 4.0, {**rows, "accesses": np.array([400])})]
     assert trend(CACHESTAT, take(rows, slice(1)), shown, "accesses").tolist() == [[100, 100]]
     assert trend(CACHESTAT, take(rows, slice(1)), shown, "hit_ratio").tolist() == [[0.5, 0.5]]
+
+
+def test_what_is_derived_of_sums_adds_up_as_they_do():
+    """By it tcptop is sorted, and it is looked at most."""
+    pane = registry.get("tcptop")
+    rows = pane.derive({"cookie": np.array([1]), "tx_bytes": np.array([60]), "rx_bytes": np.array([40])})
+    none = {name: column[:0] for name, column in rows.items()}
+    shown = [Frame(pane.name, 1.0, 1.0, none), Frame(pane.name, 5.0, 4.0, rows)]
+    assert trend(pane, rows, shown, pane.sort).tolist() == [[0, 25]]
+    assert has_trend(pane.column(pane.sort), totals=True)
 
 
 def test_totals_have_a_trend_of_what_can_be_told_from_their_parts():

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
-from ktop.pane import START, Fold, Pane, Unit, fold
+from ktop.pane import START, Pane, Unit, fold
 from ktop.process import TICK_NS
 from ktop.stats import distinct
 from ktop.tables.derived import restore
@@ -134,7 +134,7 @@ class ProcessHistory:
         of which may have been the process's: NaN.
         """
         declared = self.pane.column(column)
-        adds_up = declared.fold is Fold.SUM and declared.unit is not Unit.HISTOGRAM
+        adds_up = declared.adds_up and declared.unit is not Unit.HISTOGRAM
         values = np.where((self.dropped == 0) & adds_up, 0.0, np.nan)
         if len(self):
             by_interval = self._by_interval

@@ -102,7 +102,7 @@ PANE = Pane(
             "of RWF_NOWAIT's hits lack. Nor, from 6.18 on, of sendfile and splice, where pages are on their "
             "way into memory: hits before them lack.",
         ),
-        Column("hits", "HITS", Unit.COUNT, "Accesses that are no misses.", Fold.DERIVED),
+        Column("hits", "HITS", Unit.COUNT, "Accesses that are no misses.", Fold.DERIVED_SUM),
         Column(
             "misses",
             "MISSES",

@@ -139,7 +139,7 @@ PANE = Pane(
             from_width=110,
         ),
         Column("rx_calls", "RECVS", Unit.COUNT, "Calls that took any of it.", from_width=110),
-        Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED),
+        Column("bytes", "TOTAL", Unit.BYTES, "SENT and RECEIVED together.", Fold.DERIVED_SUM),
         CGROUP,
         STARTED,
         Column(

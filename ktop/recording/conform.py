@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ktop.frame import Array, Frame
-from ktop.pane import Column, Fold, Pane, Unit
+from ktop.pane import Column, Pane, Unit
 from ktop.recording.file import LAST_TS
 from ktop.tables.derived import restore
 
@@ -64,7 +64,7 @@ def conform(pane: Pane, frame: Frame) -> Frame:
     count = len(frame)
     if not count:
         return replace(frame, rows={column.name: _not_measured(column, 0) for column in pane.columns})
-    stored = [column for column in pane.columns if column.fold is not Fold.DERIVED]
+    stored = [column for column in pane.columns if not column.derived]
     rows = {column.name: _checked(column, frame.rows.get(column.name), count) for column in stored}
     try:
         return replace(frame, rows=restore(pane, rows))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ktop.frame import Array, Frame, Rows, length
-from ktop.pane import Fold, Pane
+from ktop.pane import Pane
 
 
 def strip(pane: Pane | None, frame: Frame) -> Frame:
     """Return ``frame`` without the columns that ``restore`` adds; as it is without rows or pane."""
     if pane is None or not len(frame):
         return frame
-    derived = {column.name for column in pane.columns if column.fold is Fold.DERIVED}
+    derived = {column.name for column in pane.columns if column.derived}
     if not derived.intersection(frame.rows):
         return frame
     return replace(frame, rows={name: column for name, column in frame.rows.items() if name not in derived})

@@ -15,7 +15,7 @@ _FIGURES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO}
 
 def has_trend(column: Column, *, totals: bool = False) -> bool:
     """Return whether ``trend`` is of any use; ``totals``: several rows of a Frame make one."""
-    return column.unit in _FIGURES and not (totals and column.fold not in {Fold.SUM, Fold.MAX})
+    return column.unit in _FIGURES and not (totals and not column.adds_up and column.fold is not Fold.MAX)
 
 
 def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
@@ -25,7 +25,7 @@ def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
     not there that is 0, since nothing happened, else NaN; NaN too where its
     Frame no longer has all rows.
     """
-    adds_up = pane.column(name).fold is Fold.SUM
+    adds_up = pane.column(name).adds_up
     keys = [key for key in pane.key if key in rows]
     whole = np.array([adds_up and not frame.dropped for frame in frames], dtype=bool)
     values = np.where(whole, 0.0, np.nan) + np.zeros((length(rows), 1))

@@ -207,7 +207,7 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     column = pane.column(pane.sort)
     room = max(width - len(column.title) - 14, 8)
     values = known.series(pane.sort)
-    adds_up = column.fold is Fold.SUM
+    adds_up = column.adds_up
     if adds_up:
         values = values / known.interval_s
     if len(values) > room:

@@ -36,6 +36,17 @@ def test_the_line_over_time_is_of_all_the_time_the_figures_are_of(intervals: int
     assert bars == " " * place + "█" + " " * (58 - place) + "▄"
 
 
+def test_the_line_over_time_of_what_is_derived_of_sums_is_per_second() -> None:
+    pane = registry.get("tcptop")
+    history = History([pane])
+    for ts, interval_s, count in ((1.0, 1.0, 100), (2.0, 1.0, 0), (6.0, 4.0, 400)):
+        rows = {"pid": [7], "comm": [b"x"], "cookie": [1], "tx_bytes": [count], "rx_bytes": [count]}
+        table = {name: np.array(column)[0 if count else 1 :] for name, column in rows.items()}
+        history.add(Frame(pane.name, ts, interval_s, pane.derive(table)))
+    line = section(pane, history.process(pane, 7), None, {}, 82).lines[1].plain
+    assert line == "total █ █  max 200B/s"
+
+
 def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> None:
     began = 100 * TICK_NS
     events = {

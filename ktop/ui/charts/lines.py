@@ -12,7 +12,7 @@ from rich.style import Style
 
 from ktop.format import NOT_MEASURED, UNIT_WIDTH
 from ktop.frame import Array, Frame
-from ktop.pane import Column, Fold, Lines, Unit
+from ktop.pane import Column, Lines, Unit
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
 from ktop.ui.charts.scrolling import Pace, at_once, later, page
@@ -64,7 +64,7 @@ class LinesView(Drawn):
         self.chart = chart
         self._units = {column.name: column.unit for column in columns}
         self._names = {column.name: column.title.lower() for column in columns}
-        self._rates = {column.name for column in columns if column.fold is Fold.SUM}
+        self._rates = {column.name for column in columns if column.adds_up}
         self._all: Sequence[Frame] = ()
         self._frames: Sequence[Frame] = ()
         """Those that there is room for, and older ones."""
