@@ -285,6 +285,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Return what is found of the process, and what each pane knows of it."""
         recorded = self.source.identity.recorded
         process = None if recorded else read(self.pid)
+        over = process is None or self._who.ended is not None
         columns = 2 if self.size.width >= TWO_COLUMNS else 1
         most = max(ROWS, self.size.height // 4)
         start_ns, histories = across(
@@ -325,7 +326,7 @@ class ProcessScreen(TimeKeys, LaidOut):
                 beside=beside,
                 caused=caused_by(pane, events, self.pid),
                 note=note,
-                recorded=recorded,
+                over=over,
             )
             known.append((content, history))
         return find(process, begun, recorded=recorded), known

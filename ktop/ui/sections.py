@@ -59,14 +59,14 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     beside: tuple[Rows, float] = ({}, 0.0),
     caused: Rows = _NO_ROW,
     note: str = "",
-    recorded: bool = False,
+    over: bool = False,
 ) -> Section:
     """Return the section of ``pane``, from all that is ``known`` of the process, ``width`` cells wide.
 
     ``events``: those of the process and its children, of panes that have such.
     ``most``: so many rows are listed.  ``beside``: who else took what it waits
     for, and in how many seconds.  ``caused``: what the events add up to that it
-    caused, with a ``note`` on them.  ``recorded``: nothing more will come.
+    caused, with a ``note`` on them.  ``over``: nothing more will come.
     """
     if pane.shape is Shape.EVENTS and length(events):
         lines = _table(events, _visible(pane, events, width), width, most)
@@ -77,7 +77,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=_reason(latest.status.unavailable))
     if not len(known):
-        watched = pane.resident or recorded
+        watched = pane.resident or over
         why = "nothing in the time kept" if watched else "nothing yet; it is watched while this is open"
         return Section(pane, (), why_empty=why)
     if pane.shape is Shape.STACKS:

@@ -232,6 +232,7 @@ async def test_what_ended_says_when_and_that_its_figures_are_of_before():
         k.main.open_process(child.pid)
         await k.until(lambda: "now       threads 1" in k.text and "state sleeping" in k.text)
         assert "last seen" not in k.text
+        assert "it is watched while this is open" in k.text
         child.kill()
         await child.wait()
         await k.until(lambda: not k.screen._busy)
@@ -240,6 +241,7 @@ async def test_what_ended_says_when_and_that_its_figures_are_of_before():
         await k.until(lambda: re.search(r"ended +by \d\d:\d\d:\d\d", k.text))
         assert re.search(r"last seen \d\d:\d\d:\d\d  threads \d  memory .*  state \w", k.text)
         assert "now       threads" not in k.text
+        assert "it is watched while this is open" not in k.text, "no stack of it will come any more"
 
 
 @pytest.mark.parametrize("recorded", [False, True])
