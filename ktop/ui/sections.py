@@ -233,11 +233,12 @@ def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Content:
         whose = f" {escape(cgroup)}" if cgroup and cgroup != CGROUP.ordinary else ""
         name = f"{visible(row['comm'] or b'?')} ({row[pane.process_key]})"
         value = " " + cell(column, row[column.name]).strip()
-        size = cells(name) + cells(value) + cells(whose) + 3
+        between = " · " if place else ""
+        size = len(between) + cells(name) + cells(value) + cells(whose)
         if place and used + size > width:
             break
         used += size
-        parts += [("  · " if place else "", "$muted"), name, (value, "bold"), (whose, "$muted")]
+        parts += [(between, "$muted"), name, (value, "bold"), (whose, "$muted")]
     return Content.assemble(*parts)
 
 

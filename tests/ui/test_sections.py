@@ -7,12 +7,13 @@ import pytest
 
 from ktop import registry
 from ktop.format import clock
-from ktop.frame import Frame, Status, length
+from ktop.frame import Frame, Status, length, take
 from ktop.history.history import History
 from ktop.pane import START
 from ktop.panes.execsnoop import PANE as REAL_EXECSNOOP
 from ktop.process import TICK_NS
 from ktop.ui.sections import of_family, section
+from tests.rows import rows_of
 from tests.ui.synthetic import CACHESTAT, EXECSNOOP, PROFILE
 
 
@@ -45,6 +46,22 @@ def test_the_line_over_time_of_what_is_derived_of_sums_is_per_second() -> None:
         history.add(Frame(pane.name, ts, interval_s, pane.derive(table)))
     line = section(pane, history.process(pane, 7), None, {}, 82).lines[1].plain
     assert line == "total █ █  max 200B/s"
+
+
+def test_who_takes_the_cpus_has_as_much_room_as_there_is() -> None:
+    pane = registry.get("runqlat")
+    rows = {**rows_of(pane, 3), "pid": np.array([7, 8, 9]), "comm": np.array([b"x", b"y", b"z"])}
+    rows |= {"cpu_us": np.full(3, 1e6), "cgroup": np.array([b"/"] * 3)}
+    history = History([pane])
+    history.add(Frame(pane.name, 1.0, 1.0, rows))
+    known, others = history.process(pane, 7), take(rows, np.array([1, 2]))
+
+    def said(width: int) -> str:
+        return section(pane, known, None, {}, width, beside=(others, 10.0)).lines[1].plain
+
+    whole = "others' on cpu in 10 s  y (8) 1.00s · z (9) 1.00s"
+    assert said(len(whole)) == whole
+    assert said(len(whole) - 1) == whole.partition(" · ")[0]
 
 
 def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> None:
