@@ -254,6 +254,12 @@ async def test_zoom_merges_and_loses_nothing():
         await pilot.press("z", "z")
         assert len(app.view.grid.columns) <= 9
         assert app.view.grid.columns.counts.sum() == 80
+        assert app.text()[-1].split()[0] == "×5", "it is said beside the axis, and"
+        await pilot.press("left")
+        assert app.view.reading is not None
+        assert app.text()[-1].split()[0] == "×5", (
+            "beside what the cursor reads: the count is of so many intervals"
+        )
         await pilot.press("z", "z")
         assert len(app.view.grid.columns) == 40
 

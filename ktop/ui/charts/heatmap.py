@@ -262,9 +262,12 @@ class HeatmapView(Drawn, can_focus=True):
         ts = self.grid.columns.ts
         moment = len(ts) - 1 - self._looked_at if self.moment is not None else None
         text = time_axis.labels(ts, now, self.map_columns - self.free, self.cell_width, moment)
-        zoom = f"×{self.merge}" if self._zoom else ""
-        axis = zoom.rjust(GUTTER - 1) + " " * (self._left - GUTTER + 1) + text
-        return time_axis.painted(axis, art.palette)
+        return time_axis.painted(self._zoomed + " " * (self._left - GUTTER) + text, art.palette)
+
+    @property
+    def _zoomed(self) -> str:
+        """How many intervals a column is of, where it is not one: as wide as the gutter."""
+        return (f"×{self.merge}" if self._zoom else "").rjust(GUTTER - 1) + " "
 
     @property
     def reading(self) -> Reading | None:
@@ -280,7 +283,7 @@ class HeatmapView(Drawn, can_focus=True):
         total = self.grid.total(at.column)
         muted, strong = art.palette.style("muted"), art.palette.style("strong")
         parts: Parts = [
-            (" " * GUTTER, None),
+            (self._zoomed, muted),
             (fmt.clock(ts), strong),
             ("   " + band(self.chart.unit, low, high), strong),
             ("   " + fmt.count(number), strong),
