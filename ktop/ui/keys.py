@@ -144,7 +144,16 @@ PROCESS: list[BindingType] = [
 ]
 
 SORT: list[BindingType] = [
-    key("escape,backspace,S", "dismiss(None)", "back", "Leave the order as it is", "sort.close", show=True),
+    key("enter", "choose", "sort", "Sort by this column", "sort.choose", display="Enter", show=True),
+    key(
+        "escape,backspace,S",
+        "dismiss(None)",
+        "back",
+        "Leave the order as it is",
+        "sort.close",
+        display="Esc",
+        show=True,
+    ),
     key("j", "move(1)", "down", "One column down in the list", "sort.down"),
     key("k", "move(-1)", "up", "One column up in the list", "sort.up"),
 ]

@@ -60,6 +60,17 @@ async def test_the_sort_picker_explains_and_sorts():
         assert k.table.sort_column == "pid"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (60, 12), (40, 10)])
+async def test_the_sort_picker_has_the_column_and_its_keys_in_sight(size):
+    tcptop = registry.get("tcptop")
+    async with running(panes=(tcptop,), pane="tcptop", size=size) as k:
+        await k.press("S")
+        await k.until(lambda: re.search("TOTAL +SENT", k.text) and "Enter sort  Esc back" in k.text)
+        await k.press("home")
+        await k.until(lambda: re.search("PID +Process", k.text))
+        assert "Enter sort  Esc back" in k.text
+
+
 async def test_what_only_the_host_has_is_not_offered_to_sort_by():
     cachestat = registry.get("cachestat")
     async with running(panes=(cachestat,), pane="cachestat") as k:

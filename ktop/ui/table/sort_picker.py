@@ -11,8 +11,12 @@ from textual.widgets.option_list import Option
 from ktop.pane import Pane
 from ktop.tables.order import is_sortable
 from ktop.ui import keys
+from ktop.ui.footer import KeyLine
 from ktop.ui.line import Line
 from ktop.ui.textual_fixes.modal import Modal, Options
+
+AROUND = 6
+"""Lines of the box that are not the list's."""
 
 
 class SortPicker(Modal[str | None]):
@@ -31,7 +35,6 @@ class SortPicker(Modal[str | None]):
         width: 80%;
         max-width: 90;
         height: auto;
-        max-height: 80%;
         background: $panel;
         padding: 1 2;
     }
@@ -39,9 +42,8 @@ class SortPicker(Modal[str | None]):
     SortPicker OptionList {
         border: none;
         height: auto;
-        max-height: 20;
         background: transparent;
-        margin-top: 1;
+        margin: 1 0;
         text-wrap: nowrap;
         text-overflow: ellipsis;
     }
@@ -71,12 +73,19 @@ class SortPicker(Modal[str | None]):
                 ),
                 markup=False,
             )
+            yield KeyLine(self.BINDINGS)
 
     def on_mount(self) -> None:
         """Go to the column that is sorted by now."""
         names = [column.name for column in self._columns]
         options = self.query_one(OptionList)
         options.highlighted = names.index(self._current) if self._current in names else 0
+
+    def on_resize(self) -> None:
+        """Have the list scroll where not all fit, to the column under the cursor."""
+        options = self.query_one(OptionList)
+        options.styles.max_height = max(self.size.height - AROUND, 1)
+        self.call_after_refresh(options.scroll_to_highlight)
 
     def action_move(self, step: int) -> None:
         """Move by one."""
@@ -85,6 +94,10 @@ class SortPicker(Modal[str | None]):
             options.action_cursor_down()
         else:
             options.action_cursor_up()
+
+    def action_choose(self) -> None:
+        """Take the column under the cursor."""
+        self.query_one(OptionList).action_select()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with the column's name."""
