@@ -104,12 +104,12 @@ class Header(Drawn):
             words += [(f" {held} ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
         clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
-        if not often:
-            return [*words, (clock, "")]
         interval_s = self._identity.recorded_s or view.interval_s
         if interval_s != view.interval_s:
             speed = interval_s / view.interval_s
             words += [("played ", "muted"), (f"{speed:.2g}×  " if speed < 10 else f"{speed:.0f}×  ", "")]
+        if not often:
+            return [*words, (clock, "")]
         return [*words, ("every ", "muted"), (f"{interval_s:g} s  {clock}", "")]
 
 

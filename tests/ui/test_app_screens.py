@@ -193,6 +193,9 @@ async def test_looking_back_in_a_small_terminal_drops_the_interval_first():
         assert "recording" in k.text
         assert "paused" in k.text
         assert "every" not in k.text.split("\n")[0]
+        await k.press("plus")
+        await k.until(lambda: "played 0.5×" in k.text)
+        assert "paused" in k.text, "neither is known anyway"
 
 
 @pytest.mark.parametrize("pane", [pane.name for pane in PANES])
