@@ -423,6 +423,7 @@ async def test_what_is_said_for_a_moment_stands_over_the_line_of_keys_alone(size
         await k.until(lambda: "see the end of the status line." in k.text.split("\n")[-1])
         assert "BPF programs" not in "".join(k.text.split("\n")[:-1])
         assert plain(k.main.query_one(StatusLine)) == k.text.split("\n")[-2]
+        assert k.text.endswith("see the end of the status line. "), "nothing of that one is left beside it"
 
 
 async def test_a_recording_measures_no_cost():
