@@ -159,6 +159,10 @@ def test_column(pane: Pane, column: Column) -> None:
         assert column.fold is Fold.LAST or pane.key == (column.name,)
     if column.unit is Unit.RATIO:
         assert not column.adds_up
+        units = {each.unit for pane in PANES for each in pane.columns if each.title == column.title}
+        assert units == {Unit.RATIO}, (
+            "by its title a filter means it in all panes: here a share, there a number"
+        )
     if column.unit is Unit.HISTOGRAM:
         assert column.bounds is not None or not column.in_table, "bars without a scale say nothing"
         assert column.fold is Fold.SUM

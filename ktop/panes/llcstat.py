@@ -81,7 +81,7 @@ PANE = Pane(
         ),
         Column(
             "hit_ratio",
-            "HITS",
+            "HIT RATIO",
             Unit.RATIO,
             "Share of the references that did not miss. The two are counted apart: where more misses than "
             "references were counted, 0.",
