@@ -115,6 +115,8 @@ missing_packages() {
             find_command "$tool" >/dev/null || echo "$tool"
         done
         find_command mkfs.xfs >/dev/null || echo xfsprogs
+        find_command mkfs.ext4 >/dev/null || echo e2fsprogs
+        find_command ip >/dev/null || echo iproute2
     fi
     [ "$1" != bench ] || missing_peers
     if [ ! -x "$system_python" ]; then
