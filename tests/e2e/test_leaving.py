@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ktop.ui.terminal.driver import RESTORED
 from tests.e2e.kernel_objects import held_by, in_kernel
 from tests.e2e.terminal import KTOP, PROMPT, ROOT, Modes, Terminal, eventually, is_alive
 
@@ -125,7 +126,10 @@ def test_leaves_from_every_screen(terminal: Terminal, gone: Callable[[int], None
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_leaves_a_terminal_that_takes_no_more_output(how: signal.Signals) -> None:
-    """A stalled ssh: nobody reads, so the driver's writes wait for ever; signals are obeyed all the same."""
+    """A stalled ssh: nobody reads, so the driver's writes wait for ever; signals are obeyed all the same.
+
+    If it was only slow, what comes out of it next gives the terminal back.
+    """
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
@@ -148,10 +152,20 @@ def test_leaves_a_terminal_that_takes_no_more_output(how: signal.Signals) -> Non
         eventually(lambda: _blocked_in_a_write(tasks), "the terminal takes everything")
         os.kill(process.pid, how)
         assert process.wait(30) in {128 + how, -how}
+        assert _all_of(leader).endswith(RESTORED)
     finally:
         process.kill()
         process.wait()
         os.close(leader)
+
+
+def _all_of(leader: int) -> bytes:
+    """Return what a terminal holds that nobody writes to any more."""
+    held = b""
+    with contextlib.suppress(OSError):  # the end of it
+        while piece := os.read(leader, 65536):
+            held += piece
+    return held
 
 
 def _blocked_in_a_write(tasks: Path) -> bool:

@@ -126,6 +126,13 @@ class Terminal:
             assert time.monotonic() < deadline, self.output
             self.read()
 
+    def until_restored(self) -> None:
+        """Wait, without reading, until it echoes keys and has signals of them as it did at first."""
+        deadline = time.monotonic() + DEADLINE_S
+        while termios.tcgetattr(self.end) != self.modes:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def drain(self) -> None:
         """Read until nothing more comes."""
         before = None
@@ -348,3 +355,13 @@ def test_when_nobody_reads_the_terminal(terminal):
         os.write(terminal.end, b"1234567")
     os.kill(terminal.pid, signal.SIGTERM)
     assert terminal.leaves(read=False) == 128 + signal.SIGTERM
+
+
+def test_an_interrupt_while_a_slow_terminal_takes_the_last_of_it(terminal):
+    """As over a line that takes seconds for a screen: who waits for the end of it presses ctrl+c."""
+    os.write(terminal.end, b"234567q")
+    terminal.until_restored()
+    os.write(terminal.end, b"\x03")
+    assert terminal.leaves(read=False) == 128 + signal.SIGINT
+    terminal.drain()
+    assert all(each in terminal.output for each in RESTORED)

@@ -16,6 +16,7 @@ import select
 import signal
 import termios
 import threading
+import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
@@ -49,6 +50,8 @@ RESTORED = "".join(
 """What gives the terminal back: keys, screen, cursor, line wrap; no mouse, focus and paste events."""
 LARGEST = Size(1000, 400)
 """Of a terminal, in cells: what claims to be larger is not, or would take all the memory there is."""
+LOCKED_S = 0.01
+"""How soon a terminal that somebody else was writing to is tried again."""
 POLL_S = 0.1
 """How soon after a lone escape the parser is asked whether it was a key."""
 
@@ -56,6 +59,21 @@ POLL_S = 0.1
 def clamped(size: Size) -> Size:
     """Return ``size``, or as much of it as a terminal can have."""
     return Size(min(size.width, LARGEST.width), min(size.height, LARGEST.height))
+
+
+def _write_instead(terminal: int, data: bytes) -> None:
+    """Write ``data`` in place of what a slow terminal has not taken yet, which fills its buffer."""
+    deadline = time.monotonic() + GRACE_S
+    while data and time.monotonic() < deadline:
+        # Whoever waits in write(2) has the terminal locked until all of that is gone, and sleeps on
+        # where nobody reads: that output goes on again wakes it.
+        termios.tcflush(terminal, termios.TCOFLUSH)
+        termios.tcflow(terminal, termios.TCOOFF)
+        termios.tcflow(terminal, termios.TCOON)
+        try:
+            data = data[os.write(terminal, data) :]
+        except BlockingIOError:
+            time.sleep(LOCKED_S)
 
 
 class TerminalFile(io.TextIOWrapper):
@@ -147,7 +165,7 @@ class KtopDriver(LinuxDriver):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
                 os.set_blocking(terminal, False)
-                os.write(terminal, RESTORED)
+                _write_instead(terminal, RESTORED)
                 os.set_blocking(terminal, True)  # the shell has it, too
         os._exit(code)
 
@@ -221,10 +239,10 @@ class KtopDriver(LinuxDriver):
         """Give the terminal back; from here on it is no longer ours to restore, nor to write to."""
         self.write(WIPED)
         super().stop_application_mode()
-        self.attrs_before = None
         writer, self._writer_thread = self._writer_thread, None
         if writer is not None:
-            writer.stop()
+            writer.stop()  # which waits until a slow terminal has taken all of it
+        self.attrs_before = None
 
     def _run_input_thread(self) -> None:
         """Read keys until told to stop; when the terminal is gone, so are we."""
