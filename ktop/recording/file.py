@@ -13,6 +13,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -89,13 +90,19 @@ def _nothing_in(damage: str | None) -> str:
 
 
 def blocks(path: Path, until: int | None = None) -> Iterator[Block]:
-    """Yield the good blocks (up to the offset ``until``); the first damaged one ends it silently."""
+    """Yield the good blocks; the first damaged one ends it silently.
+
+    With ``until``, an offset up to which they were good: RecordingError where they are no longer.
+    """
     with _opened(path) as file:
         while until is None or file.tell() < until:
             block = _read_block(file)
-            if not isinstance(block, Block):
+            if isinstance(block, Block):
+                yield block
+            elif until is None:
                 return
-            yield block
+            else:
+                raise RecordingError(f"{path} was cut or changed meanwhile")
 
 
 class Writer:
@@ -241,16 +248,17 @@ def compact(source: Path, target: Path, seconds: float = 30.0, level: int = 19) 
             frames = frames[count:]
 
 
-def _opened(path: Path) -> BinaryIO:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open ``path``; RecordingError where that, or what is done with it, fails: a disk may be broken."""
     try:
         # Not waiting for the writer of a FIFO, only to find that it is none of ours.
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 - returned
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RecordingError(f"cannot read {path}: not a file")
+            yield file
     except OSError as error:
         raise RecordingError(f"cannot read {path}: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise RecordingError(f"cannot read {path}: not a file")
-    return file
 
 
 def _header(identity: Identity, interval_s: float, panes: Sequence[str]) -> bytes:

@@ -17,7 +17,7 @@ from ktop.frame import Array, Frame, Status
 from ktop.pane import Pane, Shape, Unit
 from ktop.recording.codec import CodecError
 from ktop.recording.conform import MismatchError, conform, possible
-from ktop.recording.file import blocks, describe
+from ktop.recording.file import RecordingError, blocks, describe
 from ktop.source import HOST, Publish
 
 _LONGEST_PAUSE = 2.0
@@ -132,6 +132,8 @@ class Replay:
     def _run(self, publish: Publish) -> None:
         try:
             self._play_all(publish)
+        except RecordingError as error:
+            self._damaged = str(error)
         except Exception as error:  # noqa: BLE001 - what a stranger's figures bring about, and memory that is short
             self._damaged = f"{type(error).__name__}: {error!s:.100}"
         try:

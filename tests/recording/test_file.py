@@ -201,6 +201,8 @@ def test_other_things_than_recordings_are_named(tmp_path: Path) -> None:
         describe(tmp_path)
     with pytest.raises(RecordingError, match="not a file"):
         describe(Path("/dev/null"))
+    with pytest.raises(RecordingError, match="cannot read /proc/self/mem: Input/output error"):
+        describe(Path("/proc/self/mem"))  # as from a disk that is broken
     with pytest.raises(RecordingError, match="cannot write"):
         Writer(tmp_path / "no" / "such", IDENTITY, 1.0, [])
     with pytest.raises(RecordingError, match="cannot write"):

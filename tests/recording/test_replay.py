@@ -110,6 +110,17 @@ def test_the_last_word_of_a_replay_that_fails_is_why(path: Path, known: None) ->
     assert last.status.unavailable == f"the file is cut at byte {describe(path).end}"
 
 
+def test_a_recording_that_is_cut_while_it_is_replayed_says_so(path: Path, known: None) -> None:
+    """As by who rotates files: what is left is not all that was recorded."""
+    write(path, 1.0, 2.0, 3.0)
+    source = Replay(path, speed=float("inf"))
+    os.truncate(path, path.stat().st_size - 1)
+    *frames, last = collect(source)
+    assert [each.ts for each in frames if each.pane == "waits"] == [1.0, 2.0]
+    assert last.status.unavailable == f"the recording is damaged: {path} was cut or changed meanwhile"
+    assert source.notes == [last.status.unavailable]
+
+
 def test_a_replay_that_is_left_has_not_failed(path: Path, known: None) -> None:
     write(path, 1.0, 2.0, 3.0)
     os.truncate(path, path.stat().st_size - 1)
