@@ -111,11 +111,14 @@ class HelpScreen(Modal[None]):
         self._recorded = recorded
         self._panes = panes
         self._own, self._others = own, others
+        # Held, not queried, for keys that come before it is there, or when it has gone.
+        self._body = VerticalScroll()
+        self._text = Static(markup=False)
 
     def compose(self) -> ComposeResult:
         """Compose one text that scrolls."""
-        with VerticalScroll():
-            yield Static(markup=False)
+        with self._body:
+            yield self._text
         yield KeyLine(self.BINDINGS)
 
     def on_resize(self) -> None:
@@ -124,8 +127,7 @@ class HelpScreen(Modal[None]):
 
     def _fill(self) -> None:
         width = max(1, min(self.size.width, MAX_WIDTH) - 2 * MARGIN - 1)
-        for text in self.query(Static):  # none, once it has been left
-            text.update(Content("\n").join(self._lines(width)))
+        self._text.update(Content("\n").join(self._lines(width)))
 
     def action_close(self) -> None:
         """Go back."""
@@ -133,12 +135,11 @@ class HelpScreen(Modal[None]):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by ``lines``."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self._body.scroll_relative(y=lines, animate=False)
 
     def action_edge(self, end: int) -> None:
         """Scroll to the beginning (0) or to the end (1)."""
-        text = self.query_one(VerticalScroll)
-        text.scroll_to(y=end * text.max_scroll_y, animate=False)
+        self._body.scroll_to(y=end * self._body.max_scroll_y, animate=False)
 
     def _lines(self, width: int) -> list[Content]:
         of = f" of {self._panes[0][0].name}" if len(self._panes) == 1 else ""

@@ -148,6 +148,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         # Held, not queried: while a screen is closed its widgets go before it does.
         self._header = Header(self.source.identity, self.bridge, self.view)
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
+        self._body = VerticalScroll()
         self._about = Static(id="who", markup=False)
         self._sections = [PaneSection(pane) for pane in self.panes]
         self._nothing = Static(id="nothing", markup=False)
@@ -167,7 +168,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Compose the head, who it is, and a section for each pane that speaks of processes."""
         yield self._header
         yield self._title
-        with VerticalScroll():
+        with self._body:
             yield self._about
             beside = [each for each in self._sections if each.pane.shape is not Shape.STACKS]
             yield Container(*beside, id="sections")
@@ -179,7 +180,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Ask for the stacks too while this is on the screen, and follow the host's beat."""
         self.source.look_at(tuple(pane.name for pane in self.panes if not pane.resident))
         self.bridge.watch(HOST, self)
-        self.query_one(VerticalScroll).focus()
+        self._body.focus()
         self.call_after_refresh(self.redraw)
 
     def on_unmount(self) -> None:
@@ -227,12 +228,11 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by ``lines``."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self._body.scroll_relative(y=lines, animate=False)
 
     def action_edge(self, end: int) -> None:
         """Scroll to the beginning (0) or to the end (1)."""
-        text = self.query_one(VerticalScroll)
-        text.scroll_to(y=end * text.max_scroll_y, animate=False)
+        self._body.scroll_to(y=end * self._body.max_scroll_y, animate=False)
 
     def action_back(self) -> None:
         """Go back to where one was."""

@@ -53,51 +53,50 @@ class SortPicker(Modal[str | None]):
     def __init__(self, pane: Pane, current: str) -> None:
         """Offer the columns of ``pane``; the one called ``current`` is chosen at first."""
         super().__init__()
-        self._columns = [column for column in pane.columns if column.in_table and is_sortable(column)]
+        columns = [column for column in pane.columns if column.in_table and is_sortable(column)]
+        self._names = [column.name for column in columns]
         self._current = current
+        width = max(len(column.title) for column in columns)
+        # Held, not queried, for keys that come before it is there, or when it has gone.
+        self._options = Options(
+            *(
+                Option(
+                    Content.assemble(
+                        (f"{column.title:<{width}}", "bold"), "  ", (summary(column.help), "$muted")
+                    ),
+                    id=column.name,
+                )
+                for column in columns
+            ),
+            markup=False,
+        )
 
     def compose(self) -> ComposeResult:
         """Compose a title and the list."""
         with Vertical():
             yield Line([("Sort by", "foreground bold")])
-            width = max(len(column.title) for column in self._columns)
-            yield Options(
-                *(
-                    Option(
-                        Content.assemble(
-                            (f"{column.title:<{width}}", "bold"), "  ", (summary(column.help), "$muted")
-                        ),
-                        id=column.name,
-                    )
-                    for column in self._columns
-                ),
-                markup=False,
-            )
+            yield self._options
             yield KeyLine(self.BINDINGS)
 
     def on_mount(self) -> None:
         """Go to the column that is sorted by now."""
-        names = [column.name for column in self._columns]
-        options = self.query_one(OptionList)
-        options.highlighted = names.index(self._current) if self._current in names else 0
+        self._options.highlighted = self._names.index(self._current) if self._current in self._names else 0
 
     def on_resize(self) -> None:
         """Have the list scroll where not all fit, to the column under the cursor."""
-        options = self.query_one(OptionList)
-        options.styles.max_height = max(self.size.height - AROUND, 1)
-        self.call_after_refresh(options.scroll_to_highlight)
+        self._options.styles.max_height = max(self.size.height - AROUND, 1)
+        self.call_after_refresh(self._options.scroll_to_highlight)
 
     def action_move(self, step: int) -> None:
         """Move by one."""
-        options = self.query_one(OptionList)
         if step > 0:
-            options.action_cursor_down()
+            self._options.action_cursor_down()
         else:
-            options.action_cursor_up()
+            self._options.action_cursor_up()
 
     def action_choose(self) -> None:
         """Take the column under the cursor."""
-        self.query_one(OptionList).action_select()
+        self._options.action_select()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with the column's name."""
