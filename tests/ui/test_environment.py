@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+from textual.app import App
 
 from ktop.cli.application import prepare
 from ktop.ui.terminal.driver import LARGEST, KtopDriver
@@ -101,3 +103,15 @@ def test_what_the_terminal_says(monkeypatch, said, size):
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setattr(os, "get_terminal_size", ask)
     assert object.__new__(KtopDriver)._get_terminal_size() == size
+
+
+async def test_it_is_believed_no_more_before_the_first_event(monkeypatch):
+    """Textual lays out once before one has come."""
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((65535, 65535)))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    app = App[object]()
+    driver = KtopDriver(app)
+    os.close(driver._wake_read)
+    os.close(driver._wake_write)
+    app._driver = driver
+    assert app.size == LARGEST

@@ -111,7 +111,8 @@ class KtopDriver(LinuxDriver):
         size: tuple[int, int] | None = None,
     ) -> None:
         """Take the signals that mean "leave", unless they were ignored before."""
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        # Until the first event says it, Textual would ask Rich, which believes whatever is claimed.
+        super().__init__(app, debug=debug, mouse=mouse, size=size or self._get_terminal_size())
         # Textual writes to stderr, which may lead to a file.
         self._file = TerminalFile(STDOUT)
         self._glyphs = glyphs(os.environ)
