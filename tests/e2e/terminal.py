@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -43,6 +44,16 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+
+
+def waits_in_write(pid: int) -> bool:
+    """Return whether a thread of process ``pid`` waits in write(2)."""
+    calls = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            calls += (task / "syscall").read_text("ascii").split()[:1]
+    # "running" when it does not wait; write is 1 on x86_64, 64 on arm64.
+    return "1" in calls or "64" in calls
 
 
 @dataclass(frozen=True, slots=True)

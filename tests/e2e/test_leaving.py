@@ -9,13 +9,12 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from ktop.ui.terminal.driver import RESTORED
 from tests.e2e.kernel_objects import held_by, in_kernel
-from tests.e2e.terminal import KTOP, PROMPT, ROOT, Modes, Terminal, eventually, is_alive
+from tests.e2e.terminal import KTOP, PROMPT, ROOT, Modes, Terminal, eventually, is_alive, waits_in_write
 
 pytestmark = pytest.mark.kernel
 
@@ -148,8 +147,7 @@ def test_leaves_a_terminal_that_takes_no_more_output(how: signal.Signals) -> Non
             assert select.select([leader], [], [], 30)[0], "nothing was painted"
             seen += os.read(leader, 65536)
         # A terminal's buffer holds some kilobytes: from now on it fills up until a write waits.
-        tasks = Path(f"/proc/{process.pid}/task")
-        eventually(lambda: _blocked_in_a_write(tasks), "the terminal takes everything")
+        eventually(lambda: waits_in_write(process.pid), "the terminal takes everything")
         os.kill(process.pid, how)
         assert process.wait(30) in {128 + how, -how}
         assert _all_of(leader).endswith(RESTORED)
@@ -166,16 +164,6 @@ def _all_of(leader: int) -> bytes:
         while piece := os.read(leader, 65536):
             held += piece
     return held
-
-
-def _blocked_in_a_write(tasks: Path) -> bool:
-    """Return whether a thread waits in write(2)."""
-    calls = []
-    for task in tasks.iterdir():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            calls += (task / "syscall").read_text("ascii").split()[:1]
-    # "running" when it does not wait; write is 1 on x86_64, 64 on arm64.
-    return "1" in calls or "64" in calls
 
 
 def test_a_dead_process_is_told_apart_from_a_live_one() -> None:

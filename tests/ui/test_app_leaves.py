@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pty
 import select
@@ -19,6 +20,7 @@ import pytest
 from textual.drivers._writer_thread import WriterThread
 
 from ktop.ui.terminal.driver import TerminalFile
+from tests.e2e.terminal import waits_in_write
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -357,11 +359,16 @@ def test_when_nobody_reads_the_terminal(terminal):
     assert terminal.leaves(read=False) == 128 + signal.SIGTERM
 
 
-def test_an_interrupt_while_a_slow_terminal_takes_the_last_of_it(terminal):
-    """As over a line that takes seconds for a screen: who waits for the end of it presses ctrl+c."""
-    os.write(terminal.end, b"234567q")
+def test_a_signal_while_a_slow_terminal_takes_the_last_of_it(terminal):
+    """As over a line that takes seconds for a screen: who waits for the end of it loses patience."""
+    keys, looks = itertools.cycle(b"1234567"), 0
+    while looks < 3:  # any write waits for a moment
+        os.write(terminal.end, bytes([next(keys)]))
+        time.sleep(0.1)  # a screen each
+        looks = looks + 1 if waits_in_write(terminal.pid) else 0
+    os.write(terminal.end, b"q")
     terminal.until_restored()
-    os.write(terminal.end, b"\x03")
-    assert terminal.leaves(read=False) == 128 + signal.SIGINT
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.leaves(read=False) == 128 + signal.SIGTERM
     terminal.drain()
     assert all(each in terminal.output for each in RESTORED)

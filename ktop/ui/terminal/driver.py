@@ -117,6 +117,7 @@ class KtopDriver(LinuxDriver):
         self._file = TerminalFile(STDOUT)
         self._glyphs = glyphs(os.environ)
         self._leaving = False
+        self._forced = False
         self._stopped = False
         """Whether the terminal was given back until we go on."""
         self._wake_read, self._wake_write = os.pipe()
@@ -158,6 +159,7 @@ class KtopDriver(LinuxDriver):
 
     def _force(self, code: int) -> NoReturn:
         """End the process now; what it has in the kernel goes with it, for nothing is pinned."""
+        self._forced = True
         # Best effort: a terminal that still lives is left as it was found.
         with contextlib.suppress(OSError, termios.error):
             terminal = os.dup(STDOUT)
@@ -243,6 +245,8 @@ class KtopDriver(LinuxDriver):
         writer, self._writer_thread = self._writer_thread, None
         if writer is not None:
             writer.stop()  # which waits until a slow terminal has taken all of it
+        if self._forced:
+            time.sleep(2 * GRACE_S)  # the end has come meanwhile, with its own exit code
         self.attrs_before = None
 
     def _run_input_thread(self) -> None:
