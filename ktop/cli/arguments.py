@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ktop.cli.ending import USAGE, Failure
 from ktop.cli.options import Options
+from ktop.cli.printing import print_lines
 
 if TYPE_CHECKING:
     from ktop.cli.moment import Moment
@@ -41,6 +42,10 @@ _VIEW = ("pane", "pid", "theme")
 
 
 class _Parser(ArgumentParser):
+    def print_help(self, _file: object = None) -> None:
+        # As all else is printed, so that it fails as all else does.
+        print_lines(self.format_help().splitlines())
+
     def error(self, message: str) -> NoReturn:
         # argparse speaks of its own parts where a command is misspelt.
         if message.startswith("argument COMMAND: invalid choice: "):
@@ -139,7 +144,7 @@ def _add_view(parser: ArgumentParser) -> None:
 
 
 def _add_sampling(parser: ArgumentParser) -> None:
-    parser.add_argument("-i", "--interval", metavar="S", type=interval, help="seconds (1)")
+    parser.add_argument("-i", "--interval", metavar="S", type=interval, help="seconds between samples (1)")
     parser.add_argument("-n", "--count", metavar="COUNT", type=count, help="end after so many intervals")
     parser.add_argument(
         "--failed", action="store_true", help="execsnoop: failed execs too; all system calls are slower then"

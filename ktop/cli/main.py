@@ -30,22 +30,8 @@ def command() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code; never a traceback."""
     streams.open_missing()
-    code = _do(sys.argv[1:] if argv is None else argv)
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        streams.forget(streams.STDOUT)
-    except OSError as error:
-        code = code or FAILED
-        streams.forget(streams.STDOUT)
-        streams.say(str(error.strerror or error))
-    return code
-
-
-def _do(argv: Sequence[str]) -> int:
-    """Do it, and turn whatever goes wrong into one sentence and a code."""
-    try:
-        options = _parsed(argv)
+        options = _parsed(sys.argv[1:] if argv is None else argv)
         code = _function(options.command)(options)
     except SystemExit as end:  # argparse, when it has printed the help
         code = end.code if isinstance(end.code, int) else OK
