@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
-import platform
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import kernel_objects
 
 # Before textual is imported, which reads them once: the caller's terminal decides nothing here.
 for _name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES"):
@@ -41,20 +40,17 @@ with contextlib.suppress(ImportError):
     settings.load_profile("ktop")
 
 KERNEL_TESTS = Path(__file__).parent / "kernel"
-BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
-BPF_PROG_GET_NEXT_ID = 11
 
 
 def why_no_bpf() -> str | None:
-    """Return why this host does not let us use BPF, or None: ask for the first program's id."""
+    """Return why this host does not let us use BPF, or None: ask for the ids of all programs."""
     if os.geteuid() != 0:
         return "BPF needs root: sudo bin/test"
-    libc = ctypes.CDLL(None, use_errno=True)
-    attributes = ctypes.create_string_buffer(128)
-    libc.syscall(BPF_SYSCALL[platform.machine()], BPF_PROG_GET_NEXT_ID, attributes, len(attributes))
-    error = ctypes.get_errno()
-    # ENOENT: no program is loaded, but we may look.
-    return None if error in {0, errno.ENOENT} else f"this host refuses BPF: {os.strerror(error)}"
+    try:
+        kernel_objects.ids()
+    except OSError as error:
+        return f"this host refuses BPF: {error}"
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

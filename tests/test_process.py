@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ktop.process import TICK_NS, living_thread, read
+from tests.proc import state
+from tests.waiting import eventually
 
 STAT = b"7 (x\rVmSwap: x) S 1 " + b"0 " * 9 + b"30 12 " + b"0 " * 4 + b"1 0 500 " + b"0 " * 30
 STATUS = b"Name:\tx\rVmSwap: x\nUid:\t12\t12\t12\t12\nVmRSS:\t    8 kB\nVmSwap:\t    4 kB\n"
@@ -92,10 +93,7 @@ def test_a_process_goes_on_without_its_first_thread(tmp_path: Path) -> None:
     end = tmp_path / "end"
     command = [sys.executable, "-c", LEADERLESS, str(end), str(exit_of_one_thread)]
     with subprocess.Popen(command) as child:
-        stat = Path(f"/proc/{child.pid}/stat")
-        deadline = time.monotonic() + 20
-        while stat.read_bytes().rpartition(b")")[2].split()[0] != b"Z" and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: state(child.pid) == "Z")
         assert living_thread(child.pid) != child.pid
         process = read(child.pid)
         end.touch()

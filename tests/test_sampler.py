@@ -9,6 +9,7 @@ import pytest
 
 from ktop.frame import Frame
 from ktop.live.sampler import Sampler
+from tests.waiting import eventually
 
 
 class Statistics:
@@ -39,9 +40,7 @@ def test_a_sampler_that_failed_does_not_have_the_programs_timed(opened: list[Sta
 
     sampler = Sampler((), 0.05)
     sampler.start(publish)
-    until = time.monotonic() + 20
-    while sampler.failure is None and time.monotonic() < until:
-        time.sleep(0.01)
+    eventually(lambda: sampler.failure)
     assert sampler.measure_cost(1.0) == sampler.failure == "sampling ended: ValueError: x"
     sampler.stop()
     assert not opened

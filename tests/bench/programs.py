@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ktop.kernel import libbpf
 from ktop.kernel.run_time import runtime_statistics
+from tests.kernel_objects import programs
 
 _RAW_TRACEPOINT = 17
 """BPF_PROG_TYPE_RAW_TRACEPOINT (include/uapi/linux/bpf.h)."""
@@ -34,19 +35,10 @@ class Cost:
 
 def snapshot() -> dict[int, Cost]:
     """Return the totals of all programs, by id."""
-    lib = ctypes.CDLL(libbpf.SONAME, use_errno=True)
-    found: dict[int, Cost] = {}
-    number = ctypes.c_uint32(0)
-    while lib.bpf_prog_get_next_id(number, ctypes.byref(number)) == 0:
-        fd = lib.bpf_prog_get_fd_by_id(number)
-        if fd < 0:
-            continue
-        info = libbpf.ProgInfo()
-        size = ctypes.c_uint32(ctypes.sizeof(info))
-        libbpf.library().bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
-        os.close(fd)
-        found[info.id] = Cost(info.name.decode(), info.run_cnt, info.run_time_ns)
-    return found
+    return {
+        number: Cost(info.name.decode(), info.run_cnt, info.run_time_ns)
+        for number, info in programs().items()
+    }
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.terminal import Terminal, eventually, is_alive
+from tests.e2e.terminal import Terminal
+from tests.proc import is_alive
+from tests.waiting import eventually
 
 
 @pytest.fixture

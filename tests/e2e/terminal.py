@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tests.waiting import PATIENCE_S, eventually
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "e2e$"
-PATIENCE_S = 30.0
-"""How long a condition may take on a slow host; no test is faster for failing it."""
 LOOK_S = 0.05
 KTOP = (sys.executable, "-m", "ktop")
 
 _numbers = itertools.count()
-
-
-def eventually(what: Callable[[], T | None], why: str = "", patience: float = PATIENCE_S) -> T:
-    """Return the first true result of ``what``; AssertionError with ``why`` when none comes."""
-    deadline = time.monotonic() + patience
-    while not (result := what()):
-        if time.monotonic() > deadline:
-            raise AssertionError(why or f"{what} never came true")
-        time.sleep(LOOK_S)
-    return result
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether process ``pid`` runs: a zombie does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
-
-
-def waits_in_write(pid: int) -> bool:
-    """Return whether a thread of process ``pid`` waits in write(2)."""
-    calls = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            calls += (task / "syscall").read_text("ascii").split()[:1]
-    # "running" when it does not wait; write is 1 on x86_64, 64 on arm64.
-    return "1" in calls or "64" in calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +138,7 @@ class Terminal:
             return what(lines)
 
         try:
-            return eventually(look, patience=patience)
+            return eventually(look, patience=patience, every=LOOK_S)
         except AssertionError:
             shown = "\n".join(lines)
             raise AssertionError(f"{why or 'what was waited for'} never came; the screen:\n{shown}") from None

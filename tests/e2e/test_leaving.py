@@ -13,8 +13,10 @@ from collections.abc import Callable
 import pytest
 
 from ktop.ui.terminal.driver import RESTORED
-from tests.e2e.kernel_objects import held_by, in_kernel
-from tests.e2e.terminal import KTOP, PROMPT, ROOT, Modes, Terminal, eventually, is_alive, waits_in_write
+from tests.e2e.terminal import KTOP, PROMPT, ROOT, Modes, Terminal
+from tests.kernel_objects import held_by, ids
+from tests.proc import is_alive, waits_in_write
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.kernel
 
@@ -28,16 +30,14 @@ def started(terminal: Terminal) -> tuple[int, set[int], set[int]]:
     programs, maps = eventually(
         lambda: held if (held := held_by(pid))[0] else None, "no programs were loaded"
     )
-    assert programs <= in_kernel()[0]
-    assert maps <= in_kernel()[1]
+    assert programs <= ids("prog")
+    assert maps <= ids("map")
     return pid, programs, maps
 
 
 def nothing_left(programs: set[int], maps: set[int]) -> None:
     """Wait until the kernel has freed them: it does so after a grace period."""
-    eventually(
-        lambda: not (programs & in_kernel()[0] or maps & in_kernel()[1]), "programs or maps outlive ktop"
-    )
+    eventually(lambda: not (programs & ids("prog") or maps & ids("map")), "programs or maps outlive ktop")
 
 
 def the_shell_works(terminal: Terminal) -> None:

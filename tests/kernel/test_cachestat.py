@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from ktop.kernel.loader import load
 from ktop.live import procfs
 from tests.kernel.page_reader import PAGE, PAGES, Seen, cached, drop, give_up, locked, make, run
 from tests.refusing import lack
+from tests.waiting import eventually
 
 BEYOND_END = int(os.uname().release.startswith("5.10."))
 """Kernels before 5.12 make a page for the read(2) that finds the end of a file that ends with a page."""
@@ -300,9 +300,7 @@ def test_advice_is_surplus(cachestat, path):
     (advised,) = run(cachestat, path, "os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)")
     assert advised.read_in == advised.readahead_surplus == advised.read_bytes // PAGE > 0
     assert (advised.accesses, advised.misses) == (0, 0)
-    deadline = time.monotonic() + 20
-    while cached(path) < advised.read_in and time.monotonic() < deadline:
-        time.sleep(0.01)  # they are on their way
+    eventually(lambda: cached(path) >= advised.read_in)  # they are on their way
     assert cached(path) == advised.read_in
 
 

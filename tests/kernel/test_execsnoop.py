@@ -19,6 +19,7 @@ from ktop.panes.execsnoop import count
 from ktop.process import TICK_NS, read
 from ktop.tables.totals import per_process, totals
 from tests.excuses import EMULATED
+from tests.waiting import eventually
 
 NOBODY = 65534
 SLACK_S = 0.5 if EMULATED else 0.01
@@ -74,13 +75,12 @@ def started_at(pid: int) -> int:
 
 def wait_for(execsnoop, pid):
     """Return the first row of ``pid``: vfork lets go of the parent a moment before exec is done."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def row():
         rows = execsnoop.sample().rows
-        if pid in rows["pid"]:
-            return only(rows, pid)
-        time.sleep(0.01)
-    raise AssertionError(f"no row of {pid}")
+        return only(rows, pid) if pid in rows["pid"] else None
+
+    return eventually(row, f"no row of {pid}")
 
 
 def test_every_exec_is_seen_with_its_arguments(observe):

@@ -20,6 +20,8 @@ from ktop import registry
 from ktop.recording.file import blocks, describe
 from ktop.recording.replay import Replay
 from ktop.source import HOST
+from tests.kernel_objects import held_by
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "/nonexistent/ktop-test"
@@ -183,10 +185,7 @@ def test_names_that_are_still_looked_for_are_not_waited_for(tmp_path: Path) -> N
     begun = tmp_path / "begun"
     (tmp_path / "bcc/__init__.py").write_text(f"import time\nopen({str(begun)!r}, 'w')\ntime.sleep(60)\n")
     process = start("run", "profile", "--json", "-i", "0.1", PYTHONPATH=str(tmp_path))
-    deadline = time.monotonic() + 60
-    while not begun.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(begun.exists, patience=60)
     process.send_signal(signal.SIGTERM)
     before = time.monotonic()
     _, err, code = finish(process)
@@ -220,21 +219,13 @@ def test_signals_end_a_recording_that_is_then_whole(tmp_path: Path, number: int)
 def test_a_recording_without_an_interval_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.ktop"
     process = start("record", str(path), "runqlat", "-i", "60")
-    while not has_programs(process.pid):
+    # From before it loads them on, signals are waited for.
+    while not held_by(process.pid)[0]:
         assert process.poll() is None, process.stderr and process.stderr.read()
     process.send_signal(signal.SIGINT)
     _, err, code = finish(process)
     assert code == 0
     assert err == f"ktop: nothing was recorded in {path}: the first interval was not over\n"
-
-
-def has_programs(pid: int) -> bool:
-    """Whether a process holds BPF programs; from before it loads them on, signals are waited for."""
-    for each in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if "prog_id:" in each.read_text(encoding="ascii"):
-                return True
-    return False
 
 
 def wait_for_blocks(path: Path, process: subprocess.Popen[str], count: int) -> None:

@@ -22,6 +22,8 @@ from ktop.panes.llcstat import PANE
 from ktop.perf_event import SW_CPU_CLOCK, SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
 from ktop.stats import ratio
 from tests.excuses import EMULATED
+from tests.proc import schedstat, state
+from tests.waiting import eventually
 
 SW_PAGE_FAULTS_MIN = 5
 PAGE_FAULTS = {
@@ -105,14 +107,8 @@ def test_counts_are_the_processs_own(observe, toucher):
 
 def wait_until_alone(pid: int) -> None:
     """Wait for the end of all threads of ``pid`` but one, and until that sleeps."""
-    deadline = time.monotonic() + 20
-    while len(list(Path(f"/proc/{pid}/task").iterdir())) > 1 or state(pid) != "S":
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    tasks = Path(f"/proc/{pid}/task")
+    eventually(lambda: len(list(tasks.iterdir())) == 1 and state(pid) == "S", every=0.001)
 
 
 def test_short_lived_processes_count(observe):
@@ -146,26 +142,22 @@ def test_a_task_that_never_gives_way_is_charged_too(observe):
         os.setpriority(os.PRIO_PROCESS, spinner.pid, -20)
         spinner.stdout.readline()
         time.sleep(0.3)
-        begun = on_cpu_ns(spinner.pid)
+        begun = schedstat(spinner.pid)[0]
         llcstat.begin()
-        before = on_cpu_ns(spinner.pid)
+        before = schedstat(spinner.pid)[0]
         time.sleep(0.6)
-        used, charged = on_cpu_ns(spinner.pid) - before, 0
+        used, charged = schedstat(spinner.pid)[0] - before, 0
         assert used > 0.2e9
         # A tenth of a second has not been charged yet, or more where the CPU was taken away.
         deadline = time.monotonic() + 20
         while charged < used and time.monotonic() < deadline:
             time.sleep(0.05)
             charged += total(llcstat.sample().rows, spinner.pid)
-        assert used <= charged <= on_cpu_ns(spinner.pid) - begun + 0.3e9
+        assert used <= charged <= schedstat(spinner.pid)[0] - begun + 0.3e9
     finally:
         spinner.kill()
         spinner.wait()
         spinner.stdout.close()
-
-
-def on_cpu_ns(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def test_nothing_is_counted_twice(observe, monkeypatch):
@@ -206,13 +198,13 @@ def test_nothing_is_counted_twice(observe, monkeypatch):
 def undisturbed(llcstat, read: Callable[[], Reading]) -> Reading:
     """Read until nothing was charged to who keeps a CPU, as ten times a second, while that was read."""
     cpus = llcstat.family._arrays["cpus"]
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+
+    def alone() -> Reading | None:
         before = cpus.read()["all"]["references"].tolist()
         found = read()
-        if cpus.read()["all"]["references"].tolist() == before:
-            return found
-    raise AssertionError("something was charged in every reading")
+        return found if cpus.read()["all"]["references"].tolist() == before else None
+
+    return eventually(alone, "something was charged in every reading", every=0)
 
 
 def test_reopened_events_begin_anew(observe):

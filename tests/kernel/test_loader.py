@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import signal
@@ -16,6 +15,8 @@ import pytest
 
 from ktop.kernel import libbpf, maps
 from ktop.kernel.loader import LoadError, load
+from tests.kernel_objects import programs
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,19 +95,7 @@ def absent(tmp_path_factory):
 
 def live_programs(name: bytes = b"leave__good") -> set[int]:
     """Return the ids of the kernel's BPF programs of that name."""
-    library = ctypes.CDLL(libbpf.SONAME, use_errno=True)
-    ids, number = set(), ctypes.c_uint32(0)
-    while library.bpf_prog_get_next_id(number, ctypes.byref(number)) == 0:
-        fd = library.bpf_prog_get_fd_by_id(number)
-        if fd < 0:
-            continue  # gone meanwhile
-        info = libbpf.ProgInfo()
-        size = ctypes.c_uint32(ctypes.sizeof(info))
-        libbpf.library().bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size))
-        os.close(fd)
-        if info.name == name:
-            ids.add(number.value)
-    return ids
+    return {number for number, info in programs().items() if info.name == name}
 
 
 def test_exactly_one_variant_of_a_group_is_taken(variants):
@@ -136,10 +125,7 @@ def test_constants_types_and_losses(variants):
     family = load("variants", {"step": 7}, path=variants)
     try:
         family.hooks.attach(["leave"], {})
-        deadline = time.monotonic() + 30
-        while family.read()[0]["hits"]["count"].sum() < 7 * 600:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: family.read()[0]["hits"]["count"].sum() >= 7 * 600)
         family.hooks.detach()
         maps, tails, lost = family.read()
         hits = maps["hits"]
@@ -151,9 +137,7 @@ def test_constants_types_and_losses(variants):
         assert len(maps["events"]) == len(tails["events"])
         # A full hash map and a ring nobody drained: each failure is counted, none is silent.
         family.hooks.attach(["leave"], {})
-        while family.read()[2].get("map_full", 0) <= lost.get("map_full", 0):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: family.read()[2].get("map_full", 0) > lost.get("map_full", 0))
         assert len(family.read()[0]["keyed"]) == 100
     finally:
         family.close()
@@ -164,11 +148,8 @@ def test_ring_overrun_is_counted(variants):
     family = load("variants", {"step": 1}, path=variants)
     try:
         family.hooks.attach(["leave"], {})
-        deadline = time.monotonic() + 30
         counter = family._arrays["hits"]
-        while counter.read()["count"].sum() < 2000:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: counter.read()["count"].sum() >= 2000)
         family.hooks.detach()
         settle(counter)
         losses = family._arrays["lost"].read()
@@ -187,12 +168,8 @@ def test_a_drained_ring_loses_nothing(variants):
     family = load("variants", {"step": 1}, path=variants)
     try:
         family.hooks.attach(["leave"], {})
-        deadline = time.monotonic() + 30
         counter = family._arrays["hits"]
-        while counter.read()["count"].sum() < 2000:
-            assert time.monotonic() < deadline
-            time.sleep(0.0001)  # a switch away, and one back
-            family.drain()
+        drain_until(family, 2000)
         family.hooks.detach()
         settle(counter)
         maps, _tails, _lost = family.read()
@@ -210,12 +187,8 @@ def test_what_waits_for_a_read_is_bounded_and_the_rest_counted(variants, monkeyp
     family = load("variants", {"step": 1}, path=variants)
     try:
         family.hooks.attach(["leave"], {})
-        deadline = time.monotonic() + 30
         counter = family._arrays["hits"]
-        while counter.read()["count"].sum() < 500:
-            assert time.monotonic() < deadline
-            time.sleep(0.0001)
-            family.drain()
+        drain_until(family, 500)
         family.hooks.detach()
         settle(counter)
         found, _tails, lost = family.read()
@@ -233,7 +206,7 @@ def test_nothing_is_left_after_close(variants):
     family.hooks.attach(["leave"], {})
     assert live_programs() - before
     family.close()
-    wait_for(lambda: not live_programs() - before)
+    eventually(lambda: not live_programs() - before)
 
 
 def test_nothing_is_left_after_kill_9(variants):
@@ -249,7 +222,7 @@ def test_nothing_is_left_after_kill_9(variants):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    wait_for(lambda: not live_programs() - before)
+    eventually(lambda: not live_programs() - before)
 
 
 def test_silence(variants, capfd):
@@ -267,16 +240,19 @@ def test_damaged_object(tmp_path):
         load("damaged", path=path)
 
 
+def drain_until(family, count):
+    """Empty the ring again and again until so many events were counted."""
+
+    def drained():
+        family.drain()
+        return family._arrays["hits"].read()["count"].sum() >= count
+
+    eventually(drained, every=0.0001)  # a switch away, and one back
+
+
 def settle(counter):
     """Wait for the runs that were under way when the program was detached."""
     before = None
     while (now := counter.read()["count"].tolist()) != before:
         before = now
         time.sleep(0.02)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

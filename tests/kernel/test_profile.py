@@ -19,6 +19,8 @@ from ktop.frame import Frame, concatenate, take
 from ktop.live.sampler import Sampler
 from ktop.panes.profile import HERTZ, PANE
 from ktop.perf_event import SW_CPU_CLOCK, TYPE_SOFTWARE, PerfEvent
+from tests.proc import schedstat, state
+from tests.waiting import eventually
 
 FAST = 997
 BURNER = """
@@ -142,18 +144,14 @@ def test_the_declared_frequency(observe, burner, run):
     clock = tuple(event for event in PANE.perf_events["sample"] if event.kind == TYPE_SOFTWARE)
     profile = observe("profile", perf_events={"sample": clock})
     pid = run(burner)
-    before = cpu_seconds(pid)
+    before = schedstat(pid)[0]
     profile.begin()
-    while cpu_seconds(pid) - before < 2.0:
+    while schedstat(pid)[0] - before < 2e9:
         time.sleep(0.02)
     rows = profile.sample().rows
-    used = cpu_seconds(pid) - before
+    used = (schedstat(pid)[0] - before) / 1e9
     # So few hits vary where others use the CPU too.
     assert samples_of(rows, pid) == pytest.approx(used * 49, rel=0.3)
-
-
-def cpu_seconds(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def test_kernel_functions_have_names(profile, run):
@@ -209,12 +207,12 @@ def test_a_spinner_is_seen(observe):
             # It stands still while its time and its samples are read: that takes long where CPUs are few.
             stop(spinner.pid)
             profile.begin()
-            before = on_cpu_ns(spinner.pid)
+            before = schedstat(spinner.pid)[0]
             spinner.send_signal(signal.SIGCONT)
-            while on_cpu_ns(spinner.pid) - before < wanted:
+            while schedstat(spinner.pid)[0] - before < wanted:
                 time.sleep(0.05)
             stop(spinner.pid)
-            spent = on_cpu_ns(spinner.pid) - before
+            spent = schedstat(spinner.pid)[0] - before
             rows = profile.rows(pid=spinner.pid)
         finally:
             spinner.kill()
@@ -226,11 +224,4 @@ def test_a_spinner_is_seen(observe):
 def stop(pid: int) -> None:
     """Stop ``pid``, and wait until no CPU runs it."""
     os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def on_cpu_ns(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    eventually(lambda: state(pid) == "T")

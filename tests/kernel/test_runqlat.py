@@ -17,16 +17,12 @@ from ktop.frame import take
 from ktop.kernel import facts
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US
 from tests.excuses import EMULATED
+from tests.proc import schedstat, state
+from tests.waiting import eventually
 
 TICK_US = 1e6 / 100
 """The longest that a kernel goes without looking at what runs."""
 SPIN = "import os,sys\nos.sched_setaffinity(0,{0})\nprint('on',flush=True)\nwhile True: pass"
-
-
-def schedstat(pid: int) -> tuple[int, int, int]:
-    """Return (time on CPU in ns, time waiting in ns, times on a CPU): sched-stats.rst of the kernel."""
-    on_cpu, waiting, runs = Path(f"/proc/{pid}/schedstat").read_text().split()
-    return int(on_cpu), int(waiting), int(runs)
 
 
 def switches(pid: int) -> int:
@@ -185,7 +181,7 @@ def test_who_sleeps_is_read_once_and_has_the_time_since(observe):
     """What a process ran before it was looked at is in no interval, however long it slept meanwhile."""
     with piped(SLEEPER) as sleeper:
         sleeper.stdout.readline()
-        until(lambda: is_asleep(sleeper.pid))
+        eventually(lambda: state(sleeper.pid) == "S", every=0.001)
         runqlat = observe("runqlat")
         assert sleeper.pid in runqlat.before.maps["processes"]["pid"]
         for _ in range(3):
@@ -232,10 +228,10 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
         woken.stdout.readline()
 
         def wake() -> None:
-            until(lambda: is_asleep(woken.pid))
+            eventually(lambda: state(woken.pid) == "S", every=0.001)
             runs = schedstat(woken.pid)[2]
             woken.stdin.write(b"x\n")
-            until(lambda: schedstat(woken.pid)[2] > runs)
+            eventually(lambda: schedstat(woken.pid)[2] > runs, every=0.001)
 
         def mine() -> dict[str, float]:
             rows = runqlat.rows(pid=woken.pid)
@@ -256,7 +252,7 @@ def test_a_wait_that_ends_while_it_is_read_is_whole(observe, monkeypatch):
                 time.sleep(0.1)
                 assert schedstat(woken.pid)[2] == runs
                 hog.stdin.write(b"x\n")
-                until(lambda: schedstat(woken.pid)[2] > runs)
+                eventually(lambda: schedstat(woken.pid)[2] > runs, every=0.001)
             return read()
 
         with monkeypatch.context() as patch:
@@ -281,24 +277,9 @@ def piped(text: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", text], stdin=pipe, stdout=pipe, bufsize=0)
 
 
-def is_asleep(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
-
-
-def until(condition):
-    """Wait for ``condition``."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.001)
-
-
 def wait_until_run_again(pid: int) -> None:
     runs = schedstat(pid)[2]
-    deadline = time.monotonic() + 20
-    while schedstat(pid)[2] < runs + 2:
-        assert time.monotonic() < deadline, "the spinner got no CPU"
-        time.sleep(0.01)
+    eventually(lambda: schedstat(pid)[2] >= runs + 2, "the spinner got no CPU")
 
 
 def test_waits_are_counted_one_by_one(observe):
@@ -416,13 +397,13 @@ def test_the_dead_count_once(observe):
         os.read(to_child[0], 1)
         os._exit(0)
     try:
-        until(lambda: is_asleep(child))
+        eventually(lambda: state(child) == "S", every=0.001)
         runqlat.begin()
         slept = switches(child)
         for _ in range(100):
             os.write(to_child[1], b"x")
             os.read(from_child[0], 1)
-        until(lambda: is_asleep(child))
+        eventually(lambda: state(child) == "S", every=0.001)
         slept = switches(child) - slept
         alive = runqlat.rows(pid=child)["waits"].sum()
         os.write(to_child[1], b"x")
@@ -499,7 +480,7 @@ def test_wakeups_that_no_program_saw_are_lost(observe):
         slept = switches(child.pid)
         play(200)
         # At times it is woken before it sleeps, and waits for nothing.
-        until(lambda: is_asleep(child.pid))
+        eventually(lambda: state(child.pid) == "S", every=0.001)
         slept = switches(child.pid) - slept
         assert runqlat.rows(pid=child.pid)["waits"].sum() >= 0.99 * slept - 1 > 0
         seen = runqlat.lost

@@ -28,6 +28,7 @@ from ktop.perf_event import PerfEvent
 from ktop.process import read
 from ktop.source import HOST
 from tests.excuses import excuse
+from tests.waiting import eventually
 
 
 def frames_of(sampler: Sampler, wanted: set[str], timeout: float = 100) -> dict[str, Frame]:
@@ -149,14 +150,10 @@ def test_a_pane_nobody_looks_at_is_detached(sampler):
     assert one.wait_ready(30)
     assert one.statuses()["runqlat"].hooks == {}
     one.look_at(("runqlat",))
-    deadline = time.monotonic() + 30
-    while arrived.get(timeout=10).pane != "runqlat":
-        assert time.monotonic() < deadline
+    next_of(arrived, "runqlat")
     assert one.statuses()["runqlat"].hooks
     one.look_at(())
-    while one.statuses()["runqlat"].hooks:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: not one.statuses()["runqlat"].hooks)
 
 
 def test_panes_on_one_family_leave_each_other_their_hooks(sampler):
@@ -175,9 +172,7 @@ def test_panes_on_one_family_leave_each_other_their_hooks(sampler):
         return set(one.statuses()["execsnoop"].hooks)
 
     def settled(wanted: set[str]) -> bool:
-        deadline = time.monotonic() + 30
-        while hooks() != wanted and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: hooks() == wanted)
         next_of(arrived, "execsnoop")  # what was asked for before is done
         next_of(arrived, "execsnoop")
         return hooks() == wanted
@@ -353,9 +348,7 @@ def test_without_a_thread_for_names_stacks_are_addresses(sampler, monkeypatch):
     stacks = [*frame.rows["user_stack"], *frame.rows["kernel_stack"]]
     assert all(address.startswith("0x") for stack in stacks for address in stack or ())
     threads.left = 1
-    deadline = time.monotonic() + 30
-    while "symbols" in next_of(arrived, "profile").status.refused:
-        assert time.monotonic() < deadline
+    eventually(lambda: "symbols" not in next_of(arrived, "profile").status.refused, every=0)
 
 
 def test_a_pane_with_one_hook_refused_leaves_nothing_on_the_others(sampler, monkeypatch):
@@ -442,9 +435,7 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
             for _ in range(3):
                 assert spinner.pid not in next_of(arrived, "profile").rows["pid"]
             online = cpus
-            deadline = time.monotonic() + 30
-            while spinner.pid not in next_of(arrived, "profile").rows["pid"]:
-                assert time.monotonic() < deadline
+            eventually(lambda: spinner.pid in next_of(arrived, "profile").rows["pid"], every=0)
         finally:
             spinner.kill()
 

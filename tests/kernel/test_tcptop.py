@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from ktop.format import address
 from tests.kernel.connections import connected, exchange, receive
+from tests.waiting import eventually
 
 MAPPED = "::ffff:127.0.0.1"
 TCPI_RTT = 68
@@ -222,11 +222,8 @@ def test_iperf_says_the_same(observe):
     command = ["iperf3", "-J", "-p", port]
     server = subprocess.Popen([*command, "-s", "-1"], stdout=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 30
-        while not listens(int(port)):
-            assert server.poll() is None, server.communicate()[0]
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: listens(int(port)) or server.poll() is not None)
+        assert server.poll() is None, server.communicate()[0]
         client = subprocess.Popen(
             [*command, "-c", "127.0.0.1", "-n", "64M"], stdout=subprocess.PIPE, text=True
         )

@@ -12,6 +12,7 @@ from ktop.frame import Frame
 from ktop.kernel.choice import Choice
 from ktop.live.sampler import Sampler
 from ktop.pane import Pane
+from tests import kernel_objects
 
 SECONDS = 120
 
@@ -20,7 +21,7 @@ def visit(tell: Callable[..., None]) -> int:
     """Tell of each pane; return how many were defective: a reason is no defect, what is left behind is."""
     failed = 0
     for pane in registry.panes():
-        before = live_programs()
+        before = kernel_objects.ids()
         try:
             record = look_at(pane)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others follow
@@ -55,23 +56,10 @@ def look_at(pane: Pane) -> dict[str, Any]:
         sampler.stop()
 
 
-def live_programs() -> set[int]:
-    """Return the ids of all BPF programs."""
-    import ctypes
-
-    from ktop.kernel import libbpf
-
-    library = ctypes.CDLL(libbpf.SONAME, use_errno=True)
-    ids, number = set(), ctypes.c_uint32(0)
-    while library.bpf_prog_get_next_id(number, ctypes.byref(number)) == 0:
-        ids.add(number.value)
-    return ids
-
-
 def settle(before: set[int]) -> set[int]:
     """Return the programs that are still there a while later: the kernel frees them after a grace period."""
     deadline = time.monotonic() + 20
-    while left := live_programs() - before:
+    while left := kernel_objects.ids() - before:
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)

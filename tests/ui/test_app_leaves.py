@@ -20,7 +20,7 @@ import pytest
 from textual.drivers._writer_thread import WriterThread
 
 from ktop.ui.terminal.driver import TerminalFile
-from tests.e2e.terminal import waits_in_write
+from tests.proc import waits_in_write
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
