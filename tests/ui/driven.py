@@ -21,6 +21,15 @@ NAMES = [pane.name for pane in PANES]
 XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
+async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
+    """Wait for a condition, for as long as the runner lets a test take."""
+    for _ in range(1000):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to be")
+
+
 def plain(widget: Widget) -> str:
     """What stands in a widget that draws its own lines."""
     return "\n".join(widget.render_line(y).text for y in range(widget.outer_size.height))
@@ -42,12 +51,7 @@ class Driven:
         await self.pilot.pause()
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Wait for a condition, for as long as the runner lets a test take."""
-        for _ in range(1000):
-            if holds():
-                return
-            await self.pilot.pause(0.01)
-        raise AssertionError("it never came to be")
+        await until(self.pilot, holds)
 
     @property
     def main(self) -> MainScreen:

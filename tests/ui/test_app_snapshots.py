@@ -14,23 +14,15 @@ from textual.pilot import Pilot
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
 from ktop.ui.process_screen import ProcessScreen
+from tests.ui.driven import XTERM, until
 from tests.ui.started import STARTED, Started
 from tests.ui.synthetic import PANES, Synthetic
 
-XTERM = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 50)
 
 
 def sized(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
-
-
-async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if holds():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it never came to be")
 
 
 def scene(source: Synthetic, keys: Iterable[str], ticks: int) -> Callable[[Pilot[None]], Awaitable[None]]:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from textual.app import ComposeResult
 
 from ktop.frame import Frame, Histogram
 from ktop.pane import Column, Lines, Unit
@@ -24,27 +23,12 @@ from ktop.ui.charts.cpu_strip import CpuPercentiles, CpuStrip, heights
 from ktop.ui.charts.histogram import HistogramView, trimmed
 from ktop.ui.charts.lines import LinesView
 from ktop.ui.charts.time_axis import labels
-from ktop.ui.palette import ThemedApp
 from tests.ui import chart_frames
+from tests.ui.one_widget import OneWidget
 
 BOUNDS = log_linear_bounds(264, 1000.0)
 CACHE = Lines("Page cache", (("hits", "misses"), ("hit_ratio",), ("cached_bytes", "dirty_bytes")))
 COLUMNS = (Column("hit_ratio", "", Unit.RATIO, ""), Column("cached_bytes", "", Unit.BYTES, ""))
-
-
-class OneApp(ThemedApp):
-    CSS = "#one { height: 100%; }"
-
-    def __init__(self, widget: Any, **environ: str) -> None:
-        super().__init__(environ={"TERM": "xterm-256color", **environ})
-        self.widget = widget
-        widget.id = "one"
-
-    def compose(self) -> ComposeResult:
-        yield self.widget
-
-    def text(self) -> list[str]:
-        return [self.widget.render_line(y).text for y in range(self.widget.size.height)]
 
 
 def fill(widget: Any) -> None:
@@ -62,9 +46,9 @@ def fill(widget: Any) -> None:
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
 @pytest.mark.parametrize("make", [CpuStrip, lambda: LinesView(CACHE, COLUMNS), HistogramView])
 async def test_fills_any_size(make, size, environ):
-    app = OneApp(make(), **environ)
+    app = OneWidget(make(), **environ)
     async with app.run_test(size=size):
-        fill(app.widget)
+        fill(app.view)
         assert {len(line) for line in app.text()} == {size[0]}
 
 
@@ -132,12 +116,12 @@ def test_bars_have_a_fixed_scale():
 
 
 async def test_the_last_value_stands_before_the_bars_which_end_at_the_right():
-    app = OneApp(CpuStrip())
+    app = OneWidget(CpuStrip())
     async with app.run_test(size=(60, 3)):
         counts = np.zeros(12, np.uint64)
         counts[5] = 10
         histograms = tuple(Histogram(log2_bounds(12), counts, cpu) for cpu in (0, 1))
-        app.widget.show(
+        app.view.show(
             [
                 Frame("p", 1, 1.0, {}, histograms=histograms[:1]),
                 Frame("p", 2, 1.0, {}, histograms=histograms[1:]),
@@ -187,9 +171,9 @@ def test_the_axis_holds_every_value(values):
 )
 async def test_amounts_are_drawn_from_zero_and_ratios_to_a_hundred(name, last, edges):
     columns = (Column("tx", "", Unit.BYTES, ""), Column("ratio", "", Unit.RATIO, ""))
-    app = OneApp(LinesView(Lines("x", ((name,),)), columns))
+    app = OneWidget(LinesView(Lines("x", ((name,),)), columns))
     async with app.run_test(size=(60, 8)):
-        app.widget.show([Frame("p", ts, 1.0, {}, host={name: last * (1 - ts / 100)}) for ts in (1, 0)])
+        app.view.show([Frame("p", ts, 1.0, {}, host={name: last * (1 - ts / 100)}) for ts in (1, 0)])
         labels = [line.split()[0] for line in app.text()[2:-1] if line[:5].strip()]
         assert labels == edges
 
@@ -199,9 +183,9 @@ async def test_amounts_are_drawn_from_zero_and_ratios_to_a_hundred(name, last, e
     [(2, 16), (5, 40), (6, 24), (12, 48), (13, 26), (24, 48), (25, 25), (48, 48), (200, 54)],
 )
 async def test_the_lines_of_a_short_history_take_the_room(ticks, cells):
-    app = OneApp(LinesView(Lines("x", (("one",),))))
+    app = OneWidget(LinesView(Lines("x", (("one",),))))
     async with app.run_test(size=(60, 8)):
-        app.widget.show([Frame("p", ts, 1.0, {}, host={"one": 1.0}) for ts in range(ticks)])
+        app.view.show([Frame("p", ts, 1.0, {}, host={"one": 1.0}) for ts in range(ticks)])
         drawn = "".join(app.text()[2])[6:]
         assert drawn == " " * (54 - cells) + drawn[-1] * cells
         assert drawn[-1] != " "
@@ -230,27 +214,27 @@ def test_braille_cells():
     ],
 )
 async def test_names_are_never_cut_but_go_without_a_value(width, legend):
-    app = OneApp(LinesView(Lines("x", (("readahead_surplus", "dirtied"),))))
+    app = OneWidget(LinesView(Lines("x", (("readahead_surplus", "dirtied"),))))
     async with app.run_test(size=(width, 8)):
-        app.widget.show([Frame("p", 1, 1.0, {}, host={"readahead_surplus": 1234.0})])
+        app.view.show([Frame("p", 1, 1.0, {}, host={"readahead_surplus": 1234.0})])
         assert app.text()[1].rstrip() == legend
 
 
 async def test_names_stay_where_they_are_whatever_the_values():
-    app = OneApp(LinesView(Lines("x", (("hits", "misses"),)), CACHESTAT.columns))
+    app = OneWidget(LinesView(Lines("x", (("hits", "misses"),)), CACHESTAT.columns))
     async with app.run_test(size=(38, 8)):
         places = []
         for value in (0.0, 7.0, 12_345.0, float("nan")):
-            app.widget.show([Frame("p", 1, 1.0, {}, host={"hits": value, "misses": value})])
+            app.view.show([Frame("p", 1, 1.0, {}, host={"hits": value, "misses": value})])
             places.append(app.text()[1].index("misses"))
         assert len(set(places)) == 1
 
 
 @pytest.mark.parametrize(("value", "ends"), [(0.0, ["1", "0"]), (40.0, ["40", "0"])])
 async def test_the_ends_of_an_axis_are_two(value, ends):
-    app = OneApp(LinesView(Lines("x", (("one",),))))
+    app = OneWidget(LinesView(Lines("x", (("one",),))))
     async with app.run_test(size=(40, 10)):
-        app.widget.show([Frame("p", 1, 1.0, {}, host={"one": value})])
+        app.view.show([Frame("p", 1, 1.0, {}, host={"one": value})])
         gutter = [line[:7].strip() for line in app.text()[2:-1]]
         assert [text for text in gutter if text] == ends
 
@@ -258,9 +242,9 @@ async def test_the_ends_of_an_axis_are_two(value, ends):
 @pytest.mark.parametrize(("height", "beside"), [(10, 4), (16, 2)])
 async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside):
     groups = (("one",), ("two",), ("three",), ("four",))
-    app = OneApp(LinesView(Lines("x", groups)))
+    app = OneWidget(LinesView(Lines("x", groups)))
     async with app.run_test(size=(200, height)):
-        app.widget.show([Frame("p", 1, 1.0, {}, host={group[0]: 1.0 for group in groups})])
+        app.view.show([Frame("p", 1, 1.0, {}, host={group[0]: 1.0 for group in groups})])
         first = next(line for line in app.text() if "one" in line)
         assert sum(group[0] in first for group in groups) == beside
 
@@ -268,9 +252,9 @@ async def test_charts_with_room_grow_wider_before_they_grow_tall(height, beside)
 @pytest.mark.parametrize("size", [(78, 10), (198, 16)])
 async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_do(size):
     groups = (("accesses", "misses", "surplus"), ("hits",), ("dirtied",), ("dirty",))
-    app = OneApp(LinesView(Lines("cache", groups)))
+    app = OneWidget(LinesView(Lines("cache", groups)))
     async with app.run_test(size=size):
-        app.widget.show([Frame("p", 1, 1.0, {}, host=dict.fromkeys(sum(groups, ()), 1.0))])
+        app.view.show([Frame("p", 1, 1.0, {}, host=dict.fromkeys(sum(groups, ()), 1.0))])
         lines = app.text()
         assert lines[0].startswith("cache")
         each = (size[0] - 3) // 2
@@ -301,9 +285,9 @@ async def test_each_chart_has_three_lines_or_more_and_of_the_others_the_values_s
     host = {"accesses": 4.0, "misses": 2.0, "hit_ratio": 0.5, "dirtied": 5.0, "readahead_surplus": 6.0}
     host |= {"cached_bytes": 7.0, "dirty_bytes": 8.0}
     assert isinstance(CACHESTAT.chart, Lines)
-    app = OneApp(LinesView(CACHESTAT.chart, CACHESTAT.columns))
+    app = OneWidget(LinesView(CACHESTAT.chart, CACHESTAT.columns))
     async with app.run_test(size=size):
-        app.widget.show([Frame("p", 1, 1.0, {}, host=host)])
+        app.view.show([Frame("p", 1, 1.0, {}, host=host)])
         first, *lines = app.text()
         assert first.rstrip() == title
         places = [y for y, line in enumerate(lines) if line.startswith(tuple(row[0] for row in drawn))]
@@ -315,11 +299,11 @@ async def test_each_chart_has_three_lines_or_more_and_of_the_others_the_values_s
 
 async def test_what_adds_up_is_drawn_per_second_whatever_the_interval():
     """A longer interval is no peak; amounts (dirty) are as they are."""
-    app = OneApp(LinesView(Lines("x", (("accesses",), ("dirty_bytes",))), CACHESTAT.columns))
+    app = OneWidget(LinesView(Lines("x", (("accesses",), ("dirty_bytes",))), CACHESTAT.columns))
     async with app.run_test(size=(90, 10)):
         for interval_s in (1.0, 4.0):
             host = {"accesses": 100.0 * interval_s, "dirty_bytes": 1024.0}
-            app.widget.show([Frame("p", interval_s, interval_s, {}, host=host)])
+            app.view.show([Frame("p", interval_s, interval_s, {}, host=host)])
             assert "accesses 100/s" in app.text()[1]
             assert "dirty 1.00K " in app.text()[1]
 
@@ -362,11 +346,11 @@ def test_all_bars_are_of_as_many_slots(rows, each):
 
 
 async def test_histogram_names_percentiles_and_shares():
-    app = OneApp(HistogramView())
+    app = OneWidget(HistogramView())
     async with app.run_test(size=(90, 12)):
         counts = np.zeros(12, np.int64)
         counts[3], counts[6] = 90, 10
-        app.widget.show(log2_bounds(12), counts, "Waits of [bold]x[/]")
+        app.view.show(log2_bounds(12), counts, "Waits of [bold]x[/]")
         lines = app.text()
         assert "Waits of [bold]x[/]" in lines[0]
         assert "p50" in lines[0]
@@ -374,13 +358,13 @@ async def test_histogram_names_percentiles_and_shares():
         assert "90.0%" in lines[1]
         assert "64–128µs" in lines[4]
         assert lines[1].rstrip().endswith("◂")
-        app.widget.show(log2_bounds(12), counts, "Waits", 65.0)
+        app.view.show(log2_bounds(12), counts, "Waits", 65.0)
         assert "p99 65.0µs" in app.text()[0], "it says more than the longest there was"
         counts[3] = counts[6] = 1
-        app.widget.show(log2_bounds(12), counts, "Waits")
+        app.view.show(log2_bounds(12), counts, "Waits")
         assert "p50 16.0µs" in app.text()[0]
         assert [line.count("◂") for line in app.text()[1:5]] == [1, 0, 0, 1], "the median is in the first bar"
-        app.widget.show(log2_bounds(12), counts * 0, "Waits")
+        app.view.show(log2_bounds(12), counts * 0, "Waits")
         assert "nothing counted" in app.text()[1]
 
 

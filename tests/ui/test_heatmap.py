@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from textual.app import ComposeResult
-from textual.pilot import Pilot
 
 from ktop.frame import Array, Frame, Histogram
 from ktop.history.history import History
@@ -21,39 +18,29 @@ from ktop.ui.charts.cpu_strip import CpuPercentiles
 from ktop.ui.charts.frame_window import Trail
 from ktop.ui.charts.heat_grid import MARKS, Cell, HeatGrid
 from ktop.ui.charts.heatmap import GUTTER, HeatmapView, Reading
-from ktop.ui.palette import ThemedApp
 from ktop.ui.view import View
 from tests.ui import chart_frames
+from tests.ui.driven import until
+from tests.ui.one_widget import OneWidget
 from tests.ui.synthetic import RUNQLAT
 
 BOUNDS = log2_bounds(12)
 """1 to 4096 and above."""
 
 
-class MapApp(ThemedApp):
-    CSS = "HeatmapView { height: 100%; }"
-
+class MapApp(OneWidget):
     def __init__(self, **environ: str) -> None:
-        super().__init__(environ={"TERM": "xterm-256color", **environ})
+        super().__init__(HeatmapView(Heatmap("Latency")), **environ)
         self.left = 0
-
-    def compose(self) -> ComposeResult:
-        yield HeatmapView(Heatmap("Latency"))
 
     def on_heatmap_view_left(self) -> None:
         self.left += 1
 
     @property
     def reading(self) -> Reading:
-        assert self.view.reading
-        return self.view.reading
-
-    @property
-    def view(self) -> HeatmapView:
-        return self.query_one(HeatmapView)
-
-    def text(self) -> list[str]:
-        return [self.view.render_line(y).text for y in range(self.view.size.height)]
+        reading: Reading | None = self.view.reading
+        assert reading
+        return reading
 
 
 def one(ts: float, slot: int, count: int = 1) -> Frame:
@@ -68,15 +55,6 @@ def longest(*values: float) -> dict[str, Array]:
 
 def by_cpu(frame: Frame) -> tuple[Histogram, ...]:
     return tuple(replace(each, cpu=0) for each in frame.histograms)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Let the application work until ``condition`` holds; it has to within 100 rounds."""
-    for _ in range(100):
-        if condition():
-            return
-        await pilot.pause()
-    raise AssertionError(condition)
 
 
 @pytest.mark.parametrize("size", [(40, 8), (80, 24), (200, 50), (240, 60), (12, 3), (9, 1)])
@@ -414,7 +392,7 @@ async def test_a_map_that_moves_on_looks_as_one_drawn_anew(environ):
     frames = chart_frames.latency(120)
     app = MapApp(**environ)
     async with app.run_test(size=(93, 14)) as pilot:
-        anew = HeatmapView(app.view.chart)
+        anew = HeatmapView(app.view.chart).add_class("-whole")
         for last in [*range(1, 20), 45, *range(60, 120), 90, 91, *range(92, 100)]:
             app.view.show(frames[:last])
             if last >= 92 and not app.view.free:

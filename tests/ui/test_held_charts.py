@@ -21,7 +21,7 @@ from ktop.ui.charts.time_axis import MOMENT, labels
 from ktop.ui.view import View
 from tests.ui import chart_frames
 from tests.ui.driven import plain, running
-from tests.ui.test_charts import OneApp
+from tests.ui.one_widget import OneWidget
 
 TIMES = np.arange(100.0, 110.0)
 BOUNDS = log2_bounds(12)
@@ -94,7 +94,7 @@ async def test_a_narrow_strip_has_the_figures_of_the_moment_and_its_bars(width, 
     """Beside the map, or with CPUs side by side, there is room for less than the map shows."""
     frames = chart_frames.latency(120, cpus=8 if lines > 2 else 2)
     strip = CpuStrip("")
-    app = OneApp(strip)
+    app = OneWidget(strip)
     async with app.run_test(size=(width, lines)):
         strip.merge, strip.room = merge, 60
         for place in (118, 80, 60, 7, 0):
@@ -110,35 +110,35 @@ async def test_a_narrow_strip_has_the_figures_of_the_moment_and_its_bars(width, 
 
 
 async def test_zoomed_the_map_says_what_was_at_the_moment_alone():
-    app = OneApp(HeatmapView(Heatmap("Latency")))
+    app = OneWidget(HeatmapView(Heatmap("Latency")))
     async with app.run_test(size=(120, 12)) as pilot:
         frames = [at(100.0 + tick, 3 + tick % 5) for tick in range(20)]
         await pilot.pause()
         app.set_focus(None)
         await pilot.pause()
-        app.widget.show(frames, 120.0, 107.0)
+        app.view.show(frames, 120.0, 107.0)
         single = app.text()[0]
-        app.widget.action_zoom()
-        app.widget.action_zoom()
+        app.view.action_zoom()
+        app.view.action_zoom()
         assert app.text()[0].partition(" 1 ")[0].split() == single.partition(" 1 ")[0].split()
-        app.widget.show(frames, 120.0)
+        app.view.show(frames, 120.0)
         assert app.text()[0].partition(" 1 ")[0].split() != single.partition(" 1 ")[0].split()
 
 
 async def test_the_map_says_what_was_at_the_moment():
-    app = OneApp(HeatmapView(Heatmap("Latency")))
+    app = OneWidget(HeatmapView(Heatmap("Latency")))
     async with app.run_test(size=(120, 12)) as pilot:
         await pilot.pause()
         app.set_focus(None)
         await pilot.pause()
         frames = [at(100.0, 3), at(101.0, 5), at(102.0, 8)]
-        app.widget.show(frames, 103.0)
+        app.view.show(frames, 103.0)
         newest = app.text()
-        app.widget.show(frames, 103.0, 101.0)
+        app.view.show(frames, 103.0, 101.0)
         held = app.text()
         assert newest[1:-1] == held[1:-1], "the map itself is the same"
         assert (MOMENT in newest[-1], MOMENT in held[-1]) == (False, True)
-        app.widget.show(frames[:2], 103.0)
+        app.view.show(frames[:2], 103.0)
         as_the_newest = app.text()
         assert newest[0].split() != held[0].split() == as_the_newest[0].split()
 
@@ -147,10 +147,10 @@ async def test_lines_say_what_was_at_the_moment():
     frames = [
         Frame("p", float(ts), 1.0, {}, host={"hits": value}) for ts, value in enumerate((10.0, 20.0, 40.0))
     ]
-    app = OneApp(LinesView(Lines("Page cache", (("hits",),))))
+    app = OneWidget(LinesView(Lines("Page cache", (("hits",),))))
     async with app.run_test(size=(100, 10)):
         for moment, value in ((None, "40"), (1.0, "20"), (0.0, "10")):
-            app.widget.show(frames, 3.0, moment)
+            app.view.show(frames, 3.0, moment)
             text = app.text()
             assert f"hits {value}" in "\n".join(text)
             assert (MOMENT in text[-1]) == (moment is not None)
@@ -203,9 +203,9 @@ async def test_further_back_than_the_map_it_turns_the_page():
 
 async def test_a_moment_without_a_sample_of_the_pane_marks_none():
     frames = [replace(frame, ts=frame.ts + 100) for frame in chart_frames.latency(5)]
-    app = OneApp(HeatmapView(Heatmap("Latency")))
+    app = OneWidget(HeatmapView(Heatmap("Latency")))
     async with app.run_test(size=(80, 12)):
-        app.widget.show(frames, frames[-1].ts)
+        app.view.show(frames, frames[-1].ts)
         assert MOMENT not in "\n".join(app.text())
 
 

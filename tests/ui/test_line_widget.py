@@ -6,24 +6,17 @@ import gc
 
 import pytest
 from rich.segment import Segment
-from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
 
 from ktop.ui.line import Line
 from ktop.ui.line_widget import Finished
-from ktop.ui.palette import ThemedApp
-
-
-class LineApp(ThemedApp):
-    def compose(self) -> ComposeResult:
-        yield Line((("words", ""),))
+from tests.ui.one_widget import OneWidget
 
 
 async def test_a_place_larger_than_the_widget_was_told_of_is_filled():
-    app: App[None] = LineApp()
-    async with app.run_test(size=(20, 5)):
-        line = app.query_one(Line)
+    line = Line((("words", ""),))
+    async with OneWidget(line).run_test(size=(20, 1)):
         assert line.outer_size == (20, 1)
         strips = line.render_lines(Region(0, 0, 25, 3))
         assert [strip.text for strip in strips] == ["words".ljust(25), " " * 25, " " * 25]

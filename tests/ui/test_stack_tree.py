@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from textual.app import ComposeResult
 
-from ktop.ui.palette import ThemedApp
 from ktop.ui.pane_rows import Snapshot
 from ktop.ui.stack_tree import StackTree
 from tests.ui.chart_frames import profile, stack_rows
+from tests.ui.driven import plain
+from tests.ui.one_widget import OneWidget
 
 
-class TreeApp(ThemedApp):
+class TreeApp(OneWidget):
     def __init__(self, **environ: str) -> None:
-        super().__init__(environ={"TERM": "xterm-256color", **environ})
+        super().__init__(StackTree(), **environ)
         self.selected: list[object] = []
-
-    def compose(self) -> ComposeResult:
-        yield StackTree()
 
     def on_stack_tree_selected(self, message: StackTree.Selected) -> None:
         self.selected.append(message.pid or message.group)
-
-    @property
-    def view(self) -> StackTree:
-        return self.query_one(StackTree)
-
-    def text(self) -> str:
-        return "\n".join(self.view.render_line(y).text for y in range(self.view.size.height))
 
 
 ROWS = stack_rows(
@@ -41,7 +31,7 @@ async def test_hot_path_is_open_from_the_start():
     app = TreeApp()
     async with app.run_test(size=(80, 20)):
         app.view.show(ROWS)
-        text = app.text()
+        text = plain(app.view)
         assert "work" in text
         assert "90.0%" in text
         assert "cold (2)" in text
@@ -54,17 +44,17 @@ async def test_right_opens_to_where_callers_part_and_left_closes():
         app.view.show(ROWS)
         app.view.focus()
         await pilot.press("c")
-        assert "main" not in app.text()
+        assert "main" not in plain(app.view)
         await pilot.press("right")
-        assert "loop" in app.text()
-        assert "wait" in app.text()
-        assert "schedule" not in app.text()
+        assert "loop" in plain(app.view)
+        assert "wait" in plain(app.view)
+        assert "schedule" not in plain(app.view)
         await pilot.press("end", "right")
-        assert "idle" in app.text()
+        assert "idle" in plain(app.view)
         await pilot.press("left")
-        assert "idle" not in app.text()
+        assert "idle" not in plain(app.view)
         await pilot.press("home", "e")
-        assert "schedule [k]" in app.text()
+        assert "schedule [k]" in plain(app.view)
 
 
 async def test_new_samples_change_neither_cursor_nor_what_is_open():
@@ -84,8 +74,8 @@ async def test_new_samples_change_neither_cursor_nor_what_is_open():
         )
         assert app.view.cursor is not None
         assert (app.view.cursor.name, app.view.cursor.pid) == ("wait", 1)
-        assert "schedule" in app.text()
-        assert "burn" not in app.text(), "what the user has not opened stays closed"
+        assert "schedule" in plain(app.view)
+        assert "burn" not in plain(app.view), "what the user has not opened stays closed"
         app.view.show(stack_rows((1, b"hot", 5, ["main"], None)))
         assert app.view.cursor.name == "main", "the nearest caller that is left"
 
@@ -111,10 +101,10 @@ async def test_per_name_there_is_one_line_and_enter_asks_for_its_processes():
     app = TreeApp()
     async with app.run_test(size=(80, 30)) as pilot:
         app.view.show(WORKERS)
-        assert app.text().count("php (") == 20
+        assert plain(app.view).count("php (") == 20
         app.view.show(WORKERS, per_name=True)
-        assert app.text().count("php (") == 1
-        assert "php (20 processes)" in app.text()
+        assert plain(app.view).count("php (") == 1
+        assert "php (20 processes)" in plain(app.view)
         app.view.focus()
         await pilot.press("home", "enter", "right", "end", "enter")
         await pilot.pause()
@@ -132,15 +122,15 @@ async def test_per_name_and_back_what_is_open_stays_so_and_the_cursor_on_what_it
         app.view.focus()
         await pilot.press("c", "home", *["down"] * 6, "e", *["down"] * 3)
         assert (app.view.cursor.name, app.view.cursor.pid) == ("work", 7)
-        single = app.text()
+        single = plain(app.view)
         assert single.count("main") == 1
         app.view.show(WORKERS, per_name=True)
         assert (app.view.cursor.name, app.view.cursor.pids) == ("work", set(range(1, 21)))
-        assert "schedule [k]" in app.text()
-        assert "tick" not in app.text(), "what was closed stays closed"
+        assert "schedule [k]" in plain(app.view)
+        assert "tick" not in plain(app.view), "what was closed stays closed"
         app.view.show(WORKERS)
         assert (app.view.cursor.name, app.view.cursor.pid) == ("work", 7)
-        assert app.text() == single
+        assert plain(app.view) == single
 
 
 async def test_from_a_name_the_cursor_goes_to_its_hottest_process_and_only_that_is_open():
@@ -152,14 +142,14 @@ async def test_from_a_name_the_cursor_goes_to_its_hottest_process_and_only_that_
         assert app.view.cursor.name == "loop"
         app.view.show(WORKERS)
         assert (app.view.cursor.name, app.view.cursor.pid) == ("loop", 1)
-        assert app.text().count("loop") == 1
+        assert plain(app.view).count("loop") == 1
 
 
 async def test_no_samples():
     app = TreeApp()
     async with app.run_test(size=(80, 20)) as pilot:
         app.view.show_snapshot(Snapshot(rows=stack_rows(), total=0, empty_text="nothing ran"))
-        assert "nothing ran" in app.text()
+        assert "nothing ran" in plain(app.view)
         app.view.focus()
         await pilot.press("right", "left", "down", "enter", "e", "c", "o")
         assert app.selected == []
@@ -174,7 +164,7 @@ async def test_the_cursor_is_never_under_the_header():
             await pilot.press(key)
             await pilot.pause()
             assert app.view.cursor is not None
-            assert app.view.cursor.name in app.text(), key
+            assert app.view.cursor.name in plain(app.view), key
 
 
 @pytest.mark.parametrize("size", [(40, 8), (80, 24), (240, 60), (10, 2)])
@@ -188,4 +178,4 @@ async def test_fits_any_size(size, environ):
         await pilot.pause()
         width = app.view.outer_size.width
         assert {app.view.render_line(y).cell_length for y in range(size[1])} == {width}
-        assert "\x1b" not in app.text()
+        assert "\x1b" not in plain(app.view)

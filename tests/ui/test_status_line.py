@@ -6,29 +6,23 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from textual.app import App, ComposeResult
 
 from ktop.frame import Status
-from ktop.ui.palette import ThemedApp, palette
+from ktop.ui.palette import palette
 from ktop.ui.status_line import StatusLine
+from tests.ui.one_widget import OneWidget
 
 HOOKS = {"wakeup": "tp_btf/sched_wakeup", "switch": "tp_btf/sched_switch"}
 LOSSES = {"not_run": 3, "ring_full": 40}
 
 
-class LineApp(ThemedApp):
-    def compose(self) -> ComposeResult:
-        yield StatusLine()
-
-
 async def drawn(
     width: int, status: Status, interval_s: float | None = 1.0, own: Mapping[str, float] | None = None
 ) -> str:
-    app: App[None] = LineApp()
-    async with app.run_test(size=(width, 2)):
-        line = app.query_one(StatusLine)
-        line.show(status, interval_s, own or {})
-        (parts,) = line.draw(palette(app), width, 1)
+    app = OneWidget(StatusLine())
+    async with app.run_test(size=(width, 1)):
+        app.view.show(status, interval_s, own or {})
+        (parts,) = app.view.draw(palette(app), width, 1)
         text = "".join(text for text, _ in parts)
         assert len(text) == width
         return text
