@@ -68,7 +68,7 @@ def _unattributed(pids: Array, grew: dict[str, Array]) -> float | None:
 
 
 _PAYLOAD = (
-    "what calls returned, so failed and partial sends count right. Of TLS in the kernel it is the plain "
+    "what calls returned, so failed and partial ones count right. Of TLS in the kernel it is the plain "
     "text, and before Linux 6.3 nothing. Multipath TCP is not seen. A connection within this host is there "
     "twice, once for each end. "
 )
