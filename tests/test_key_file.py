@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ktop.cli.key_file import MOST_BYTES, NAME, KeyFileError, load, places
-from tests.test_cli import failed, ktop
+from tests.command import failed, ktop
 
 
 def test_the_users_own_goes_before_the_hosts(tmp_path):
