@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -112,25 +111,19 @@ def test_totals_leave_no_wait_out_and_say_what_has_none() -> None:
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_failed_execs_are_there_when_asked_for(asked: bool) -> None:
+def test_failed_execs_are_there_when_asked_for(tmp_path: Path, asked: bool) -> None:
     words = ("--failed",) if asked else ()
-    process = start("run", "execsnoop", "-n", "8", "-i", "0.3", "--json", *words)
-    ended = threading.Event()
-
-    def fail() -> None:
-        while not ended.wait(0.05):
-            with contextlib.suppress(FileNotFoundError):
-                os.posix_spawn(NOWHERE, ["ktop-test"], {})
-
-    failing = threading.Thread(target=fail)
-    failing.start()
-    try:  # reading all the while: what else is executed on this host could fill the pipe
-        out, err, code = finish(process)
-    finally:
-        ended.set()
-        failing.join()
+    path = tmp_path / "out"
+    with path.open("w") as out:  # where much is started, a pipe that nobody reads yet would hold it up
+        process = start("run", "execsnoop", "-n", "8", "-i", "0.3", "--json", *words, stdout=out)
+    while process.poll() is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.posix_spawn(NOWHERE, ["ktop-test"], {})
+        time.sleep(0.05)
+    _, err, code = finish(process)
     assert (code, err) == (0, "")
-    failed = [each for each in objects(out) if each["kind"] == "event" and each["argv"] == [NOWHERE]]
+    found = objects(path.read_text())
+    failed = [each for each in found if each["kind"] == "event" and each["argv"] == [NOWHERE]]
     assert bool(failed) == asked
     assert all(each["error"] == "ENOENT" for each in failed)
 
