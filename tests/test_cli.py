@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -320,6 +321,7 @@ def test_a_defect_is_one_sentence_and_a_traceback_when_asked_for(
         (MemoryError(), "there is not enough memory (ulimit -v?)"),
         (ImportError("Read this! x.so: failed to map segment"), "there is not enough memory (ulimit -v?)"),
         (ImportError("no such module"), "a defect of ktop"),
+        (OSError(errno.EMFILE, "Too many open files", "/x.py"), "more files can be opened: raise the limit"),
         (RuntimeError("can't start new thread"), "no thread can be started: raise the limit of processes"),
     ],
 )

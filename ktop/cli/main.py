@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.say("interrupted")
     except OSError as error:
         code = FAILED
-        streams.say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        streams.say(_of_the_host(error))
         streams.forget(streams.STDOUT)
     except Exception as error:  # one sentence all the same
         if os.environ.get("KTOP_DEBUG"):
@@ -54,6 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = FAILED
         streams.say(_in_words(error))
     return code
+
+
+def _of_the_host(error: OSError) -> str:
+    """Return what the operating system refused."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return "no more files can be opened: raise the limit (ulimit -n 4096)"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def _in_words(error: Exception) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from ktop.kernel import cgroups, libbpf
 from ktop.kernel.facts import kernel_version, sees_all_processes
 
-BTF = Path("/sys/kernel/btf/vmlinux")
+SYS = Path("/sys/kernel")
+BTF = SYS / "btf/vmlinux"
 _COMMAND_LINE = "GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub and reboot"
 """Where Debian has the kernel's parameters."""
 _CAP_PERFMON, _CAP_BPF, _CAP_SYS_ADMIN = 38, 39, 21
@@ -55,17 +56,7 @@ def checks_needed() -> list[Check]:
             "" if allowed else "run it as root, with sudo",
             needed=True,
         ),
-        Check(
-            "kernel types (BTF)",
-            BTF.exists(),
-            str(BTF)
-            if BTF.exists()
-            else f"{BTF} is missing: the kernel was built without CONFIG_DEBUG_INFO_BTF",
-            ""
-            if BTF.exists()
-            else "apt install linux-image-$(dpkg --print-architecture), and reboot into it",
-            needed=True,
-        ),
+        _types(),
         Check(
             "libbpf",
             not missing,
@@ -74,6 +65,17 @@ def checks_needed() -> list[Check]:
             needed=True,
         ),
     ]
+
+
+def _types() -> Check:
+    """Return whether the kernel tells its types, which programs are fitted to."""
+    detail, remedy = str(BTF), ""
+    if not SYS.exists():
+        detail, remedy = f"{BTF} is not to be seen: /sys is not mounted", "mount -t sysfs sysfs /sys"
+    elif not BTF.exists():
+        detail = f"{BTF} is missing: the kernel was built without CONFIG_DEBUG_INFO_BTF"
+        remedy = "apt install linux-image-$(dpkg --print-architecture), and reboot into it"
+    return Check("kernel types (BTF)", not remedy, detail, remedy, needed=True)
 
 
 def gather() -> list[Check]:
