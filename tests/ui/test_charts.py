@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -44,7 +45,9 @@ def fill(widget: Any) -> None:
 
 @pytest.mark.parametrize("size", [(40, 8), (80, 24), (240, 60), (9, 2), (30, 1)])
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}], ids=["256", "none", "16"])
-@pytest.mark.parametrize("make", [CpuStrip, lambda: LinesView(CACHE, COLUMNS), HistogramView])
+@pytest.mark.parametrize(
+    "make", [CpuStrip, lambda: CpuStrip(""), lambda: LinesView(CACHE, COLUMNS), HistogramView]
+)
 async def test_fills_any_size(make, size, environ):
     app = OneWidget(make(), **environ)
     async with app.run_test(size=size):
@@ -131,6 +134,23 @@ async def test_the_last_value_stands_before_the_bars_which_end_at_the_right():
         assert first.split() == ["cpu", "0", "–", "▂"]
         assert second.split() == ["cpu", "1", "63.7µs", "▂"]
         assert (len(first), first[-2], second[-1]) == (60, "▂", "▂")
+
+
+@pytest.mark.parametrize("width", [60, 66, 67, 80, 101, 102, 120])
+async def test_without_a_title_each_figure_has_its_name_and_a_history_beside_it(width):
+    app = OneWidget(CpuStrip(""))
+    async with app.run_test(size=(width, 1)):
+        app.view.show(chart_frames.latency(60, cpus=6))
+        pieces = re.findall(r"cpu \S+ +p99 +\S+s ([▁-█]+)", app.text()[0])
+        assert len(pieces) == app.text()[0].count("cpu") >= 1
+        assert all(len(bars) >= 12 for bars in pieces)
+
+
+async def test_below_a_title_that_names_them_the_figures_have_none():
+    app = OneWidget(CpuStrip("p99 by CPU"))
+    async with app.run_test(size=(60, 9)):
+        fill(app.view)
+        assert "\n".join(app.text()).count("p99") == 1
 
 
 # Lines

@@ -100,9 +100,9 @@ async def test_a_narrow_strip_has_the_figures_of_the_moment_and_its_bars(width, 
         for place in (118, 80, 60, 7, 0):
             strip.show(frames, moment=frames[place].ts)
             held = app.text()
-            figures = [word for line in held for word in re.findall(r"cpu \S+ +(\S+s)", line)]
+            figures = [word for line in held for word in re.findall(r"cpu \S+ p99 +(\S+s)", line)]
             strip.show(frames[place : place + 1])
-            alone = [word for line in app.text() for word in re.findall(r"cpu \S+ +(\S+s)", line)]
+            alone = [word for line in app.text() for word in re.findall(r"cpu \S+ p99 +(\S+s)", line)]
             assert figures == alone != []
             if merge == 1:
                 strip.show(frames, moment=frames[place].ts)

@@ -189,7 +189,9 @@ class CpuStrip(Drawn):
         )
         if not frames:
             return head
-        most = max((width + _GAP) // (8 + _VALUE + _LEAST + _GAP), 1)
+        # Without a title each line says what its figure is.
+        called = "" if self.title else " p99"
+        most = max((width + _GAP) // (8 + len(called) + _VALUE + _LEAST + _GAP), 1)
         history = self._history.update(frames, rows * most, self.merge, self._whole)
         if not history.labels:
             return [*head, [("no CPU has anything to show", look.style("muted"))]]
@@ -198,7 +200,7 @@ class CpuStrip(Drawn):
         each = (width - _GAP * (across - 1)) // across
         label = max(len(text) for text in history.labels)
         wide = self.cell_width if across == 1 else 1
-        columns, edge = divmod(max(each - label - 1 - _VALUE, 0), wide)
+        columns, edge = divmod(max(each - label - len(called) - 1 - _VALUE, 0), wide)
         # One line for a CPU below the map has the map's columns, and shows the page that the map shows.
         own = 0 if across == 1 and columns >= self.room else columns
         if self._moment is not None and own != self._columns:
@@ -218,7 +220,7 @@ class CpuStrip(Drawn):
             segments: list[Segment] = []
             for number in range(row, len(history.labels), down):
                 gap = " " * _GAP if segments else ""
-                title = gap + history.labels[number].ljust(label)
+                title = gap + history.labels[number].ljust(label) + called
                 figure = self._figure(look, title, float(figures[number]), edge)
                 segments += [Segment(text, self.ground(style)) for text, style in figure if text]
                 segments += bars[number]
