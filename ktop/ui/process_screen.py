@@ -51,13 +51,14 @@ class PaneSection(Vertical):
     """One pane's part: title, histogram, text."""
 
     def __init__(self, pane: Pane) -> None:
-        """Make room for ``pane``."""
+        """Speak of ``pane``, once there is anything to say."""
         super().__init__()
         self.pane = pane
         self._heading = [(pane.name, "strong bold"), ("  " + pane.question, "muted")]
         self._title = Line(self._heading)
-        self._text = Static(Content.styled("…", "$muted"), markup=False)
+        self._text = Static(markup=False)
         self._chart: Any = None
+        self.display = False
 
     def compose(self) -> ComposeResult:
         """Compose title and text; the histogram comes when there is one."""
@@ -149,7 +150,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._header = Header(self.source.identity, self.bridge, self.view)
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
         self._body = VerticalScroll()
-        self._about = Static(id="who", markup=False)
+        self._about = Static(Content.styled("…", "$muted"), id="who", markup=False)
         self._sections = [PaneSection(pane) for pane in self.panes]
         self._nothing = Static(id="nothing", markup=False)
         self._busy = False
