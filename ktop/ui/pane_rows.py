@@ -239,7 +239,9 @@ def why_empty(pane: Pane, frame: Frame | None, total: int, sampled_s: float | No
         if sampled_s * pane.hertz < 1:
             return "waiting for the first sample"
         return "no samples: nothing ran on a CPU"
-    return "no row matches the filter" if total else "nothing in this interval"
+    # Events stay when their interval is over.
+    nothing = "nothing so far" if pane.shape is Shape.EVENTS else "nothing in this interval"
+    return "no row matches the filter" if total else nothing
 
 
 def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:

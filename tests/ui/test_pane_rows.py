@@ -175,6 +175,16 @@ def test_that_nothing_ran_is_said_once_it_can_be_known(interval_s, text):
     assert snapshot(pane, pane, frame, bridge, View()).empty_text == text
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("execsnoop", "nothing so far"), ("biotop", "nothing in this interval")]
+)
+def test_events_outlast_their_interval(name, text):
+    pane, bridge = registry.get(name), Bridge([registry.get(name)], View())
+    frame = Frame(name, START, 1.0, {})
+    bridge.publish(frame)
+    assert snapshot(pane, pane, frame, bridge, View()).empty_text == text
+
+
 def test_stacks_are_those_of_the_moment(looking):
     """The pane samples only while somebody looks: of another moment nothing is shown, and it says why."""
     newest = looking.at("profile")
