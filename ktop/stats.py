@@ -50,6 +50,16 @@ LOG2_BOUNDS_US = log2_bounds(26, unit=1 / 0.512)
 """Of those that every process has: LOG2_SLOTS and log2_slot_of in bpf/histogram.bpf.h."""
 
 
+def reached(cumulated: Array, target: Array) -> Array:
+    """Return the slots with the values of rank ``target``: the first ones with so many up to there.
+
+    ``cumulated``: counts added up, shape (..., slots); ``target``: shape (...).  Returns intp of that shape.
+    """
+    rounding = 1e-9 * (cumulated[..., -1:] + 1)
+    found: Array = np.argmax(cumulated >= target[..., None] - rounding, axis=-1)
+    return found
+
+
 def percentile(
     counts: Array, bounds: Array, q: float | Sequence[float], longest: Array | float | None = None
 ) -> Array:
@@ -74,7 +84,7 @@ def percentile(
     counts, cumulated = (
         np.broadcast_to(each, (*target.shape, counts.shape[-1])) for each in (counts, cumulated)
     )
-    slot = np.argmax(cumulated >= target[..., None] - 1e-9 * (total[..., None] + 1), axis=-1)
+    slot = reached(cumulated, target)
     # q = 0 or a target of 0 must not name an empty slot below the smallest value.
     slot = np.maximum(slot, np.argmax(counts > 0, axis=-1))
     inside = np.take_along_axis(counts, slot[..., None], axis=-1)[..., 0]

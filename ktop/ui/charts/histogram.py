@@ -9,7 +9,7 @@ import numpy as np
 from ktop import format as fmt
 from ktop.frame import Array
 from ktop.pane import Unit
-from ktop.stats import percentile
+from ktop.stats import percentile, reached
 from ktop.ui.blocks import Parts, bar, spread
 from ktop.ui.charts.units import band, written
 from ktop.ui.line_widget import Drawn
@@ -83,7 +83,7 @@ class HistogramView(Drawn):
         ]
         left = max(len(label) for label in labels)
         # By rank: the value may be the very bound that the next bar begins at.
-        rows = np.searchsorted(np.cumsum(counts) + 1e-9 * total, [q * total for _, q, _ in _MARKS])
+        rows = reached(np.cumsum(counts), total * np.array([q for _, q, _ in _MARKS]))
         room = max(width - left - 1 - 18, 0)
         most = float(counts.max())
         for row, (label, number) in enumerate(zip(labels, counts.tolist(), strict=True)):
