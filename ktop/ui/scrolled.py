@@ -48,6 +48,8 @@ class Scrolled(Bare, ScrollView):
         self._strips: dict[int, Strip] = {}
         """Finished lines by their place in the whole, the first below the header."""
         self._header: Strip | None = None
+        self._extent = Size(0, 0)
+        """How wide the lines are, and how many with the header."""
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
@@ -107,9 +109,21 @@ class Scrolled(Bare, ScrollView):
 
     def set_extent(self, width: int, lines: int) -> None:
         """Say how wide the lines are and how many there are."""
-        # Not less than the widget's own, or the scroll bar would be drawn anew although it shows nothing.
-        size = Size(width, max(lines + 1, self.outer_size.height))
+        self._extent = Size(width, lines + 1)
+        size = self._to_scroll(self.outer_size)
         if size != self.virtual_size:
             # Not by assignment, which lays the whole screen out again: nothing moves but the scroll bar.
             self.set_reactive(Widget.virtual_size, size)
             self._scroll_update(size)
+
+    def _to_scroll(self, size: Size) -> Size:
+        """Return the extent in a widget of ``size``."""
+        # Not less than the widget's own, or the scroll bar would be drawn anew although it shows nothing.
+        return Size(self._extent.width, max(self._extent.height, size.height))
+
+    def _size_updated(
+        self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True
+    ) -> bool:
+        """Take another size; Textual would compare the extent in the old one, and show a bar for a moment."""
+        self.set_reactive(Widget.virtual_size, self._to_scroll(size))
+        return super()._size_updated(size, virtual_size, container_size, layout)

@@ -330,14 +330,14 @@ def test_what_workers_of_io_uring_read(cachestat, path):
 def test_reads_of_io_uring_in_flight(cachestat, path, size):
     """Each waits for pages while its thread goes on with others, and is asked for once."""
     every = 8
-    fd = os.open(path, os.O_RDONLY)
-    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-    for index in range(0, PAGES, every):
-        os.pread(fd, PAGE, index * PAGE)
-    os.close(fd)
-    assert cached(path) == PAGES // every
-    work = f"os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM); uring({size}, by_workers=False)"
-    (seen,) = run(cachestat, path, work)
+    with contextlib.ExitStack() as there, path.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        for offset in range(0, PAGES * PAGE, every * PAGE):
+            os.pread(file.fileno(), PAGE, offset)
+            there.enter_context(locked(path, offset, PAGE))
+        assert cached(path) == PAGES // every
+        work = f"os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM); uring({size}, by_workers=False)"
+        (seen,) = run(cachestat, path, work)
     assert seen.misses == seen.mixed_in == PAGES - PAGES // every
     assert seen.accesses == pytest.approx(PAGES, rel=0.05)  # as above
 

@@ -73,6 +73,26 @@ async def test_only_the_rows_on_the_screen_are_looked_up():
         assert len(it.table.trend._texts) <= 2 * 7 + 1
 
 
+async def test_what_fits_a_smaller_table_has_no_bar_for_a_moment(monkeypatch):
+    """As it is when a line more comes above: the bar would be drawn, and go with the next figures."""
+    told = FrameTable._scroll_update
+    bars = []
+
+    def note(table, size):
+        told(table, size)
+        bar = table.vertical_scrollbar
+        bars.append(bar.window_virtual_size > bar.window_size)
+
+    async with drive((80, 12)) as it:
+        await it.show(make(range(5)))
+        monkeypatch.setattr(FrameTable, "_scroll_update", note)
+        for height, bar in ((11, False), (6, False), (5, True), (12, False)):
+            await it.pilot.resize_terminal(80, height)
+            await it.pilot.pause()
+            assert {*bars} == {bar}, height
+            bars.clear()
+
+
 async def test_hostile_names_change_nothing_but_their_own_cell():
     async with drive() as it:
         names = list(HOSTILE)

@@ -10,7 +10,10 @@ from ktop.tables.columns import Slot, alarming, arrange, at, candidates, need, t
 
 
 class ColumnLayout:
-    """The places of columns, for which what these need only grows: nothing jumps from tick to tick."""
+    """The places of columns, for which what these need only grows: nothing jumps from tick to tick.
+
+    At another width they need no more than the next rows do.
+    """
 
     def __init__(self, pane: Pane) -> None:
         """Show no column of ``pane`` yet."""
@@ -18,22 +21,22 @@ class ColumnLayout:
         self.slots: tuple[Slot, ...] = ()
         """The columns that are shown, from the left."""
         self._needs: dict[str, int] = {}
-        """Cells that columns needed so far."""
+        """Cells that columns needed so far, at this width."""
+        self._width = 0
         self._alarming: set[str] = set()
-        """Columns that told of a failure so far: they stay."""
+        """Columns that told of a failure so far, at this width: they stay."""
         self._told: set[str] = set()
         """Columns that told of more than is ordinary so far: they stay, at any size that has room."""
-
-    def forget(self) -> None:
-        """Need no more than the next rows do: the size of the table is another one."""
-        self._needs.clear()
-        self._alarming.clear()
 
     def arrange(self, rows: Rows, sorted_by: str, screen_width: int, width: int) -> None:
         """Give the columns of ``rows`` their places within ``width`` cells, on a screen of ``screen_width``.
 
         The one called ``sorted_by`` is among them whatever the room.
         """
+        if width != self._width:
+            self._width = width
+            self._needs.clear()
+            self._alarming.clear()
         self._alarming |= alarming(self._pane, rows)
         keep = {sorted_by, *self._alarming}
         columns = candidates(self._pane, rows, screen_width, {*keep, self._pane.sort}, self._told)

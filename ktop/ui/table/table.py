@@ -265,7 +265,6 @@ class FrameTable(RowsView, can_focus=True):
         """Give the columns their places anew; the row under the cursor stays in sight if it was."""
         seen = 0 <= self._cursor.position - self.scroll_offset.y < self._lines_before
         self._lines_before = self.lines
-        self._columns.forget()
         self._arrange()
         self.forget()
         if seen and self.row_count:
