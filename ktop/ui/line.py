@@ -1,6 +1,8 @@
-"""One line of styled text."""
+"""Lines of styled text."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual.geometry import Size
 
@@ -34,3 +36,46 @@ class Line(Drawn):
         """Return the cells that the words take, for ``width: auto``."""
         del container, viewport
         return cells(self._left) + cells(self._right)
+
+
+class Block(Drawn):
+    """As high as what it shows has lines."""
+
+    DEFAULT_CSS = "Block { height: auto; }"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        """Show nothing yet."""
+        super().__init__(id=id)
+        self._count = 0
+
+    def redraw_in(self, lines: int) -> None:
+        """Draw again, ``lines`` high; only another height has the screen laid out."""
+        if lines != self._count:
+            self._count = lines
+            self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the lines it takes, for ``height: auto``."""
+        del container, viewport, width
+        return self._count
+
+
+class Lines(Block):
+    """Lines whose words are replaced as a whole; never parsed as markup."""
+
+    def __init__(self, lines: Sequence[Words] = (), *, id: str | None = None) -> None:  # noqa: A002 - as above
+        """Show ``lines``."""
+        super().__init__(id=id)
+        self._words = lines
+        self._count = len(lines)
+
+    def set(self, lines: Sequence[Words]) -> None:
+        """Show ``lines`` from now on."""
+        self._words = lines
+        self.redraw_in(len(lines))
+
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+        """Return the lines."""
+        del width, height
+        return [look.parts(line) for line in self._words]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from textual.content import Content
-
 from ktop.format import NOT_MEASURED, args, clock, duration, number, percent, size
 from ktop.pane import START
 from ktop.process import Process, read
 from ktop.text import ELLIPSIS, escape, visible
+from ktop.ui.palette import Words
 
 FACT_LINES = 3
 CPU_NS = 500_000_000
@@ -135,7 +134,7 @@ class Who:
         same = ppid == _known(self._begun, "ppid")
         return ppid, (_known(self._begun, "parent_start_ns") or None) if same else None
 
-    def lines(self, now: float, width: int, *, live: bool) -> list[Content]:
+    def lines(self, now: float, width: int, *, live: bool) -> list[Words]:
         """Return who it is, as far as it is known.
 
         ``now``: the moment looked at (Unix time); ``live``: whether that is the present.
@@ -143,7 +142,7 @@ class Who:
         process = self.process
         if process is None:
             facts = [*self._as_begun(), *self._as_seen()]
-            return [Content.styled(self._why_unknown(), "$muted"), *_lines(facts, width)]
+            return [*([(line, "muted")] for line in wrap(self._why_unknown(), width)), *_lines(facts, width)]
         age = now - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
@@ -190,23 +189,23 @@ class Who:
         """Return whose it is, as far as the panes know."""
         return [("cgroup", escape(self._seen.cgroup))] if self._seen.cgroup else []
 
-    def _state(self, process: Process, *, live: bool) -> Content:
+    def _state(self, process: Process, *, live: bool) -> Words:
         """Return what changes all the time, with the moment that it is of: not the one looked at."""
         now = self.ended is None and live
         memory = NOT_MEASURED if process.rss_bytes is None else size(process.rss_bytes)
         swapped = f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
-        return Content.assemble(
-            ("now       " if now else "last seen ", "$muted"),
-            "" if now else clock(self._read_at) + "  ",
-            ("threads ", "$muted"),
-            number(process.threads),
-            ("  memory ", "$muted"),
-            memory + swapped,
-            ("  cpu ", "$muted"),
-            self._busy(process),
-            ("  state ", "$muted"),
-            _STATES.get(process.state, process.state),
-        )
+        return [
+            ("now       " if now else "last seen ", "muted"),
+            ("" if now else clock(self._read_at) + "  ", ""),
+            ("threads ", "muted"),
+            (number(process.threads), ""),
+            ("  memory ", "muted"),
+            (memory + swapped, ""),
+            ("  cpu ", "muted"),
+            (self._busy(process), ""),
+            ("  state ", "muted"),
+            (_STATES.get(process.state, process.state), ""),
+        ]
 
     def _busy(self, process: Process) -> str:
         """Return what it uses of the CPUs; until it was read twice, on average."""
@@ -216,12 +215,12 @@ class Who:
         return f"{percent(process.cpus())} of one so far" if whole else NOT_MEASURED
 
 
-def _lines(facts: Sequence[tuple[str, str]], width: int) -> list[Content]:
+def _lines(facts: Sequence[tuple[str, str]], width: int) -> list[Words]:
     return [line for name, value in facts for line in _fact(name, value, width)]
 
 
-def _fact(name: str, value: str, width: int) -> list[Content]:
+def _fact(name: str, value: str, width: int) -> list[Words]:
     """Return ``name`` in its column and ``value`` beside it, in FACT_LINES lines at most."""
     lines = wrap(value, max(width - 10, 20), max_lines=FACT_LINES, placeholder=" " + ELLIPSIS) or [""]
     names = [f"{name:<10}", *[" " * 10] * (len(lines) - 1)]
-    return [Content.assemble((left, "$muted"), line) for left, line in zip(names, lines, strict=True)]
+    return [[(left, "muted"), (line, "")] for left, line in zip(names, lines, strict=True)]

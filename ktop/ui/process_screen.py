@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical, VerticalScroll
-from textual.content import Content
+from textual.containers import Container, VerticalScroll
 from textual.timer import Timer
-from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from ktop.format import duration
@@ -24,10 +22,13 @@ from ktop.source import HOST
 from ktop.tables.order import row_at
 from ktop.text import escape, visible
 from ktop.ui import keys
+from ktop.ui.blocks import Parts, ends
 from ktop.ui.bridge import Arrived
+from ktop.ui.charts.histogram import bars, lines_for
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
-from ktop.ui.line import Line
+from ktop.ui.line import Block, Line, Lines
+from ktop.ui.palette import Palette
 from ktop.ui.pane_rows import counted_events
 from ktop.ui.process_identity import Found, Seen, Who, find
 from ktop.ui.sections import ROWS, Section, caused_by, last_of, nothing, of_family, section
@@ -47,39 +48,36 @@ REST = 9.0
 """Folding a long history takes a while: the pause before the next is so many times as long."""
 
 
-class PaneSection(Vertical):
-    """One pane's part: title, histogram, text."""
+class PaneSection(Block):
+    """One pane's part: title, text, histogram."""
 
     def __init__(self, pane: Pane) -> None:
         """Speak of ``pane``, once there is anything to say."""
         super().__init__()
         self.pane = pane
         self._heading = [(pane.name, "strong bold"), ("  " + pane.question, "muted")]
-        self._title = Line(self._heading)
-        self._text = Static(markup=False)
-        self._chart: Any = None
+        self._content = Section(pane, ())
+        self._chart_lines = 0
         self.display = False
-
-    def compose(self) -> ComposeResult:
-        """Compose title and text; the histogram comes when there is one."""
-        yield self._title
-        yield self._text
 
     def show(self, content: Section) -> None:
         """Show ``content``; nothing when there is none."""
+        self._content = content
         self.display = not content.why_empty
-        self._title.set(self._heading, [(content.note, "warn")] if content.note else [])
-        self._text.update(Content("\n").join(content.lines))
-        if content.histogram is None:
-            return
-        if self._chart is None:
-            from ktop.ui.charts.histogram import HistogramView
+        if content.histogram is not None:
+            # A bar for each slot, where that leaves room for others.
+            most = max(self.screen.size.height * 2 // 5, CHART_LINES)
+            self._chart_lines = lines_for(content.histogram, most)
+        # A blank line at the end: the rows of a grid have no room for margins.
+        self.redraw_in(1 + len(content.lines) + self._chart_lines + 1)
 
-            self._chart = HistogramView()
-            self.mount(self._chart)
-        self._chart.show(*content.histogram)
-        # A bar for each slot, where that leaves room for others.
-        self._chart.styles.height = self._chart.lines(max(self.screen.size.height * 2 // 5, CHART_LINES))
+    def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
+        """Return the title, the text, and the histogram where there is one."""
+        del height
+        note, histogram = self._content.note, self._content.histogram
+        title = ends(look.parts(self._heading), look.parts([(note, "warn")] if note else []), width)
+        chart = [] if histogram is None else bars(look, histogram, width, self._chart_lines)
+        return [title, *map(look.parts, self._content.lines), *chart]
 
 
 class ProcessScreen(TimeKeys, LaidOut):
@@ -98,8 +96,7 @@ class ProcessScreen(TimeKeys, LaidOut):
     }
 
     ProcessScreen #who {
-        height: auto;
-        padding: 1 0;
+        margin: 1 0;
     }
 
     ProcessScreen #sections {
@@ -115,19 +112,7 @@ class ProcessScreen(TimeKeys, LaidOut):
     }
 
     ProcessScreen #nothing {
-        height: auto;
-        padding-bottom: 1;
-    }
-
-    PaneSection {
-        height: auto;
-        padding-bottom: 1;
-    }
-
-    PaneSection > Static {
-        height: auto;
-        text-wrap: nowrap;
-        text-overflow: ellipsis;
+        margin-bottom: 1;
     }
     """
     BINDINGS = keys.PROCESS
@@ -150,9 +135,9 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._header = Header(self.source.identity, self.bridge, self.view)
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
         self._body = VerticalScroll()
-        self._about = Static(Content.styled("…", "$muted"), id="who", markup=False)
+        self._about = Lines([[("…", "muted")]], id="who")
         self._sections = [PaneSection(pane) for pane in self.panes]
-        self._nothing = Static(id="nothing", markup=False)
+        self._nothing = Lines(id="nothing")
         self._busy = False
         self._asked_again = False
         """Whether another moment was asked for while one was being folded."""
@@ -354,13 +339,10 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._who.take(found, _newest(known), at_all=any(len(history) for _, history in known))
         for widget, (content, _) in zip(self._sections, known, strict=True):
             widget.show(content)
-        silent = nothing([content for content, _ in known], self.size.width - MARGIN)
-        self._nothing.update(Content("\n").join(silent))
+        self._nothing.set(nothing([content for content, _ in known], self.size.width - MARGIN))
         self._draw_title()
         now = self.view.at or self.bridge.now
-        self._about.update(
-            Content("\n").join(self._who.lines(now, self.size.width - MARGIN, live=self.view.live))
-        )
+        self._about.set(self._who.lines(now, self.size.width - MARGIN, live=self.view.live))
 
     def _draw_title(self) -> None:
         """Draw which process it is, and how far the figures can be trusted."""

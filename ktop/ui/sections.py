@@ -8,10 +8,9 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-from textual.content import Content
 
 from ktop.format import NOT_MEASURED, cell, clock, duration, percent
-from ktop.frame import Array, Frame, Rows, length, take
+from ktop.frame import Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit, fold
 from ktop.process import TICK_NS
@@ -20,8 +19,8 @@ from ktop.tables.order import row_at
 from ktop.tables.totals import per_process
 from ktop.text import ELLIPSIS, cells, escape, fit, visible
 from ktop.ui.blocks import rising
-
-Part = str | tuple[str, str]
+from ktop.ui.charts.histogram import Distribution
+from ktop.ui.palette import Words
 
 ROWS = 6
 """Rows (disks, connections, stacks, execs) that a section lists at least, if there are so many."""
@@ -39,9 +38,8 @@ class Section:
     """One pane's part of the process screen."""
 
     pane: Pane
-    lines: tuple[Content, ...]
-    histogram: tuple[Array, Array, str, float] | None = None
-    """Bounds, counts, title, and the largest value, beyond which no percentile is."""
+    lines: tuple[Words, ...]
+    histogram: Distribution | None = None
     why_empty: str = ""
     """Why the pane knows nothing of the process; empty when it does."""
     note: str = ""
@@ -72,7 +70,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
         lines = _table(events, _visible(pane, events, width), width, most)
         if length(caused):
             room = width - len(_CAUSED)
-            lines.insert(0, Content.assemble((_CAUSED, "$muted"), _figures(per_process(pane), caused, room)))
+            lines.insert(0, [(_CAUSED, "muted"), *_figures(per_process(pane), caused, room)])
         return Section(pane, tuple(lines), note=note)
     if latest is not None and latest.status.unavailable and not len(known):
         return Section(pane, (), why_empty=_reason(latest.status.unavailable))
@@ -97,18 +95,18 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     return Section(pane, tuple(lines), _histogram(known), note=_note(known, latest))
 
 
-def nothing(sections: Sequence[Section], width: int) -> list[Content]:
+def nothing(sections: Sequence[Section], width: int) -> list[Words]:
     """Return which of ``sections`` have nothing to say and why, those of one reason together."""
     by_reason: dict[str, list[str]] = {}
     for each in sections:
         if each.why_empty:
             by_reason.setdefault(each.why_empty, []).append(each.pane.name)
-    lines: list[Content] = []
+    lines: list[Words] = []
     for reason, names in by_reason.items():
         title = ", ".join(names)
         first, *rest = wrap(f"{title}  {reason}", width, subsequent_indent="  ") or [""]
-        lines.append(Content.assemble((first[: len(title)], "bold $muted"), (first[len(title) :], "$muted")))
-        lines += [Content.styled(line, "$muted") for line in rest]
+        lines.append([(first[: len(title)], "muted bold"), (first[len(title) :], "muted")])
+        lines += [[(line, "muted")] for line in rest]
     return lines
 
 
@@ -179,9 +177,9 @@ def last_of(pane: Pane, events: Rows, pid: int) -> dict[str, Any] | None:
     return row_at(events, int(own[-1])) if len(own) else None
 
 
-def _figures(pane: Pane, total: Rows, width: int) -> Content:
+def _figures(pane: Pane, total: Rows, width: int) -> Words:
     """Return name and value of each figure; as many as fit."""
-    parts: list[Part] = []
+    parts: list[tuple[str, str]] = []
     used = 0
     for column in pane.columns:
         if not _is_figure(column) or column.name not in total:
@@ -194,11 +192,11 @@ def _figures(pane: Pane, total: Rows, width: int) -> Content:
         if used + size > width:
             break
         used += size
-        parts += [(column.title.lower() + " ", "$muted"), (value, "bold"), "  "]
-    return Content.assemble(*parts)
+        parts += [(column.title.lower() + " ", "muted"), (value, "foreground bold"), ("  ", "")]
+    return parts
 
 
-def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
+def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Words:
     """Return the column the pane is sorted by, over all intervals, as one line of bars.
 
     What adds up is per second, for intervals differ.  Where there are more
@@ -217,16 +215,18 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Content:
     shares = (values / peak if peak > 0 else values * 0).tolist()
     glyphs = ["·" if np.isnan(share) else rising(share) for share in shares]
     top = cell(column, peak).strip() + "/s" * adds_up
-    return Content.assemble(
-        (column.title.lower() + " ", "$muted"), ("".join(glyphs), "$series-1"), (f"  max {top}", "$muted")
-    )
+    return [
+        (column.title.lower() + " ", "muted"),
+        ("".join(glyphs), "series-1"),
+        (f"  max {top}", "muted"),
+    ]
 
 
-def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Content:
+def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Words:
     """Return who took most of what the process waits for in the last samples, and whose that is."""
     column = pane.column(pane.taken)
-    parts: list[Part] = [(f"others' {column.title.lower()} in {seconds:.3g} s  ", "$muted")]
-    used = cells(str(parts[0][0]))
+    parts = [(f"others' {column.title.lower()} in {seconds:.3g} s  ", "muted")]
+    used = cells(parts[0][0])
     for place in range(length(rows)):
         row = row_at(rows, place)
         cgroup = row.get(CGROUP.name)
@@ -238,11 +238,11 @@ def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Content:
         if place and used + size > width:
             break
         used += size
-        parts += [(between, "$muted"), name, (value, "bold"), (whose, "$muted")]
-    return Content.assemble(*parts)
+        parts += [(between, "muted"), (name, ""), (value, "foreground bold"), (whose, "muted")]
+    return parts
 
 
-def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Content]:
+def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Words]:
     """Return the first ``most`` of ``rows`` (events: the newest) under their titles, cut to ``width``."""
     total = length(rows)
     events = columns[0].unit is Unit.TIME
@@ -260,13 +260,13 @@ def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Con
             cut = min(over, max(sizes[place] - 10, 0))
             sizes[place] -= cut
             over -= cut
-    lines = [Content.styled(_line([column.title for column in columns], sizes, columns, width), "$muted")]
+    lines: list[Words] = [[(_line([column.title for column in columns], sizes, columns, width), "muted")]]
     lines += [
-        Content(_line([each[number] for each in texts], sizes, columns, width))
+        [(_line([each[number] for each in texts], sizes, columns, width), "")]
         for number in range(length(chosen))
     ]
     if total > most:
-        lines.append(Content.styled(f"{ELLIPSIS} {total - most} {'earlier' if events else 'more'}", "$muted"))
+        lines.append([(f"{ELLIPSIS} {total - most} {'earlier' if events else 'more'}", "muted")])
     return lines
 
 
@@ -278,35 +278,37 @@ def _line(texts: list[str], sizes: list[int], columns: list[Column], width: int)
     return fit("  ".join(pieces), width).rstrip()
 
 
-def _stacks(pane: Pane, known: ProcessHistory, width: int, most: int) -> list[Content]:
+def _stacks(pane: Pane, known: ProcessHistory, width: int, most: int) -> list[Words]:
     """Return what all samples are in time, and the hottest stacks: their share, innermost frame first."""
     rows = known.folded()
     samples = rows[pane.sort].astype(np.float64)
     stacks = [column.name for column in pane.columns if column.unit is Unit.STACK and column.name in rows]
     total = float(samples.sum())
-    parts: list[Part] = [(pane.column(pane.sort).title.lower() + " ", "$muted"), (f"{total:.0f}", "bold")]
+    parts = [(pane.column(pane.sort).title.lower() + " ", "muted"), (f"{total:.0f}", "foreground bold")]
     if pane.hertz:
         sampled = duration(float(np.nansum(known.interval_s)))
         parts += [
-            ("  about ", "$muted"),
-            (duration(total / pane.hertz), "bold"),
-            (f" on CPUs in {sampled} of sampling", "$muted"),
+            ("  about ", "muted"),
+            (duration(total / pane.hertz), "foreground bold"),
+            (f" on CPUs in {sampled} of sampling", "muted"),
         ]
-    lines = [Content.assemble(*parts)]
+    lines: list[Words] = [parts]
     for place in np.argsort(-samples, kind="stable")[:most].tolist():
         # Kernel frames are called by user frames, so they are the inner ones.
         frames = [name for column in stacks for name in (rows[column][place] or ())]
         called = " ← ".join(escape(name) for name in reversed(frames)) or "[unknown]"
         share = percent(float(samples[place]) / total) if total else NOT_MEASURED
-        lines.append(Content.assemble((f"{share:>6}  ", "bold"), fit(called, max(width - 8, 8)).rstrip()))
+        lines.append([(f"{share:>6}  ", "foreground bold"), (fit(called, max(width - 8, 8)).rstrip(), "")])
     return lines
 
 
-def _histogram(known: ProcessHistory) -> tuple[Array, Array, str, float] | None:
+def _histogram(known: ProcessHistory) -> Distribution | None:
     """Return the process's own histogram, if the pane keeps one and says in which bounds."""
     for column in known.pane.columns:
         if column.unit is Unit.HISTOGRAM and column.bounds is not None and column.name in known.total:
             most = float(known.total[column.longest][0]) if column.longest in known.total else np.nan
             counts = known.total[column.name][0]
-            return column.bounds, counts, column.title.lower(), np.inf if np.isnan(most) else most
+            return Distribution(
+                column.bounds, counts, column.title.lower(), np.inf if np.isnan(most) else most
+            )
     return None

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from ktop.pane import Pane
 from ktop.ui.app import KtopApp
 from ktop.ui.main_screen import MainScreen
+from ktop.ui.palette import Words
 from ktop.ui.pane_view import PaneView
 from ktop.ui.table.table import FrameTable
 from tests.ui.synthetic import PANES, Synthetic
@@ -33,6 +34,11 @@ async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
 def plain(widget: Widget) -> str:
     """What stands in a widget that draws its own lines."""
     return "\n".join(widget.render_line(y).text for y in range(widget.outer_size.height))
+
+
+def spelt(words: Words) -> str:
+    """What ``words`` say."""
+    return "".join(text for text, _ in words)
 
 
 class Driven:

@@ -21,7 +21,7 @@ from ktop.stats import log2_bounds, log_linear_bounds
 from ktop.ui.blocks import bar, rising
 from ktop.ui.charts import bins, braille
 from ktop.ui.charts.cpu_strip import CpuPercentiles, CpuStrip, heights
-from ktop.ui.charts.histogram import HistogramView, trimmed
+from ktop.ui.charts.histogram import Distribution, HistogramView, trimmed
 from ktop.ui.charts.lines import LinesView
 from ktop.ui.charts.time_axis import labels
 from tests.ui import chart_frames
@@ -40,7 +40,7 @@ def fill(widget: Any) -> None:
     else:
         assert isinstance(widget, HistogramView)
         last = chart_frames.latency(20)[-1].histograms[0]
-        widget.show(last.bounds, last.counts, "Latency")
+        widget.show(Distribution(last.bounds, last.counts, "Latency"))
 
 
 @pytest.mark.parametrize("size", [(40, 8), (80, 24), (240, 60), (9, 2), (30, 1)])
@@ -370,7 +370,7 @@ async def test_histogram_names_percentiles_and_shares():
     async with app.run_test(size=(90, 12)):
         counts = np.zeros(12, np.int64)
         counts[3], counts[6] = 90, 10
-        app.view.show(log2_bounds(12), counts, "Waits of [bold]x[/]")
+        app.view.show(Distribution(log2_bounds(12), counts, "Waits of [bold]x[/]"))
         lines = app.text()
         assert "Waits of [bold]x[/]" in lines[0]
         assert "p50" in lines[0]
@@ -378,13 +378,13 @@ async def test_histogram_names_percentiles_and_shares():
         assert "90.0%" in lines[1]
         assert "64–128µs" in lines[4]
         assert lines[1].rstrip().endswith("◂")
-        app.view.show(log2_bounds(12), counts, "Waits", 65.0)
+        app.view.show(Distribution(log2_bounds(12), counts, "Waits", 65.0))
         assert "p99 65.0µs" in app.text()[0], "it says more than the longest there was"
         counts[3] = counts[6] = 1
-        app.view.show(log2_bounds(12), counts, "Waits")
+        app.view.show(Distribution(log2_bounds(12), counts, "Waits"))
         assert "p50 16.0µs" in app.text()[0]
         assert [line.count("◂") for line in app.text()[1:5]] == [1, 0, 0, 1], "the median is in the first bar"
-        app.view.show(log2_bounds(12), counts * 0, "Waits")
+        app.view.show(Distribution(log2_bounds(12), counts * 0, "Waits"))
         assert "nothing counted" in app.text()[1]
 
 

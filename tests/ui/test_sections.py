@@ -14,6 +14,7 @@ from ktop.panes.execsnoop import PANE as REAL_EXECSNOOP
 from ktop.process import TICK_NS
 from ktop.ui.sections import of_family, section
 from tests.rows import rows_of
+from tests.ui.driven import spelt
 from tests.ui.synthetic import CACHESTAT, EXECSNOOP, PROFILE
 
 
@@ -27,7 +28,7 @@ def _over_time(accesses: dict[int, int], intervals: int, width: int) -> str:
         history.add(Frame("cachestat", float(tick), 1.0, CACHESTAT.derive(table)))
     known = history.process(CACHESTAT, 7)
     assert length(known.rows) == len(accesses)
-    return section(CACHESTAT, known, None, {}, width).lines[1].plain
+    return spelt(section(CACHESTAT, known, None, {}, width).lines[1])
 
 
 @pytest.mark.parametrize(("intervals", "place"), [(60, 2), (61, 2), (119, 1), (120, 1), (600, 0)])
@@ -44,7 +45,7 @@ def test_the_line_over_time_of_what_is_derived_of_sums_is_per_second() -> None:
         rows = {"pid": [7], "comm": [b"x"], "cookie": [1], "tx_bytes": [count], "rx_bytes": [count]}
         table = {name: np.array(column)[0 if count else 1 :] for name, column in rows.items()}
         history.add(Frame(pane.name, ts, interval_s, pane.derive(table)))
-    line = section(pane, history.process(pane, 7), None, {}, 82).lines[1].plain
+    line = spelt(section(pane, history.process(pane, 7), None, {}, 82).lines[1])
     assert line == "total █ █  max 200B/s"
 
 
@@ -57,7 +58,7 @@ def test_who_takes_the_cpus_has_as_much_room_as_there_is() -> None:
     known, others = history.process(pane, 7), take(rows, np.array([1, 2]))
 
     def said(width: int) -> str:
-        return section(pane, known, None, {}, width, beside=(others, 10.0)).lines[1].plain
+        return spelt(section(pane, known, None, {}, width, beside=(others, 10.0)).lines[1])
 
     whole = "others' on cpu in 10 s  y (8) 1.00s · z (9) 1.00s"
     assert said(len(whole)) == whole
@@ -136,7 +137,7 @@ def test_as_many_stacks_are_listed_as_there_is_room_for(most: int, listed: int) 
     history.add(Frame("profile", 1.0, 1.0, rows))
     lines = section(PROFILE, history.process(PROFILE, 7), None, {}, 80, most).lines
     assert len(lines) == 1 + listed
-    assert "f19 ← main" in lines[1].plain
+    assert "f19 ← main" in spelt(lines[1])
 
 
 def test_a_pane_that_lost_its_figures_says_up_to_when_they_are() -> None:
@@ -159,8 +160,8 @@ def test_samples_are_said_in_time() -> None:
         rows |= {name: np.array([None]) for name in ("user_stack", "kernel_stack")}
         history.add(Frame("profile", float(tick), 2.0, rows if tick % 2 else {}))
     (first, stack) = section(pane, history.process(pane, 7), None, {}, 80).lines
-    assert first.plain == "samples 490  about 10.0s on CPUs in 40.0s of sampling"
-    assert stack.plain.startswith("  100%")
+    assert spelt(first) == "samples 490  about 10.0s on CPUs in 40.0s of sampling"
+    assert spelt(stack).startswith("  100%")
 
 
 def test_wide_names_are_not_cut_where_there_is_room() -> None:
@@ -177,4 +178,4 @@ def test_wide_names_are_not_cut_where_there_is_room() -> None:
     }
     known = History([EXECSNOOP]).process(EXECSNOOP, 7)
     lines = section(EXECSNOOP, known, None, events, 120).lines
-    assert name in lines[1].plain
+    assert name in spelt(lines[1])

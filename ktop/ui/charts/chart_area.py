@@ -13,6 +13,7 @@ from ktop.format import cell
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
 from ktop.ui.charts.frame_window import Trail
+from ktop.ui.charts.histogram import Distribution, HistogramView
 from ktop.ui.charts.scrolling import of_moment
 from ktop.ui.line_widget import Ground
 from ktop.ui.view import View
@@ -69,8 +70,6 @@ class ChartArea(Container, Ground):
             self._main = LinesView(chart, self._pane.columns)
             yield self._main
         elif isinstance(chart, RowHistogram):
-            from ktop.ui.charts.histogram import HistogramView
-
             self._main = HistogramView()
             yield self._main
 
@@ -141,13 +140,13 @@ class ChartArea(Container, Ground):
         column = self._pane.column(chart.column)
         bounds = np.zeros(0) if column.bounds is None else column.bounds
         if row is None or column.name not in row:
-            self._main.show(bounds, np.zeros(0), chart.title)
+            self._main.show(Distribution(bounds, np.zeros(0), chart.title))
             return
         label = self._pane.column(chart.label or self._pane.key[0])
         title = f"{chart.title}  {cell(label, row.get(label.name)).strip()}"
         most = row.get(column.longest, np.nan)
         longest = float(np.nan_to_num(most, nan=np.inf))
-        self._main.show(bounds, np.asarray(row[column.name]), title, longest)
+        self._main.show(Distribution(bounds, np.asarray(row[column.name]), title, longest))
 
     @property
     def focusable(self) -> Any:

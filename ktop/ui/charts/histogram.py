@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,67 @@ def trimmed(counts: Array, bounds: Array, rows: int) -> tuple[Array, Array]:
     return bounds[np.append(starts, ends[-1])], np.add.reduceat(counts[: ends[-1]], starts)
 
 
+class Distribution(NamedTuple):
+    """What was counted, and how it is called."""
+
+    bounds: Array
+    """(slots + 1,) in us."""
+    counts: Array
+    """(slots,)"""
+    title: str
+    """Escaped."""
+    longest: float = np.inf
+    """The largest value there was; interpolation within a slot goes no further."""
+
+
+NOTHING = Distribution(np.zeros(0), np.zeros(0), "")
+
+
+def lines_for(of: Distribution, most: int) -> int:
+    """Return the lines that ``of`` has use for, its title among them, ``most`` at most."""
+    _bounds, counts = trimmed(of.counts, of.bounds, most - 1)
+    return 1 + max(len(counts), 1)
+
+
+def bars(look: Palette, of: Distribution, width: int, height: int) -> list[Parts]:
+    """Return the title line and the bars of ``of``, short values at the top."""
+    title: Parts = [(of.title, look.style("strong"))]
+    bounds, counts = trimmed(of.counts, of.bounds, height - 1)
+    if not len(counts):
+        return [title, [("nothing counted", look.style("muted"))]]
+    marks = [
+        (name, float(percentile(of.counts, of.bounds, q, of.longest)), color) for name, q, color in _MARKS
+    ]
+    total = float(counts.sum())
+    legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
+    for name, value, color in marks:
+        legend += [("   ◂ ", look.style(color)), (f"{name} ", look.style("muted"))]
+        legend += [(written(Unit.US, value), look.style("foreground"))]
+    lines = [spread(title, [legend, legend[2:]], width)]
+    labels = [band(Unit.US, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+    left = max(len(label) for label in labels)
+    # By rank: the value may be the very bound that the next bar begins at.
+    rows = reached(np.cumsum(counts), total * np.array([q for _, q, _ in _MARKS]))
+    room = max(width - left - 1 - 18, 0)
+    most = float(counts.max())
+    for row, (label, number) in enumerate(zip(labels, counts.tolist(), strict=True)):
+        parts: Parts = [
+            (label.rjust(left) + " ", look.style("muted")),
+            (bar(number / most, room), look.style("series-1", "chart")),
+            (
+                fmt.count(number).rjust(7) if number else "·".rjust(7),
+                look.style("foreground" if number else "faint"),
+            ),
+            (fmt.percent(number / total).rjust(7) if number else " " * 7, look.style("muted")),
+        ]
+        parts += [
+            ("  " * (not index) + "◂", look.style(marks[mark][2]))
+            for index, mark in enumerate(np.flatnonzero(np.equal(rows, row)).tolist())
+        ]
+        lines.append(parts)
+    return lines
+
+
 class HistogramView(Drawn):
     """The bars under a title line with count and percentiles."""
 
@@ -44,61 +106,13 @@ class HistogramView(Drawn):
     def __init__(self) -> None:
         """Show nothing yet."""
         super().__init__()
-        self.title = ""
-        self._bounds: Array = np.zeros(0)
-        self._counts: Array = np.zeros(0)
-        self._longest = np.inf
+        self._of = NOTHING
 
-    def show(self, bounds: Array, counts: Array, title: str, longest: float = np.inf) -> None:
-        """Show ``counts`` (slots,) between ``bounds`` (slots + 1,) in us, below ``title``, which is escaped.
-
-        ``longest``: the largest value there was; interpolation within a slot goes no further.
-        """
-        self._bounds, self._counts, self.title, self._longest = bounds, counts, title, longest
+    def show(self, of: Distribution) -> None:
+        """Show ``of``."""
+        self._of = of
         self.redraw()
 
-    def lines(self, most: int) -> int:
-        """Return the lines that it has use for, ``most`` at most."""
-        _bounds, counts = trimmed(self._counts, self._bounds, most - 1)
-        return 1 + max(len(counts), 1)
-
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
-        """Return the title line and the bars, short values at the top."""
-        bounds, counts = trimmed(self._counts, self._bounds, height - 1)
-        title: Parts = [(self.title, look.style("strong"))]
-        if not len(counts):
-            return [title, [("nothing counted", look.style("muted"))]]
-        marks = [
-            (name, float(percentile(self._counts, self._bounds, q, self._longest)), color)
-            for name, q, color in _MARKS
-        ]
-        total = float(counts.sum())
-        legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
-        for name, value, color in marks:
-            legend += [("   ◂ ", look.style(color)), (f"{name} ", look.style("muted"))]
-            legend += [(written(Unit.US, value), look.style("foreground"))]
-        lines = [spread(title, [legend, legend[2:]], width)]
-        labels = [
-            band(Unit.US, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-        ]
-        left = max(len(label) for label in labels)
-        # By rank: the value may be the very bound that the next bar begins at.
-        rows = reached(np.cumsum(counts), total * np.array([q for _, q, _ in _MARKS]))
-        room = max(width - left - 1 - 18, 0)
-        most = float(counts.max())
-        for row, (label, number) in enumerate(zip(labels, counts.tolist(), strict=True)):
-            parts: Parts = [
-                (label.rjust(left) + " ", look.style("muted")),
-                (bar(number / most, room), look.style("series-1", "chart")),
-                (
-                    fmt.count(number).rjust(7) if number else "·".rjust(7),
-                    look.style("foreground" if number else "faint"),
-                ),
-                (fmt.percent(number / total).rjust(7) if number else " " * 7, look.style("muted")),
-            ]
-            parts += [
-                ("  " * (not index) + "◂", look.style(marks[mark][2]))
-                for index, mark in enumerate(np.flatnonzero(np.equal(rows, row)).tolist())
-            ]
-            lines.append(parts)
-        return lines
+        """Return the lines."""
+        return bars(look, self._of, width, height)
