@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,7 +38,16 @@ class Finished(Strip):
         return [self] if inside == [self.cell_length] else super().divide(inside)
 
 
-class Bare(Widget):
+class Settled(Widget):
+    """A widget that is laid out once for a size.
+
+    Textual (8.2.8) tells it that size by setting this, which it has lay the screen out again.
+    """
+
+    virtual_size = Reactive(Size(0, 0))
+
+
+class Bare(Settled):
     """A widget without border, tint and opacity: its lines are what it is.
 
     Textual asks for all of these for every line; that is half of what a line costs.
@@ -58,7 +68,7 @@ class Bare(Widget):
         return strips
 
 
-class Ground(Widget):
+class Ground(Settled):
     """A container that is nothing but ground: the compositor draws it whenever it draws what stands on it."""
 
     def render_lines(self, crop: Region) -> list[Strip]:

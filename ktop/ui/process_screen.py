@@ -28,6 +28,7 @@ from ktop.ui.charts.histogram import bars, lines_for
 from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header
 from ktop.ui.line import Block, Line, Lines
+from ktop.ui.line_widget import Ground
 from ktop.ui.palette import Palette
 from ktop.ui.pane_rows import counted_events
 from ktop.ui.process_identity import Found, Seen, Who, find
@@ -80,7 +81,18 @@ class PaneSection(Block):
         return [title, *map(look.parts, self._content.lines), *chart]
 
 
-class ProcessScreen(TimeKeys, LaidOut):
+class Scrolling(VerticalScroll, Ground):
+    """All that there is to say, however much."""
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Look the same with the keyboard: no style is to be applied anew, to this and all on it."""
+
+
+class Beside(Container, Ground):
+    """The sections that can stand beside each other."""
+
+
+class ProcessScreen(TimeKeys, LaidOut, Ground):
     """One process over the whole history kept; it stays when the process ends."""
 
     CSS = """
@@ -89,7 +101,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         background: $surface;
     }
 
-    ProcessScreen > VerticalScroll {
+    ProcessScreen > Scrolling {
         height: 1fr;
         padding: 0 1;
         scrollbar-size-vertical: 1;
@@ -99,12 +111,12 @@ class ProcessScreen(TimeKeys, LaidOut):
         margin: 1 0;
     }
 
-    ProcessScreen #sections {
+    ProcessScreen Beside {
         height: auto;
         layout: vertical;
     }
 
-    ProcessScreen.-wide #sections {
+    ProcessScreen.-wide Beside {
         layout: grid;
         grid-size: 2;
         grid-rows: auto;
@@ -134,7 +146,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         # Held, not queried: while a screen is closed its widgets go before it does.
         self._header = Header(self.source.identity, self.bridge, self.view)
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
-        self._body = VerticalScroll()
+        self._body = Scrolling()
         self._about = Lines([[("…", "muted")]], id="who")
         self._sections = [PaneSection(pane) for pane in self.panes]
         self._nothing = Lines(id="nothing")
@@ -149,6 +161,8 @@ class ProcessScreen(TimeKeys, LaidOut):
         """Until then, where something came meanwhile."""
         self._folded_at = 0.0
         """What "now" was when the history was folded last (Unix time)."""
+        # Now, not at its first size: by then all of it would be styled a second time.
+        self._use(main.size.width)
 
     def compose(self) -> ComposeResult:
         """Compose the head, who it is, and a section for each pane that speaks of processes."""
@@ -157,7 +171,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         with self._body:
             yield self._about
             beside = [each for each in self._sections if each.pane.shape is not Shape.STACKS]
-            yield Container(*beside, id="sections")
+            yield Beside(*beside)
             yield from self._sections[len(beside) :]
             yield self._nothing
         yield KeyLine([*self.BINDINGS, *keys.APP])
@@ -167,7 +181,6 @@ class ProcessScreen(TimeKeys, LaidOut):
         self.source.look_at(tuple(pane.name for pane in self.panes if not pane.resident))
         self.bridge.watch(HOST, self)
         self._body.focus()
-        self.call_after_refresh(self.redraw)
 
     def on_unmount(self) -> None:
         """Follow nothing more."""
@@ -177,8 +190,12 @@ class ProcessScreen(TimeKeys, LaidOut):
 
     def on_resize(self) -> None:
         """Use the width there is."""
-        self.set_class(self.size.width >= TWO_COLUMNS, "-wide")
+        self._use(self.size.width)
         self.redraw()
+
+    def _use(self, width: int) -> None:
+        """Have the sections beside each other where ``width`` is enough."""
+        self.set_class(width >= TWO_COLUMNS, "-wide")
 
     def on_arrived(self, _event: Arrived) -> None:
         """Fold anew, when it is no longer too soon; not where all up to the moment that is held is in it."""
