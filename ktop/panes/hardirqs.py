@@ -161,7 +161,12 @@ PANE = Pane(
         ),
         Column("avg_us", "AVG", Unit.US, "Mean time of an interrupt that was counted.", Fold.DERIVED),
         Column("max_us", "MAX", Unit.US, "The longest of them in the interval.", Fold.DERIVED),
-        Column("cpus", "CPUS", Unit.BY_CPU, "Interrupts counted on each CPU, CPU 0 on the left."),
+        Column(
+            "cpus",
+            "CPUS",
+            Unit.BY_CPU,
+            "Interrupts counted on each CPU, CPU 0 on the left; of neighbours in one bar, the most on one.",
+        ),
         Column("handled_us", "HANDLED", Unit.US, "Time of the interrupts that were counted.", hidden=True),
         Column(
             "longest_us", "LONGEST", Unit.US, "Longest as the kernel side kept it.", Fold.MAX, hidden=True
