@@ -52,6 +52,18 @@ def online_cpus() -> list[int]:
     return parse_cpu_list(Path("/sys/devices/system/cpu/online").read_text(encoding="ascii"))
 
 
+def present_cpus() -> int:
+    """Return how many CPUs there are, online or not, gaps in their numbers included; 0: /sys does not tell.
+
+    In guests many more may be possible: 240 under Hyper-V, with two.
+    """
+    try:
+        cpus = parse_cpu_list(Path("/sys/devices/system/cpu/present").read_text(encoding="ascii"))
+    except OSError:
+        return 0
+    return max(cpus) + 1
+
+
 def parse_cpu_list(text: str) -> list[int]:
     """Return the numbers in a CPU list such as ``0-3,8`` (Documentation/admin-guide/cputopology.rst)."""
     cpus: list[int] = []
