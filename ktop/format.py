@@ -143,14 +143,17 @@ def bars(counts: Array, zero: str = ZERO_BAR) -> str:
 
 
 def squeeze(counts: Array, width: int) -> Array:
-    """Return ``counts`` (shape (..., cpus)) as sums of neighbours: shape (..., at most ``width``)."""
+    """Return ``counts`` (shape (..., cpus)), of neighbours the highest: shape (..., at most ``width``).
+
+    Not their sum: groups are not all of one size, and CPUs that did the same are to look the same.
+    """
     import numpy as np
 
     cpus = counts.shape[-1]
     if cpus <= width or width < 1:
         return counts
     starts = np.arange(width) * cpus // width
-    grouped: Array = np.add.reduceat(counts, starts, axis=-1)
+    grouped: Array = np.maximum.reduceat(counts, starts, axis=-1)
     return grouped
 
 

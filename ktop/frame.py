@@ -47,10 +47,11 @@ class Reading:
     """Everything one family's maps held at one moment.
 
     ``maps`` goes by the name in the C file.  Arrays by CPU: structured, shape
-    (cpus,).  Keyed maps: structured with the fields ``key`` and ``value``,
-    shape (entries,).  Iterators: structured, a record a task.  Those only ever
-    grow, so the difference of two Readings loses nothing.  Ring buffers: the
-    records (their fixed part) that came since the last Reading, in order.
+    (cpus,), longer where CPUs came (``ktop.records.by_cpu``).  Keyed maps:
+    structured with the fields ``key`` and ``value``, shape (entries,).
+    Iterators: structured, a record a task.  Those only ever grow, so the
+    difference of two Readings loses nothing.  Ring buffers: the records (their
+    fixed part) that came since the last Reading, in order.
     """
 
     time_ns: int

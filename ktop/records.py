@@ -26,6 +26,14 @@ def with_records_of(earlier: Sequence[Reading], reading: Reading) -> Reading:
     return replace(reading, maps={**reading.maps, **records}, tails=tails)
 
 
+def by_cpu(previous: Reading, current: Reading, name: str) -> tuple[Array, Array]:
+    """Return what each CPU has in the array ``name`` of both Readings: nothing yet, where it came since."""
+    before, now = previous.maps[name], current.maps[name]
+    if len(before) < len(now):
+        before = np.concatenate([before, np.zeros(len(now) - len(before), before.dtype)])
+    return before, now
+
+
 def process_deltas(
     previous: Reading,
     current: Reading,

@@ -14,8 +14,8 @@ Publish: TypeAlias = Callable[[Frame], None]
 HOST = "host"
 """Name of the pseudo-pane whose Frames carry the header's figures in ``Frame.host``.
 
-Keys (absent where the host has none): ``uptime_s load1 load5 load15 cpu_ratio
-memory_used_bytes memory_total_bytes swap_used_bytes pressure_cpu pressure_io
+Keys (absent where the host has none): ``uptime_s load1 load5 load15 cpus`` (online)
+``cpu_ratio memory_used_bytes memory_total_bytes swap_used_bytes pressure_cpu pressure_io
 pressure_memory`` (PSI some avg10, 0 to 1) and ktop's own ``self_cpu_ratio``
 (of one core), ``self_rss_bytes``, ``bpf_ratio`` (of one core; while measured).
 
@@ -31,6 +31,7 @@ class Identity:
     hostname: str
     kernel: str
     cpus: int
+    """Online at the start; ``cpus`` in the HOST Frames are those of the moment."""
     recorded: bool = False
     all_processes: bool = True
     """Whether the tables have those of the whole host, and not only of a container's PID namespace."""

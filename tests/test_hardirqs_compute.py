@@ -86,6 +86,18 @@ def test_one_line_on_two_cpus():
     assert row["slots"].sum() == 3
 
 
+def test_a_cpu_that_came_since_counts_from_nothing():
+    host = Host()
+    host.run(1, LOC, 5000)
+    before = host.read()
+    host.cpus = np.append(host.cpus, np.zeros(1, INTERRUPTS))
+    host.run(1, LOC, 1000)
+    host.run(2, LOC, 3000)
+    row = figures(before, host.read())[b"LOC"]
+    assert row["cpus"].tolist() == [0, 1, 1]
+    assert (row["total_us"], row["max_us"]) == (4, 3)
+
+
 def test_system_vectors_have_names():
     """Both kinds of function call are one row, as in /proc/interrupts."""
     host = Host()

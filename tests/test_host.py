@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ktop.live import host
@@ -29,6 +30,7 @@ def test_figures_are_those_of_this_host() -> None:
     assert 0 < second["memory_used_bytes"] < second["memory_total_bytes"]
     assert second["uptime_s"] == pytest.approx(float(Path("/proc/uptime").read_text().split()[0]), abs=5)
     assert second["load1"] == pytest.approx(float(Path("/proc/loadavg").read_text().split()[0]), abs=2)
+    assert second["cpus"] == Path("/proc/stat").read_text().count("\ncpu")
     assert 0 <= second["cpu_ratio"] <= 1
     assert 0 < second["self_cpu_ratio"] <= (os.cpu_count() or 1) + 0.5
     assert 1 << 20 < second["self_rss_bytes"] < second["memory_total_bytes"]
@@ -72,3 +74,17 @@ def test_a_share_never_leaves_its_range() -> None:
     assert sampler._cpu_ratio(Times((20.0, 90.0, 10.0, 9.0))) == {"cpu_ratio": 0.5}
     assert sampler._cpu_ratio(Times((30.0, 90.0, 5.0, 9.0))) == {"cpu_ratio": 1.0}
     assert sampler._cpu_ratio(Times((30.0, 90.0, 5.0, 9.0))) == {}
+
+
+def test_no_share_spans_cpus_that_come_or_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The idle time of a CPU that goes or comes back jumps, by seconds."""
+    times = iter([(10.0, 10.0), (20.0, 20.0), (30.0, 90.0), (40.0, 100.0)])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times((*next(times), 0.0, 0.0)))
+    sampler = HostSampler()
+    sampler.sample()
+    assert sampler.sample()["cpu_ratio"] == 0.5
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)
+    changed = sampler.sample()
+    assert changed["cpus"] == 1000
+    assert "cpu_ratio" not in changed
+    assert sampler.sample()["cpu_ratio"] == 0.5

@@ -36,3 +36,32 @@ def test_root_is_not_sent_to_root(monkeypatch):
     why, remedy = perf.refusal(CLOCK, errno.EACCES)
     assert "EACCES" in why
     assert not remedy
+
+
+@pytest.mark.parametrize("goes", [False, True])
+def test_a_cpu_that_comes_or_goes_meanwhile_is_waited_for(goes, monkeypatch):
+    """The kernel says ENODEV for one that is online by /sys: no reason to have no events at all."""
+    online, refused = [0, 1, 2], iter([True] * 3)
+
+    def open_on_cpu(_event: PerfEvent, cpu: int) -> int:
+        if cpu == 2 and next(refused, False):
+            online[:] = [0, 1] if goes else online
+            raise OSError(errno.ENODEV, "No such device")
+        return 100 + cpu
+
+    monkeypatch.setattr(perf, "online_cpus", lambda: list(online))
+    monkeypatch.setattr(perf, "open_on_cpu", open_on_cpu)
+    assert perf.open_everywhere((CLOCK,)) == (CLOCK, {cpu: 100 + cpu for cpu in online})
+
+
+def test_without_an_event_on_any_cpu_nothing_is_waited_for(monkeypatch):
+    asked = []
+
+    def open_on_cpu(_event: PerfEvent, cpu: int) -> int:
+        asked.append(cpu)
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(perf, "open_on_cpu", open_on_cpu)
+    with pytest.raises(perf.EventRefusedError, match="no hardware counters"):
+        perf.open_everywhere((REFERENCES,))
+    assert len(asked) == 1

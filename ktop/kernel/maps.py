@@ -26,20 +26,25 @@ def whole_pages(size: int) -> int:
 
 
 class CpuArray:
-    """An mmapable array: read in place, with no system call."""
+    """An mmapable array with an element for each CPU: read in place, with no system call."""
 
-    def __init__(self, fd: int, dtype: np.dtype[Any], entries: int) -> None:
-        """Map it; ``dtype`` is one element's."""
+    def __init__(self, fd: int, dtype: np.dtype[Any], entries: int, cpus: int) -> None:
+        """Map it; ``dtype`` is one element's, ``entries`` CPUs are possible, and ``cpus`` there."""
         # The kernel strides an array's elements by 8 (array_map_alloc).
         stride = (dtype.itemsize + 7) & ~7
         if stride != dtype.itemsize:
             dtype = np.dtype({"names": ["value"], "formats": [dtype], "itemsize": stride})
         self._memory = mmap.mmap(fd, whole_pages(stride * entries), mmap.MAP_SHARED, mmap.PROT_READ)
         self._array = np.frombuffer(self._memory, dtype, count=entries)
+        self._cpus = cpus
+
+    def follow(self, cpus: int) -> None:
+        """Read what so many CPUs have from now on; no fewer than before."""
+        self._cpus = max(self._cpus, cpus)
 
     def read(self) -> Array:
-        """Return a copy: structured, shape (entries,)."""
-        return self._array.copy()
+        """Return a copy: structured, shape (cpus,)."""
+        return self._array[: self._cpus].copy()
 
     def close(self) -> None:
         """Unmap."""

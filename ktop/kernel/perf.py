@@ -18,6 +18,8 @@ _ATTR_SIZE = 112  # PERF_ATTR_SIZE_VER5, 4.1
 _FLAG_EXCLUDE_IDLE, _FLAG_FREQ = 1 << 7, 1 << 10
 _FD_CLOEXEC = 8
 _SHORTEST_SUSPENSION_S = 0.5
+_LONGEST_CHANGE_S = 2.0
+"""That a CPU takes to come or go: meanwhile /sys calls it online, and it has no events any more, or yet."""
 
 
 class EventRefusedError(OSError):
@@ -48,6 +50,18 @@ def open_on_cpu(event: PerfEvent, cpu: int) -> int:
 def online_cpus() -> list[int]:
     """Return the numbers of the CPUs that are online."""
     return parse_cpu_list(Path("/sys/devices/system/cpu/online").read_text(encoding="ascii"))
+
+
+def present_cpus() -> int:
+    """Return how many CPUs there are, online or not, gaps in their numbers included; 0: /sys does not tell.
+
+    In guests many more may be possible: 240 under Hyper-V, with two.
+    """
+    try:
+        cpus = parse_cpu_list(Path("/sys/devices/system/cpu/present").read_text(encoding="ascii"))
+    except OSError:
+        return 0
+    return max(cpus) + 1
 
 
 def parse_cpu_list(text: str) -> list[int]:
@@ -118,15 +132,31 @@ def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dic
     """
     refused: OSError | None = None
     for event in alternatives:
-        opened: dict[int, int] = {}
         try:
-            for cpu in online_cpus():
-                opened[cpu] = open_on_cpu(event, cpu)
+            opened = _open_on_all(event)
         except OSError as error:
-            for fd in opened.values():
-                os.close(fd)
             words = "; ".join(filter(None, refusal(event, error.errno or 0)))
             refused = EventRefusedError(error.errno, words)
         else:
             return event, opened
     raise refused or OSError(22, "no perf event was asked for")
+
+
+def _open_on_all(event: PerfEvent) -> dict[int, int]:
+    """Open ``event`` on every CPU that is online: descriptors by CPU; OSError with the kernel's errno."""
+    opened: dict[int, int] = {}
+    until = time.monotonic() + _LONGEST_CHANGE_S
+    try:
+        while left := [cpu for cpu in online_cpus() if cpu not in opened]:
+            for cpu in left:
+                try:
+                    opened[cpu] = open_on_cpu(event, cpu)
+                except OSError as error:
+                    if error.errno != errno.ENODEV or not opened or time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+    except OSError:
+        for fd in opened.values():
+            os.close(fd)
+        raise
+    return opened

@@ -20,11 +20,13 @@ class HostSampler:
         self._wall = time.monotonic()
         self._own = time.process_time()
         self._cpu: tuple[float, float] | None = None
+        self._cpus = os.cpu_count() or 1
 
     def sample(self) -> dict[str, float]:
         """Return the figures by name (see ``ktop.source.HOST``); those the host has not are absent.
 
-        Shares are those since the last call; ``cpu_ratio`` is absent in the first.
+        Shares are those since the last call; ``cpu_ratio`` is absent in the first, and where CPUs
+        came or went since.
         """
         # Not at the top: psutil takes 15 ms and is not needed before the first paint.
         import psutil
@@ -34,6 +36,8 @@ class HostSampler:
             figures["uptime_s"] = time.clock_gettime(time.CLOCK_BOOTTIME)
             figures["load1"], figures["load5"], figures["load15"] = os.getloadavg()
         with suppress(OSError, psutil.Error):
+            self._follow_the_cpus(os.cpu_count() or 1)
+            figures["cpus"] = float(self._cpus)
             figures.update(self._cpu_ratio(psutil.cpu_times()))
         with suppress(OSError, KeyError):
             # Not psutil's: its swap_memory also reads vmstat, the dearest file there.
@@ -48,6 +52,11 @@ class HostSampler:
             figures["self_rss_bytes"] = float(resident())
         figures.update(self._own_ratio())
         return figures
+
+    def _follow_the_cpus(self, cpus: int) -> None:
+        """Compare no times with those before where CPUs came or went: a CPU's idle time jumps then."""
+        if cpus != self._cpus:
+            self._cpus, self._cpu = cpus, None
 
     def _cpu_ratio(self, times: tuple[float, ...]) -> dict[str, float]:
         """Return the share of all CPUs' time that was neither idle nor waiting for I/O."""

@@ -293,7 +293,12 @@ class Sampler:
                 self._sample(other, readings)
 
     def _follow_the_cpus(self) -> None:
-        """Have perf events on the CPUs that there are now."""
+        """Read what all CPUs have that there are now, and have perf events on those that are online."""
+        from ktop.kernel import perf
+
+        cpus = perf.present_cpus()
+        for family in self._families.values():
+            family.follow_the_cpus(cpus)
         for live in self._panes.values():
             if live.attached and live.cpus_changed():
                 anew = [other for other in live.sharing if other.attached]

@@ -7,7 +7,7 @@ import numpy as np
 from ktop.frame import Array, Facts, Histogram, Losses, Reading, Sample
 from ktop.losses import DROPPED
 from ktop.pane import CGROUP, Column, Fold, Heatmap, Pane, Unit
-from ktop.records import keyed_deltas
+from ktop.records import by_cpu, keyed_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile, ratio
 
 COUNTERS = (
@@ -25,7 +25,7 @@ COUNTERS = (
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the I/O completed between two Readings: host log-linear, processes log2."""
-    old, new = previous.maps["totals"], current.maps["totals"]
+    old, new = by_cpu(previous, current, "totals")
     keys, rows = keyed_deltas(
         previous.maps["issuers"],
         current.maps["issuers"],

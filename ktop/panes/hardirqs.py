@@ -6,7 +6,7 @@ import numpy as np
 
 from ktop.frame import Array, Facts, Reading, Sample
 from ktop.pane import Column, Fold, Pane, RowHistogram, Unit
-from ktop.records import written_maximum
+from ktop.records import by_cpu, written_maximum
 from ktop.stats import highest, log2_bounds, ratio
 
 VECTORS = (
@@ -26,7 +26,7 @@ BOUNDS_US = log2_bounds(18, unit=1 / 0.128)
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return what the handlers of each interrupt did on all CPUs between two Readings."""
-    before, now = previous.maps["interrupts"]["lines"], current.maps["interrupts"]["lines"]
+    before, now = (cpus["lines"] for cpus in by_cpu(previous, current, "interrupts"))
     spent = now["handled_ns"] + now["futile_ns"] - before["handled_ns"] - before["futile_ns"]
     cpu, place = np.nonzero(spent)  # one line on one CPU each
     old, new = before[cpu, place], now[cpu, place]
@@ -161,7 +161,12 @@ PANE = Pane(
         ),
         Column("avg_us", "AVG", Unit.US, "Mean time of an interrupt that was counted.", Fold.DERIVED),
         Column("max_us", "MAX", Unit.US, "The longest of them in the interval.", Fold.DERIVED),
-        Column("cpus", "CPUS", Unit.BY_CPU, "Interrupts counted on each CPU, CPU 0 on the left."),
+        Column(
+            "cpus",
+            "CPUS",
+            Unit.BY_CPU,
+            "Interrupts counted on each CPU, CPU 0 on the left; of neighbours in one bar, the most on one.",
+        ),
         Column("handled_us", "HANDLED", Unit.US, "Time of the interrupts that were counted.", hidden=True),
         Column(
             "longest_us", "LONGEST", Unit.US, "Longest as the kernel side kept it.", Fold.MAX, hidden=True

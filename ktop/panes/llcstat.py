@@ -14,7 +14,7 @@ from ktop.perf_event import (
     TYPE_SOFTWARE,
     PerfEvent,
 )
-from ktop.records import process_deltas
+from ktop.records import by_cpu, process_deltas
 from ktop.stats import ratio
 
 _COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_ns")
@@ -23,7 +23,7 @@ _COUNTERS = ("references", "misses", "on_ns", "references_off_ns", "misses_off_n
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the references and misses between two Readings."""
     rows = _scaled(process_deltas(previous, current, _COUNTERS))
-    before, now = previous.maps["cpus"], current.maps["cpus"]
+    before, now = by_cpu(previous, current, "cpus")
     grew = {name: now["all"][name] - before["all"][name] for name in _COUNTERS}
     counted = int(grew["references"].sum())
     everything = {name: float(column.sum()) for name, column in _scaled(grew).items()}

@@ -6,25 +6,26 @@ import numpy as np
 
 from ktop.frame import Array, Facts, Histogram, Reading, Sample
 from ktop.pane import CGROUP, COMMAND, STARTED, Column, Fold, Heatmap, Pane, Unit
-from ktop.records import process_deltas
+from ktop.records import by_cpu, process_deltas
 from ktop.stats import LATENCY_BOUNDS_US, LOG2_BOUNDS_US, highest, percentile
 
 
 def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     """Return the waits that ended between two Readings: host and CPUs log-linear, processes log2."""
-    counts = current.maps["latency"]["slots"] - previous.maps["latency"]["slots"]
+    before, now = by_cpu(previous, current, "latency")
+    counts = now["slots"] - before["slots"]
     rows = process_deltas(previous, current, ("wait_ns", "slots"), ("max_ns",), times=("ran_ns",))
     rows["waits"] = rows["slots"].sum(axis=1)  # each is in one of them
     rows["wait_us"] = rows.pop("wait_ns") / 1000
     rows["cpu_us"] = rows.pop("ran_ns") / 1000
     rows["longest_us"] = rows.pop("max_ns") / 1000
-    by_cpu = [
+    of_cpus = [
         Histogram(LATENCY_BOUNDS_US, counts[cpu], cpu) for cpu in range(len(counts)) if counts[cpu].any()
     ]
     host = counts.sum(axis=0)
     return Sample(
         rows,
-        histograms=(Histogram(LATENCY_BOUNDS_US, host), *by_cpu),
+        histograms=(Histogram(LATENCY_BOUNDS_US, host), *of_cpus),
         unattributed_ratio=_unattributed(rows["waits"], host),
     )
 

@@ -85,7 +85,8 @@ class Header(Drawn):
             ("  " + escape(identity.kernel), "muted"),
         ]
         if width >= WIDE:
-            words.append((f"  {identity.cpus} CPUs", "muted"))
+            cpus = figures.get("cpus", math.nan)
+            words.append((f"  {identity.cpus if math.isnan(cpus) else cpus:.0f} CPUs", "muted"))
         if age:
             words += [("  up ", "muted"), (uptime(figures.get("uptime_s", math.nan)), "")]
         if not identity.all_processes:

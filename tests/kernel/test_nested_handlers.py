@@ -92,7 +92,7 @@ def test_who_calls_others_counts_too_without_their_time(by_hand):
         run("exit__tp_btf", CONTROLLER)
     elapsed = time.monotonic_ns() - began
     dtype = object_btf(by_hand).dtype(lib.bpf_map__btf_value_type_id(maps["interrupts"]))
-    lines = CpuArray(lib.bpf_map__fd(maps["interrupts"]), dtype, cpus).read()["lines"][0]
+    lines = CpuArray(lib.bpf_map__fd(maps["interrupts"]), dtype, cpus, cpus).read()["lines"][0]
     count = {irq: int(lines["slots"][lines["irq"] == irq].sum()) for irq in arguments}
     spent = {irq: int(lines["handled_ns"][lines["irq"] == irq].sum()) for irq in arguments}
     assert count == dict.fromkeys(arguments, TIMES)

@@ -440,6 +440,24 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
             spinner.kill()
 
 
+def test_a_cpu_that_is_added_is_read_too(sampler, monkeypatch):
+    """Of those that are not there nothing is read: in guests hundreds can be possible."""
+    cpus = perf.present_cpus()
+    if cpus < 2:
+        pytest.skip("one CPU")
+    monkeypatch.setattr(perf, "present_cpus", lambda: 1)
+    arrived: queue.Queue[Frame] = queue.Queue()
+    sampler([registry.get("runqlat"), registry.get("hardirqs")], 0.2).start(arrived.put)
+    for _ in range(3):
+        frame = next_of(arrived, "hardirqs")
+        assert frame.status.unavailable is None
+        assert frame.rows["cpus"].shape[1] == 1
+    assert {each.cpu for each in next_of(arrived, "runqlat").histograms} <= {None, 0}
+    monkeypatch.setattr(perf, "present_cpus", lambda: cpus)
+    eventually(lambda: next_of(arrived, "hardirqs").rows["cpus"].shape[1] == cpus, every=0)
+    eventually(lambda: any(each.cpu for each in next_of(arrived, "runqlat").histograms), every=0)
+
+
 def test_perf_events_can_be_replaced(sampler):
     """Where the hardware has no such event, the reason names it."""
     absent = PerfEvent(kind=0, config=0xFFFF, label="no such event")

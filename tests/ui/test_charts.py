@@ -61,7 +61,7 @@ async def test_fills_any_size(make, size, environ):
 def test_cpus_are_grouped_only_when_lines_are_few():
     frames = chart_frames.latency(5, cpus=10)
     assert CpuPercentiles().update(frames, 10).labels == tuple(f"cpu {cpu}" for cpu in range(10))
-    assert CpuPercentiles().update(frames, 4).labels == ("cpu 0–2", "cpu 3–5", "cpu 6–8", "cpu 9–9")
+    assert CpuPercentiles().update(frames, 4).labels == ("cpu 0–2", "cpu 3–5", "cpu 6–8", "cpu 9")
     assert CpuPercentiles().update([], 4).labels == ()
 
 

@@ -6,7 +6,10 @@ import math
 
 import pytest
 
-from ktop.ui.header import WIDE, _load
+from ktop.source import Identity
+from ktop.ui.bridge import Bridge
+from ktop.ui.header import WIDE, Header, _load
+from ktop.ui.view import View
 
 FIGURES = ("load1", "cpu_ratio", "memory_used_bytes", "memory_total_bytes", "swap_used_bytes", "pressure_io")
 
@@ -18,3 +21,11 @@ def test_what_a_recording_has_not_measured_is_no_number(missing: str, width: int
     text = "".join(text for text, _ in words)
     assert "nan" not in text
     assert "–" in text
+
+
+@pytest.mark.parametrize(("figures", "shown"), [({}, 2), ({"cpus": math.nan}, 2), ({"cpus": 64.0}, 64)])
+def test_the_cpus_are_those_of_the_moment(figures: dict[str, float], shown: int) -> None:
+    """They come and go while ktop runs; where a recording has not that figure, those at its start."""
+    view = View()
+    header = Header(Identity("host", "6.12", 2), Bridge((), view), view)
+    assert f"  {shown} CPUs" in [text for text, _ in header._who(figures, WIDE)]

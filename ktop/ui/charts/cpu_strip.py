@@ -125,9 +125,8 @@ def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequenc
 
 
 def _labels(cpus: int, each: int) -> list[str]:
-    if each == 1:
-        return [f"cpu {cpu}" for cpu in range(cpus)]
-    return [f"cpu {cpu}–{min(cpu + each, cpus) - 1}" for cpu in range(0, cpus, each)]
+    groups = ((first, min(first + each, cpus) - 1) for first in range(0, cpus, each))
+    return [f"cpu {first}" if first == last else f"cpu {first}–{last}" for first, last in groups]
 
 
 def heights(values: Array) -> Array:
