@@ -125,6 +125,8 @@ def test_of_two_maxima_those_count_that_were_written(known, expected):
     new["value"], new["epoch"] = [9, 5], [4, 5]
     assert written_maximum(old, new, np.array([known])).tolist() == [expected]
     assert written_maximum(new, new, np.array([True])).tolist() == [0]
+    new["epoch"] = [6, 5]  # another that was as long
+    assert written_maximum(old, new, np.array([True])).tolist() == [9]
 
 
 def test_writeback_is_the_share_that_is_nobodys():
