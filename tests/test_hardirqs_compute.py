@@ -178,10 +178,10 @@ def test_a_maximum_that_was_lost_is_bounded_by_its_slot():
 def test_a_maximum_of_a_line_that_handled_nothing_is_an_old_one():
     host = Host()
     before = host.read()
-    host.run(0, 16, 200, (16, 7))
-    host.cpus["lines"]["slots"] = 0
+    host.run(0, 16, 1000, (16, 7), mine=False)
+    host.cpus["lines"]["max"]["value"][0, 16] = 200
     host.run(1, 16, 100, (16, 7))
-    assert figures(before, host.read())[b"16"]["max_us"] == pytest.approx(0.3)
+    assert figures(before, host.read())[b"16"]["max_us"] == 0.1
 
 
 RUNS = st.lists(
