@@ -76,7 +76,7 @@ def percentile(
     """
     counts = np.asarray(counts, dtype=np.float64)
     wanted = np.asarray(q)
-    if counts.shape[-1] == 0 or counts.size == 0:
+    if not counts.size:
         return np.full(wanted.shape + counts.shape[:-1], np.nan)
     cumulated = np.cumsum(counts, axis=-1)
     total = cumulated[..., -1]

@@ -72,6 +72,14 @@ def test_what_is_new_counts_whole_and_what_grew_its_difference():
     assert (rows["p99_us"] <= rows["max_us"]).all()
 
 
+def test_99_of_100_took_less():
+    one = issuer(1, 100, longest=(90_000_000, 7))
+    one["value"]["slots"] = 0
+    one["value"]["slots"][0, [6, 8, 17]] = 90, 9, 1
+    rows = derive(dict(compute(reading([]), reading([one]), FACTS).rows))
+    assert rows["p99_us"] == log2_bounds(26, unit=1 / 0.512)[9]
+
+
 def test_time_in_the_queue_is_of_requests_that_say_when_they_were_issued():
     before, some, none = issuer(1, 10), issuer(1, 14), issuer(2, 4)
     for entry_, queue_ns, unqueued in ((before, 5_000_000, 0), (some, 5_600_000, 2), (none, 0, 4)):
@@ -95,6 +103,7 @@ def test_a_disk_that_keeps_no_times_has_none():
     timed, untimed = issuer(1, 4), issuer(1, 6, name=(b"x", b"sdb"))
     untimed["key"]["dev"] = 9
     untimed["value"]["slots"], untimed["value"]["total_ns"] = 0, 0
+    untimed["value"]["write_ops"] = 6
     rows = derive(dict(compute(reading([]), reading([timed, untimed]), FACTS).rows))
     for name in ("avg_us", "p99_us", "max_us", "queued_us", "total_us"):
         np.testing.assert_array_equal(np.isnan(rows[name]), [False, True])
@@ -125,6 +134,8 @@ def test_of_two_maxima_those_count_that_were_written(known, expected):
     new["value"], new["epoch"] = [9, 5], [4, 5]
     assert written_maximum(old, new, np.array([known])).tolist() == [expected]
     assert written_maximum(new, new, np.array([True])).tolist() == [0]
+    new["epoch"] = [6, 5]  # another that was as long
+    assert written_maximum(old, new, np.array([True])).tolist() == [9]
 
 
 def test_writeback_is_the_share_that_is_nobodys():
@@ -144,10 +155,21 @@ def test_dropped_entries_are_lost_and_a_late_row_is_not():
     assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {"dropped": 1}
     # Dropped long ago: nothing now.
     assert compute(reading([issuer(1, 0)], host), reading([issuer(1, 5)], host), FACTS).losses == {}
+    # One had nothing more to tell.
+    host["slots"][0, 100], host["unplaced"] = 5, 0
+    host["issuers_made"][0] = 3
+    assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {}
+
+
+def test_an_entry_that_was_made_after_the_totals_were_read_is_not_one_too_many():
+    before, now = totals(), totals(issuers_made=1)
+    now["slots"][0, 100] = 6
+    assert compute(reading([issuer(1, 0)], before), reading([issuer(1, 5)], now), FACTS).losses == {}
 
 
 def test_host_counts_are_apart():
-    sample = compute(reading([]), reading([], totals(flushes=4, discards=2)), FACTS)
+    before, now = totals(flushes=1, discards=7), totals(flushes=5, discards=9)
+    sample = compute(reading([], before), reading([], now), FACTS)
     assert sample.host == {"flush_ops": 4, "discard_ops": 2}
     assert sample.histograms[0].counts.sum() == 0
 

@@ -89,6 +89,8 @@ def test_what_is_held_stays_whatever_comes() -> None:
     log.add(rows((1.0, 7, b"ls", nan), (2.0, 8, b"cp", 0.0)), 2.0)
     log.hold(2.0)
     log.add(rows((1.0, 7, None, 3.0), *((3.0 + i, 20 + i, b"x", nan) for i in range(9))), 12.0)
+    for at in (2.0, 1.5, 2.0):
+        log.hold(at)
     assert log.rows(at=2.0)["pid"].tolist() == [7, 8]
     assert log.rows(at=2.0)["exit_code"].tolist() == [pytest.approx(nan, nan_ok=True), 0.0]
     assert log.rows(at=1.5)["pid"].tolist() == [7]
@@ -100,6 +102,14 @@ def test_what_is_held_stays_whatever_comes() -> None:
     assert log.dropped_before(12.0) == 8
     log.hold(None)
     assert log.rows(at=2.0)["pid"].tolist() == []
+
+
+def test_what_an_end_does_not_tell_either_is_no_less_known_of_others() -> None:
+    log = EventLog(PANE)
+    log.add(rows((1.0, 7, None, nan), (1.5, 8, b"cp", nan)), 2.0)
+    log.add(rows((1.0, 7, None, 3.0)), 5.0)
+    assert log.completes == {"exit_code"}
+    assert log.rows(at=2.0)["argv"].tolist() == [None, b"cp"]
 
 
 def test_what_came_complete_was_always_known() -> None:
@@ -158,15 +168,16 @@ def test_the_newest_are_kept_and_the_rest_counted(batches: list[int]) -> None:
     log = EventLog(PANE, kept=10)
     number = 0
     for size in batches:
-        log.add(rows(*((float(number + i), number + i, b"x", nan) for i in range(size))), float(number))
+        log.add(rows(*((float(i), i, b"%d" % i, nan) for i in range(number, number + size))), float(number))
         number += size
     assert len(log) == min(number, 10)
     assert log.dropped == max(number - 10, 0)
     if number:
-        assert log.rows()["pid"].tolist() == list(range(max(number - 10, 0), number))
-        log.add(rows((float(number - 1), number - 1, None, 1.0)), float(number))
-        assert log.rows()["exit_code"][-1] == 1.0
-        assert len(log) == min(number, 10)
+        kept = list(range(max(number - 10, 0), number))
+        assert log.rows()["pid"].tolist() == kept
+        assert log.rows()["argv"].tolist() == [b"%d" % i for i in kept]
+        log.add(rows(*((float(i), i, None, 1.0) for i in kept)), float(number))
+        assert log.rows()["exit_code"].tolist() == [1.0] * len(kept)
 
 
 def test_an_end_of_the_last_event_finds_it_where_others_were_dropped() -> None:
@@ -184,6 +195,13 @@ def test_the_end_of_a_dropped_event_is_no_event() -> None:
     log.add(rows((1.0, 1, None, 0.0), (11.0, 11, None, nan)), 11.0)
     assert log.rows()["pid"].tolist() == [9, 10, 11]
     assert log.dropped == 8
+
+
+def test_the_end_of_an_event_that_was_never_seen_is_one_as_long_as_none_was_dropped() -> None:
+    log = EventLog(PANE)
+    log.add(rows((5.0, 7, b"x", nan)), 5.0)
+    log.add(rows((1.0, 6, None, 0.0)), 6.0)
+    assert log.rows()["pid"].tolist() == [7, 6]
 
 
 def test_a_clock_set_back_drops_no_event() -> None:

@@ -46,11 +46,16 @@ def test_an_end_in_the_same_reading_is_in_the_row():
 
 
 def test_an_end_of_an_earlier_exec_is_a_row_of_its_own():
-    rows = sample((event(EXEC, 8, 150), b"c\0"), (event(EXIT, 7, 100, end_ns=300, code=9), b""))
-    assert rows["pid"].tolist() == [8, 7]
-    assert rows["argv"].tolist() == [b"c\0", None]
-    assert rows["exit_code"][1] == -9
-    assert rows["ts"][1] == pytest.approx(1e9 + 1e-7)
+    rows = sample(
+        (event(EXIT, 6, 50, end_ns=250), b""),
+        (event(EXEC, 8, 150), b"c\0"),
+        (event(EXIT, 7, 100, end_ns=300, code=9), b""),
+    )
+    assert rows["pid"].tolist() == [6, 8, 7]
+    assert rows["argv"].tolist() == [None, b"c\0", None]
+    np.testing.assert_array_equal(rows["exit_code"], [0, np.nan, -9])
+    np.testing.assert_array_equal((rows["duration_s"] * 1e9).round(), [200, np.nan, 200])
+    assert rows["ts"][2] == pytest.approx(1e9 + 1e-7)
 
 
 def test_the_parent_is_that_of_the_exec_at_its_end_too():
@@ -123,6 +128,8 @@ def test_how_many_a_second_is_of_the_recent_ones():
     rows = execs(ts=np.array([1.0, 8.0, 8.5, 9.9]))
     assert added_up(rows, per_process(PANE), 8.0, 10.0)["execs_per_s"].tolist() == [1.0]
     assert added_up(rows, per_process(PANE), 9.95, 10.0)["execs_per_s"].tolist() == [0.0]
+    # The clock was set back.
+    assert added_up(rows, per_process(PANE), 4.0, 8.0)["execs_per_s"].tolist() == [0.25]
 
 
 def test_how_long_is_of_those_that_have_ended():

@@ -145,6 +145,7 @@ def test_terms_on_connections(text, rows):
         ("hit_ratio>=0.99", [2, 3]),
         ("failed:yes", [0, 3]),
         ("failed=no", [1, 2]),
+        ("failed:1", [0, 3]),
         ("exit:1,2", [2, 3]),
         ("exit>0", [2, 3]),
         ("duration>1m", [3]),
@@ -190,7 +191,14 @@ def test_the_other_of_two_columns_may_be_what_was_not_measured():
 
 def test_a_ratio_is_in_per_cent_from_one_on():
     rows = {"hit_ratio": np.array([0.005, 0.015, 0.5, 1.0])}
-    for text, found in {"hit_ratio<1": 1, "hit_ratio<2": 2, "hit_ratio<60%": 3, "hit_ratio<0.6": 3}.items():
+    for text, found in {
+        "hit_ratio<1": 1,
+        "hit_ratio<2": 2,
+        "hit_ratio<60%": 3,
+        "hit_ratio<0.6": 3,
+        "hit_ratio<50": 2,
+        "hit_ratio<100%": 3,
+    }.items():
         assert parse(text).mask(SCHED, rows).sum() == found, text
 
 

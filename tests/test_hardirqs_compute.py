@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,15 +164,36 @@ def test_counts_that_go_round():
     assert figures(before, host.read())[b"LOC"]["count"] == 2
 
 
-def test_a_maximum_from_before_the_reading():
-    """Written in the same epoch but before it was read: the slot says how long it took at most."""
+@pytest.mark.parametrize("written", [True, False])
+def test_a_maximum_from_before_the_reading(written):
+    """Written in the same epoch, before it was read or just then: the slot says how long it took at most."""
     host = Host()
     host.epoch = 1
     host.run(0, LOC, 9_000_000)
     before = Reading(0, {"interrupts": host.cpus.copy(), "names": records(NAME)})
+    if not written:
+        before.maps["interrupts"]["lines"]["max"] = 0
     host.run(0, LOC, 1000)
     row = figures(before, host.read())[b"LOC"]
     assert row["avg_us"] <= row["max_us"] <= 1.024
+
+
+def test_a_maximum_that_was_lost_is_bounded_by_its_slot():
+    host = Host()
+    before = host.read()
+    host.run(0, LOC, 1000)
+    host.run(0, LOC, 9_000)
+    host.cpus["lines"]["max"]["value"] //= 100
+    assert figures(before, host.read())[b"LOC"]["max_us"] == 8.192
+
+
+def test_a_maximum_of_a_line_that_handled_nothing_is_an_old_one():
+    host = Host()
+    before = host.read()
+    host.run(0, 16, 1000, (16, 7), mine=False)
+    host.cpus["lines"]["max"]["value"][0, 16] = 200
+    host.run(1, 16, 100, (16, 7))
+    assert figures(before, host.read())[b"16"]["max_us"] == 0.1
 
 
 RUNS = st.lists(
@@ -223,9 +245,12 @@ def test_bounds_are_the_kernel_sides():
     assert BOUNDS_US[1:4].tolist() == [0.256, 0.512, 1.024]
 
 
-def test_interrupts_between_processors_go_by_what_they_are_for():
+@pytest.mark.parametrize("first", [b"Rescheduling interrupts", b""])
+def test_interrupts_between_processors_go_by_what_they_are_for(first):
     """As arm64's /proc/interrupts calls them; its numbers are hidden there."""
     host = Host()
+    if first:
+        host.name(2, 0x9, first, is_ipi=True)
     host.name(3, 0xA, b"Function call interrupts", is_ipi=True)
     host.name(7, 0xB, b"IRQ work interrupts", is_ipi=True)
     host.name(11, 0xC, b"arch_timer")

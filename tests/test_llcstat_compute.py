@@ -68,6 +68,12 @@ def test_a_counter_that_was_off_measured_nothing():
     assert found["misses"][0] == 10
 
 
+def test_counts_of_no_time_at_all_are_what_was_counted():
+    assert rows(reading(), reading((7, 10, 2, 0, 0, 0)))["references"].tolist() == [10]
+    found = rows(reading(), reading((7, 10, 2, 0, 0, 5)))
+    np.testing.assert_array_equal([found["references"][0], found["misses"][0]], [10, np.nan])
+
+
 def test_more_misses_than_references_is_not_negative():
     assert rows(reading(), reading((7, 10, 11, 1000, 0, 0)))["hit_ratio"].tolist() == [0]
 

@@ -53,9 +53,9 @@ def test_where_a_stack_ends_matters():
 
 
 def test_a_stack_that_could_not_be_read_is_none():
-    found = rows(sample(7, -14, (1,)), sample(7, (1,), -14), sample(7, (), ()))
+    found = rows(sample(7, -14, (3, 2, 1)), sample(7, (1,), -14), sample(7, (), ()))
     assert found["kernel_stack"].tolist() == [None, (1,), ()]
-    assert found["user_stack"].tolist() == [(1,), None, ()]
+    assert found["user_stack"].tolist() == [(1, 2, 3), None, ()]
 
 
 def test_a_pid_used_again_is_another_process():

@@ -76,6 +76,11 @@ def test_percentiles_grow_with_q():
     assert values == sorted(values)
 
 
+def test_the_last_value_of_a_slot_is_not_in_the_next_for_want_of_a_last_digit():
+    assert 0.07 * 100 > 7
+    assert percentile(np.array([0, 7, 93]), log2_bounds(3), 0.07) == 4
+
+
 def test_median_is_interpolated():
     assert percentile(np.array([0, 0, 10, 0]), log2_bounds(4), 0.5) == pytest.approx(6)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,12 @@ def test_nothing_happened():
 def test_the_same_reading_twice_is_nothing():
     once = reading(connection(1, (10, 20, 3)))
     assert sums(once, once) == (0, 0, 0)
+    assert len(compute(once, once, FACTS).rows["pid"]) == 0
+
+
+@pytest.mark.parametrize("did", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_whoever_did_anything_has_a_row(did):
+    assert sums(reading(connection(1)), reading(connection(1, did))) == did
 
 
 def test_a_connection_goes_on_from_what_it_had():

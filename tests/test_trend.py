@@ -46,6 +46,26 @@ def test_rows_that_the_history_dropped_are_not_known_either():
     values = trend(CACHESTAT, of([9, 7]), shown, "accesses")
     assert np.isnan(values[0, 0])
     assert values[1, 0] == 7
+    # Of totals some of the parts may be there.
+    values = trend(CACHESTAT, of([9, 7]), shown, "accesses", totals=True)
+    assert np.isnan(values[:, 0]).all()
+    assert values[1, 1] == 107
+    pane = replace(RUNQLAT, key=("pid",))
+    some = Frame("runqlat", 1.0, 1.0, {"pid": np.array([7]), "max_us": np.array([3.0])}, dropped=1)
+    assert np.isnan(trend(pane, of([7]), [some], "max_us", totals=True)).all()
+
+
+def test_what_was_not_measured_is_not_nothing():
+    rows = {
+        "pid": np.array([7, 7, 8]),
+        "accesses": np.array([np.nan, 10, np.nan]),
+        "hit_ratio": np.full(3, np.nan),
+    }
+    rows["hit_ratio"][1] = 0.5
+    shown = [Frame("p", 1.0, 1.0, rows), Frame("p", 2.0, 1.0, {})]
+    np.testing.assert_array_equal(trend(CACHESTAT, of([7, 8]), shown, "accesses"), [[np.nan, 0]] * 2)
+    ratios = trend(CACHESTAT, of([7, 8]), shown, "hit_ratio")
+    np.testing.assert_array_equal(ratios, [[0.5, np.nan], [np.nan, np.nan]])
 
 
 def test_another_process_of_the_same_pid_is_another_row():

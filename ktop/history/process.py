@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ktop.frame import Array, Frame, Rows, concatenate, length, take
-from ktop.pane import START, Pane, Unit, fold
+from ktop.pane import START, Pane, fold
 from ktop.process import TICK_NS
 from ktop.stats import distinct
 from ktop.tables.derived import restore
@@ -133,8 +133,7 @@ class ProcessHistory:
         happened, NaN for everything else.  Where the history dropped rows, some
         of which may have been the process's: NaN.
         """
-        declared = self.pane.column(column)
-        adds_up = declared.adds_up and declared.unit is not Unit.HISTOGRAM
+        adds_up = self.pane.column(column).adds_up
         values = np.where((self.dropped == 0) & adds_up, 0.0, np.nan)
         if len(self):
             by_interval = self._by_interval

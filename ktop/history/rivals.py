@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ktop.frame import Frame, Rows, length, take
+from ktop.frame import Frame, Rows, take
 from ktop.history.process import began_at
 from ktop.pane import START, Pane, fold
 
@@ -19,7 +19,7 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
     None: any) has rows of as well.  Empty where the pane has no such column.
     """
     tables = [frame.rows for frame in frames if len(frame) and pane.taken in frame.rows]
-    if not pane.taken or not tables:
+    if not tables:
         return {}
     names = [name for name in tables[0] if all(name in table for table in tables)]
     rows: Rows = {name: np.concatenate([table[name] for table in tables]) for name in names}
@@ -31,8 +31,6 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
         others &= np.isin(rows[name], rows[name][own])
     key = tuple(name for name in (pane.process_key, START) if name in rows)
     found = fold(pane, take(rows, np.flatnonzero(others)), key)
-    if not length(found):
-        return {}
-    took = np.nan_to_num(found[pane.taken].astype(np.float64))
-    order = np.argsort(-took, kind="stable")
+    took = found[pane.taken].astype(np.float64)
+    order = np.argsort(-took, kind="stable")  # NaN is last, and not above 0
     return take(found, order[took[order] > 0][:most])

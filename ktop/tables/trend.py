@@ -18,18 +18,23 @@ def has_trend(column: Column, *, totals: bool = False) -> bool:
     return column.unit in _FIGURES and not (totals and not column.adds_up and column.fold is not Fold.MAX)
 
 
-def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
+def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str, *, totals: bool = False) -> Array:
     """Return the column ``name`` of each of ``rows`` in each of ``frames``: float64, shape (rows, frames).
 
     A column that adds up is per second, for intervals differ.  Where a row is
     not there that is 0, since nothing happened, else NaN; NaN too where its
-    Frame no longer has all rows.
+    Frame no longer has all rows, of ``totals`` also where it has some of theirs,
+    and for a sum of which a part was not measured.
     """
     adds_up = pane.column(name).adds_up
     keys = [key for key in pane.key if key in rows]
     whole = np.array([adds_up and not frame.dropped for frame in frames], dtype=bool)
     values = np.where(whole, 0.0, np.nan) + np.zeros((length(rows), 1))
-    have = [place for place, frame in enumerate(frames) if {*keys, name} <= frame.rows.keys()]
+    have = [
+        place
+        for place, frame in enumerate(frames)
+        if {*keys, name} <= frame.rows.keys() and not (totals and frame.dropped)
+    ]
     tables = [frames[place].rows for place in have]
     if not tables or not length(rows):
         return values
@@ -38,15 +43,15 @@ def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str) -> Array:
     row = _same(
         [np.concatenate([rows[key], *(table[key] for table in tables)]) for key in keys], length(rows)
     )
-    known = (row >= 0) & ~np.isnan(found)
-    place = row[known] * len(frames) + column[known]
+    wanted = row >= 0
+    place = row[wanted] * len(frames) + column[wanted]
     if adds_up:
         values.flat[place] = 0.0
         # np.add.at takes ten times as long.
-        values += np.bincount(place, found[known], values.size).reshape(values.shape)
+        values += np.bincount(place, found[wanted], values.size).reshape(values.shape)
         values /= [frame.interval_s for frame in frames]
     else:
-        np.fmax.at(values.reshape(-1), place, found[known])
+        np.fmax.at(values.reshape(-1), place, found[wanted])
     return values
 
 

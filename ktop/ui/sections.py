@@ -83,7 +83,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     lines = [_figures(pane, known.total, width)]
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
-    if beside[0]:
+    if length(beside[0]):
         lines.append(_beside(pane, *beside, width))
     if set(pane.key) - {pane.process_key, START}:
         # Several rows a process (disks, connections): each by itself, without what is said above.

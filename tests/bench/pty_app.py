@@ -117,10 +117,6 @@ class PtyApp:
         """Return the CPU time it has used so far."""
         return cpu_s(self.process.pid)
 
-    def rss_mib(self) -> float:
-        """Return what is resident now, in MiB."""
-        return memory_mib(self.process.pid, "VmRSS")
-
     def peak_mib(self) -> float:
         """Return the most that was ever resident, in MiB."""
         return memory_mib(self.process.pid, "VmHWM")

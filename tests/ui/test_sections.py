@@ -63,6 +63,8 @@ def test_who_takes_the_cpus_has_as_much_room_as_there_is() -> None:
     whole = "others' on cpu in 10 s  y (8) 1.00s · z (9) 1.00s"
     assert said(len(whole)) == whole
     assert said(len(whole) - 1) == whole.partition(" · ")[0]
+    nobody = section(pane, known, None, {}, len(whole), beside=(take(others, slice(0)), 10.0))
+    assert not any("others'" in line.plain for line in nobody.lines)
 
 
 def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> None:

@@ -77,7 +77,8 @@ class Trend:
         if position not in self._texts:
             places = list(dict.fromkeys([position, *on_screen]))
             frames = self._frames[-self._columns :]
-            values = trend(self._pane, take(rows, np.array(places)), frames, self._name)
+            shown = take(rows, np.array(places))
+            values = trend(self._pane, shown, frames, self._name, totals=self._totals)
             for place, text in zip(places, bars(values, self._wide), strict=True):
                 self._texts[place] = text.rjust(self.width)
         return self._texts[position]
