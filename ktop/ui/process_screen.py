@@ -148,6 +148,7 @@ class ProcessScreen(TimeKeys, LaidOut):
         self._who = Who(start_ns, recorded=self.source.identity.recorded)
         # Held, not queried: while a screen is closed its widgets go before it does.
         self._header = Header(self.source.identity, self.bridge, self.view)
+        self._keys = KeyLine([*self.BINDINGS, *keys.APP])
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
         self._body = VerticalScroll()
         self._about = Static(Content.styled("…", "$muted"), id="who", markup=False)
@@ -175,7 +176,7 @@ class ProcessScreen(TimeKeys, LaidOut):
             yield Container(*beside, id="sections")
             yield from self._sections[len(beside) :]
             yield self._nothing
-        yield KeyLine([*self.BINDINGS, *keys.APP])
+        yield self._keys
 
     def on_mount(self) -> None:
         """Ask for the stacks too while this is on the screen, and follow the host's beat."""
@@ -221,6 +222,8 @@ class ProcessScreen(TimeKeys, LaidOut):
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
         self._header.redraw()
+        held = {} if self.view.live else keys.WHILE_HELD
+        self._keys.suit((), held, held)
         if self._busy:
             self._asked_again = True
         elif self.is_attached:
