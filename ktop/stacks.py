@@ -187,7 +187,8 @@ def chain(node: Node) -> list[Node]:
 def hot_path(root: Node, share: float = 0.6) -> list[Node]:
     """Return the path on which the samples are: from the first process down.
 
-    Each node has at least ``share`` of its parent's samples.
+    Each node has at least ``share`` of its parent's samples.  Empty where those of the process part at
+    once: opened, it would only push the other processes out of sight.
     """
     nodes = list(root.children.values())[:1]
     while nodes:
@@ -195,4 +196,4 @@ def hot_path(root: Node, share: float = 0.6) -> list[Node]:
         if not children or children[0].total < share * nodes[-1].total:
             break
         nodes.append(children[0])
-    return nodes
+    return nodes if len(nodes) > 1 else []

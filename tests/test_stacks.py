@@ -73,6 +73,12 @@ def test_hot_path_ends_where_the_samples_part():
     assert stacks.hot_path(stacks.tree({})) == []
 
 
+def test_there_is_no_hot_path_where_the_samples_of_the_first_process_part_at_once():
+    parts = [(1, b"x", 10, [name], None) for name in "abcdefgh"]
+    root = stacks.tree(stack_rows(*parts, (2, b"y", 9, ["c"], None)))
+    assert stacks.hot_path(root) == []
+
+
 def owned(*cgroups: bytes | None) -> dict[str, np.ndarray]:
     rows = stack_rows(
         (1, b"x", 5, ["a"], None),

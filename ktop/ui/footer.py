@@ -32,13 +32,18 @@ class KeyLine(Drawn):
         super().__init__()
         self._shown = [binding for binding in declared(bindings) if binding.show]
         self._left_out: frozenset[str] = frozenset()
+        self._needed: frozenset[str] = frozenset()
         self._words: Mapping[str, str] = {}
         self._spans: list[tuple[int, int, Binding]] = []
 
-    def suit(self, without: Collection[str], words: Mapping[str, str]) -> None:
-        """Show all but the bindings with the ids of ``without``; ``words``: what others are called, by id."""
-        if (self._left_out, self._words) != (frozenset(without), words):
-            self._left_out, self._words = frozenset(without), words
+    def suit(self, without: Collection[str], words: Mapping[str, str], needed: Collection[str] = ()) -> None:
+        """Show all but the bindings with the ids of ``without``; ``words``: what others are called, by id.
+
+        ``needed``: the ids of those that only the way out and the help outlast.
+        """
+        suited = frozenset(without), words, frozenset(needed)
+        if (self._left_out, self._words, self._needed) != suited:
+            self._left_out, self._words, self._needed = suited
             self.redraw()
 
     def draw(self, look: Palette, width: int, height: int) -> list[Parts]:
@@ -67,9 +72,10 @@ class KeyLine(Drawn):
             if binding.id not in self._left_out
         ]
         while len(shown) > 1 and _width(shown, 1) > width:
-            others = [binding for binding in shown if binding.id not in LAST_TO_GO]
+            rest = [binding for binding in shown if binding.id not in LAST_TO_GO]
+            others = [binding for binding in rest if binding.id not in self._needed]
             extra = [binding for binding in others if binding.id in FIRST_TO_GO]
-            shown.remove((extra or others or shown)[-1])
+            shown.remove((extra or others or rest or shown)[-1])
         return shown
 
     def on_click(self, event: events.Click) -> None:

@@ -334,6 +334,10 @@ def renamed(shown: Pane) -> dict[str, str]:
     return {"table.select": "its processes"} if shown.key == (CGROUP.name,) else {}
 
 
+WHILE_HELD = {"time.pause": "resume", "time.back": "history"}
+"""What the keys are called that lead on from a moment that is held, by id: then nobody must look for them."""
+
+
 def working(bindings: Iterable[BindingType], pane: Pane | None) -> list[Binding]:
     """Return those of ``bindings`` that do something in ``pane``; all of them while there is none."""
     without = idle(pane) if pane is not None else frozenset()

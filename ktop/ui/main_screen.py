@@ -139,7 +139,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         without = keys.idle(pane, shown, on_map=on_map)
         if self.source.identity.recorded:
             without |= keys.LIVE_ONLY
-        self._keys.suit(without, keys.renamed(shown))
+        held = {} if self.view.live else keys.WHILE_HELD
+        self._keys.suit(without, keys.renamed(shown) | held, held)
 
     def on_descendant_focus(self) -> None:
         """Name the keys of what has the keyboard now."""

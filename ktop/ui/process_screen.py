@@ -145,6 +145,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
         self._who = Who(start_ns, recorded=self.source.identity.recorded)
         # Held, not queried: while a screen is closed its widgets go before it does.
         self._header = Header(self.source.identity, self.bridge, self.view)
+        self._keys = KeyLine([*self.BINDINGS, *keys.APP])
         self._title = Line([("process ", "muted"), (str(pid), "strong bold")], id="title")
         self._body = Scrolling()
         self._about = Lines([[("…", "muted")]], id="who")
@@ -174,7 +175,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
             yield Beside(*beside)
             yield from self._sections[len(beside) :]
             yield self._nothing
-        yield KeyLine([*self.BINDINGS, *keys.APP])
+        yield self._keys
 
     def on_mount(self) -> None:
         """Ask for the stacks too while this is on the screen, and follow the host's beat."""
@@ -223,6 +224,8 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
         self._header.redraw()
+        held = {} if self.view.live else keys.WHILE_HELD
+        self._keys.suit((), held, held)
         if self._busy:
             self._asked_again = True
         elif self.is_attached:

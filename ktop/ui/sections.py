@@ -30,6 +30,7 @@ _NOT_A_FIGURE = frozenset(
 _NEVER_A_CELL = frozenset({Unit.HISTOGRAM, Unit.STACK, Unit.BY_CPU})
 _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
 _CAUSED = "it started  "
+_BETWEEN = " · "
 _NO_ROW: Rows = {}
 
 
@@ -84,7 +85,7 @@ def section(  # noqa: PLR0913, PLR0917 - what is known, and the room there is
     if len(known.ts) > 1:
         lines.append(_over_time(pane, known, width))
     if length(beside[0]):
-        lines.append(_beside(pane, *beside, width))
+        lines += _beside(pane, *beside, width)
     if set(pane.key) - {pane.process_key, START}:
         # Several rows a process (disks, connections): each by itself, without what is said above.
         rows = known.folded()
@@ -222,24 +223,32 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Words:
     ]
 
 
-def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> Words:
-    """Return who took most of what the process waits for in the last samples, and whose that is."""
+def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> list[Words]:
+    """Return who took most of what the process waits for in the last samples, and whose that is.
+
+    Where they need more lines than one, they stand below each other.
+    """
     column = pane.column(pane.taken)
-    parts = [(f"others' {column.title.lower()} in {seconds:.3g} s  ", "muted")]
-    used = cells(parts[0][0])
+    title = f"others' {column.title.lower()} in {seconds:.3g} s  "
+    indent = cells(title)
+    lines: list[list[tuple[str, str]]] = []
+    used = width
     for place in range(length(rows)):
         row = row_at(rows, place)
         cgroup = row.get(CGROUP.name)
         whose = f" {escape(cgroup)}" if cgroup and cgroup != CGROUP.ordinary else ""
         name = f"{visible(row['comm'] or b'?')} ({row[pane.process_key]})"
         value = " " + cell(column, row[column.name]).strip()
-        between = " · " if place else ""
-        size = len(between) + cells(name) + cells(value) + cells(whose)
-        if place and used + size > width:
-            break
+        size = cells(name) + cells(value) + cells(whose)
+        if used + len(_BETWEEN) + size > width:
+            lines.append([(" " * indent if lines else title, "muted")])
+            used = indent
+        else:
+            lines[-1].append((_BETWEEN, "muted"))
+            used += len(_BETWEEN)
         used += size
-        parts += [(between, "muted"), (name, ""), (value, "foreground bold"), (whose, "muted")]
-    return parts
+        lines[-1] += [(name, ""), (value, "foreground bold"), (whose, "muted")]
+    return [*lines]
 
 
 def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Words]:

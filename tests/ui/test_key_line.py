@@ -60,6 +60,31 @@ async def test_the_way_out_and_the_help_are_there_at_any_width(pane, width):
     assert line.startswith("Enter process")
 
 
+@pytest.mark.parametrize("pane", ["runqlat", "biotop", "execsnoop", "profile"])
+async def test_while_a_moment_is_held_the_line_names_the_way_on(pane):
+    async with running(size=(80, 24), pane=pane) as k:
+        line = k.main.query_one(KeyLine)
+        assert "resume" not in plain(line)
+        await k.press("space")
+        assert "Space resume [ ] history" in " ".join(plain(line).split())
+        assert plain(line).split()[-4:] == ["q", "quit", "?", "help"]
+        await k.pilot.resize_terminal(40, 10)
+        assert plain(line).split()[-4:] == ["q", "quit", "?", "help"]
+        await k.press("escape")
+        assert "resume" not in plain(line)
+
+
+async def test_on_the_process_screen_too_the_line_names_the_way_on():
+    async with running(size=(80, 24)) as k:
+        await k.press("enter")
+        line = k.screen.query_one(KeyLine)
+        assert "Space pause" in plain(line)
+        await k.press("space")
+        assert "Space resume" in plain(line)
+        await k.press("space")
+        assert "Space pause" in plain(line)
+
+
 async def test_the_process_screen_keeps_the_way_back_too():
     async with running(size=(40, 12)) as k:
         await k.press("enter")

@@ -49,7 +49,7 @@ def test_the_line_over_time_of_what_is_derived_of_sums_is_per_second() -> None:
     assert line == "total █ █  max 200B/s"
 
 
-def test_who_takes_the_cpus_has_as_much_room_as_there_is() -> None:
+def test_who_takes_the_cpus_is_named_to_the_last_below_each_other_where_a_line_is_too_short() -> None:
     pane = registry.get("runqlat")
     rows = {**rows_of(pane, 3), "pid": np.array([7, 8, 9]), "comm": np.array([b"x", b"y", b"z"])}
     rows |= {"cpu_us": np.full(3, 1e6), "cgroup": np.array([b"/"] * 3)}
@@ -57,14 +57,16 @@ def test_who_takes_the_cpus_has_as_much_room_as_there_is() -> None:
     history.add(Frame(pane.name, 1.0, 1.0, rows))
     known, others = history.process(pane, 7), take(rows, np.array([1, 2]))
 
-    def said(width: int) -> str:
-        return spelt(section(pane, known, None, {}, width, beside=(others, 10.0)).lines[1])
+    def said(width: int) -> list[str]:
+        lines = section(pane, known, None, {}, width, beside=(others, 10.0)).lines
+        return [spelt(line) for line in lines[1:]]
 
     whole = "others' on cpu in 10 s  y (8) 1.00s · z (9) 1.00s"
-    assert said(len(whole)) == whole
-    assert said(len(whole) - 1) == whole.partition(" · ")[0]
+    first, _, second = whole.partition(" · ")
+    assert said(len(whole)) == [whole]
+    assert said(len(whole) - 1) == [first, " " * whole.index("y") + second]
     nobody = section(pane, known, None, {}, len(whole), beside=(take(others, slice(0)), 10.0))
-    assert not any("others'" in line.plain for line in nobody.lines)
+    assert not any("others'" in spelt(line) for line in nobody.lines)
 
 
 def test_events_of_another_process_with_the_same_pid_are_not_the_familys() -> None:
