@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from ktop.ui.blocks import cells
 from ktop.ui.header import WIDE, _load
 
 FIGURES = ("load1", "cpu_ratio", "memory_used_bytes", "memory_total_bytes", "swap_used_bytes", "pressure_io")
@@ -18,3 +19,11 @@ def test_what_a_recording_has_not_measured_is_no_number(missing: str, width: int
     text = "".join(text for text, _ in words)
     assert "nan" not in text
     assert "–" in text
+
+
+@pytest.mark.parametrize("load", [9.996, 17.32, 99.96, 132.46])
+def test_a_load_of_any_size_leaves_room_for_all_pressures(load: float) -> None:
+    figures = dict.fromkeys(("load1", "load5", "load15"), load)
+    figures |= {"cpu_ratio": 1.0, "pressure_cpu": 1.0, "pressure_io": 0.99, "pressure_memory": 0.99}
+    figures |= {"memory_used_bytes": 23.4 * 2**30, "memory_total_bytes": 23.5 * 2**30}
+    assert cells(_load(figures, 78)) <= 78
