@@ -81,6 +81,16 @@ def test_biotop_shows_at_80_columns_what_it_is_sorted_by():
     assert BIOTOP.sort in shown(BIOTOP, {}, 80, BIOTOP.sort)
 
 
+def test_biotop_shows_at_80_columns_how_long_io_waited_before_the_disk_had_it():
+    """Where others keep the disk busy: a millisecond in the disk, after sixty in the queue."""
+    rows = on_disk([b"/"]) | {"pid": np.array([12_345]), "queued_us": np.array([60_200.0])}
+    rows |= {name: np.array([1_160.0]) for name in ("avg_us", "p99_us", "max_us", "total_us", "read_bytes")}
+    columns = shown(BIOTOP, rows, 80, BIOTOP.sort)
+    assert "queued_us" in columns
+    assert "max_us" not in columns
+    assert "max_us" in shown(BIOTOP, rows, 110, BIOTOP.sort)
+
+
 def test_plain_text_shows_at_80_columns_what_it_is_sorted_by():
     rows = {
         "pid": np.array([7]),

@@ -149,7 +149,14 @@ PANE = Pane(
             "99 of 100 took less device time; from a histogram in powers of two, interpolated.",
             Fold.DERIVED,
         ),
-        Column("max_us", "MAX", Unit.US, "The longest device time of those that ended.", Fold.DERIVED),
+        Column(
+            "max_us",
+            "MAX",
+            Unit.US,
+            "The longest device time of those that ended.",
+            Fold.DERIVED,
+            from_width=80,  # the first to go: it is near P99, and QUEUED tells what neither does
+        ),
         Column(
             "queued_us",
             "QUEUED",

@@ -169,7 +169,10 @@ def _alarm(value: float | None, warn: float, hot: float) -> str:
 
 
 def _number(value: float | None) -> str:
-    return NOT_MEASURED if value is None or math.isnan(value) else f"{value:.2f}"
+    """Return a load with three significant digits: more took the room of the pressures where it was high."""
+    if value is None or math.isnan(value):
+        return NOT_MEASURED
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def _bytes(value: float | None) -> str:

@@ -142,7 +142,8 @@ class Who:
         process = self.process
         if process is None:
             facts = [*self._as_begun(), *self._as_seen()]
-            return [*([(line, "muted")] for line in wrap(self._why_unknown(), width)), *_lines(facts, width)]
+            why = wrap(self._why_unknown(live=live), width)
+            return [*([(line, "muted")] for line in why), *_lines(facts, width)]
         age = now - process.started
         parent = f"{process.ppid} {visible(process.parent)}" if process.ppid else "none"
         facts = [
@@ -162,14 +163,16 @@ class Who:
             facts.append(("ended", f"by {clock(self.ended)}"))
         return [*_lines(facts, width), self._state(process, live=live)]
 
-    def _why_unknown(self) -> str:
+    def _why_unknown(self, *, live: bool) -> str:
         """Return why nobody can say who the process is."""
         if self._recorded:
             unknown = "user and memory" if self._begun is not None else "command line, user and memory"
             return f"A recording keeps what the panes saw of it, not its {unknown}."
         if self.ended is None:
             return "There is no process of this PID, and no pane has seen one."
-        last = f" It was last seen at {clock(self._sampled)}." if self._sampled else ""
+        # Of what came after a moment that is held nothing has been looked at.
+        seen = "last seen" if live else "still there"
+        last = f" It was {seen} at {clock(self._sampled)}." if self._sampled else ""
         return "It ended before it could be looked at." + last
 
     def _as_begun(self) -> list[tuple[str, str]]:

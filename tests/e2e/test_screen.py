@@ -258,13 +258,13 @@ def test_what_was_drawn_bit_by_bit_is_as_drawn_anew(
     terminal = open_terminal(environment=environment)
     for pane in ("runqlat", "cachestat"):
         terminal.start("replay", file, "--pane", pane)
-        terminal.wait_for("load 99.00")
+        terminal.wait_for("load 99.0 ")
         terminal.wait_for("replay ended")
         drawn = at_rest(terminal)
         terminal.tmux("send-keys", "-R")
         assert not picture(terminal)
         terminal.keys("C-l")
-        terminal.wait_for("load 99.00")
+        terminal.wait_for("load 99.0 ")
         assert at_rest(terminal) == drawn
         terminal.keys("q")
         terminal.wait_for(PROMPT)

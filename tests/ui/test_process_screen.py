@@ -272,6 +272,16 @@ async def test_who_ended_unseen_was_last_in_a_sample():
         await k.until(lambda: f"It ended before it could be looked at. It was last seen at {at}." in k.text)
 
 
+async def test_who_ended_unseen_was_still_there_at_a_moment_that_is_held():
+    async with running(Reused(), ticks=5, panes=WITH_START) as k:
+        assert k.pid is not None
+        await k.press("left_square_bracket", "left_square_bracket")
+        k.main.open_process(k.pid, OLD)
+        assert k.app.view.at is not None
+        at = clock(k.app.view.at)
+        await k.until(lambda: f"It ended before it could be looked at. It was still there at {at}." in k.text)
+
+
 async def test_what_is_of_now_says_so_while_another_moment_is_looked_at():
     async with running() as k:
         k.main.open_process(os.getpid())
