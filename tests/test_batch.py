@@ -151,6 +151,19 @@ def test_a_pane_without_figures_says_so_each_interval(pipe: tuple[int, int]) -> 
     ]
 
 
+def test_a_pane_without_figures_is_not_counted_on_while_the_others_begin(pipe: tuple[int, int]) -> None:
+    late = [each for ts in range(4) for each in tick(ts)] + tick(4, frame(A, 4, 0)) + tick(5, frame(A, 5, 0))
+    lines = run(Script([dead(B, 0.0), *late]), [A, B], pipe, 2)
+    assert lines == ["b:status@0", "a:status@4", "b:status@5", "a:status@5"]
+
+
+def test_a_pane_that_loses_its_figures_gives_as_many_intervals_as_the_others(pipe: tuple[int, int]) -> None:
+    frames = tick(0, frame(A, 0, 0), frame(B, 0, 0)) + tick(1, dead(B, 1), frame(A, 1, 0))
+    frames += tick(2, frame(A, 2, 0))
+    lines = run(Script(frames), [A, B], pipe, 3)
+    assert [line for line in lines if line.startswith("b")] == ["b:status@0", "b:status@1", "b:status@2"]
+
+
 def test_nothing_live_is_a_failure_with_every_reason(pipe: tuple[int, int]) -> None:
     with pytest.raises(batch.NothingLiveError, match="no a; no b"):
         run(Script([dead(A, 0.0), dead(B, 0.0)]), [A, B], pipe)

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -128,6 +129,20 @@ def test_every_program_compiles_for_every_machine_without_a_warning(hook, projec
     interrupts = (project / "ktop/objects/irq.bpf.o").read_bytes()
     assert (b"ipi_entry" in interrupts) == (machine == "aarch64")
     assert (b"reschedule_entry" in interrupts) == (machine == "x86_64")
+
+
+def test_a_source_distribution_carries_all_that_is_built_and_tested(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for directory in ("bin", "bpf", "screenshots", "tests"):
+        files = {str(path.relative_to(ROOT)) for path in (ROOT / directory).glob("*.*")}
+        assert files
+        assert files <= names
+    assert not [name for name in names if name.endswith((".o", ".stamp", ".pyc"))]
 
 
 def test_a_wheel_carries_the_objects_and_says_for_which_machine(tmp_path):

@@ -220,6 +220,12 @@ def test_a_table_of_nothing() -> None:
     assert table(pane, refused)[1] == "  unavailable: no \\n PMU"
 
 
+def test_text_never_rounds_what_was_not_attributed_to_nothing():
+    pane = registry.get("runqlat")
+    frame = replace(frame_of(pane, 3), status=Status(unattributed_ratio=0.0002))
+    assert "0.02% not attributed" in table(pane, frame)[0]
+
+
 def test_text_tells_how_long_it_took_on_the_whole_host():
     pane = registry.get("runqlat")
     counts = np.array([0, 100, 0, 0])

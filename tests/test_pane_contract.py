@@ -17,7 +17,7 @@ from ktop import registry
 from ktop.export.json_lines import columns
 from ktop.frame import Array, Frame, concatenate, length, take
 from ktop.history.history import frame_bytes
-from ktop.pane import CGROUP, Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
+from ktop.pane import Column, Fold, Heatmap, Lines, Pane, RowHistogram, Shape, Unit, fold
 from ktop.recording.codec import decode, encode
 from ktop.recording.conform import conform
 from ktop.stats import LATENCY_BOUNDS_US
@@ -102,7 +102,8 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
         assert pane.column(pane.process_key).unit is Unit.NUMBER
     assert set(pane.on_demand).isdisjoint(pane.groups)
     assert {column.on_demand for column in pane.columns} - {""} == set(pane.on_demand), "each is counted"
-    assert (Path(ktop.panes.__path__[0]).parents[1] / "bpf" / f"{pane.family}.bpf.c").exists()
+    source = f"bpf/{pane.family}.bpf.c"
+    assert (Path(ktop.panes.__path__[0]).parents[1] / source).exists(), f"its family has no {source}"
     longest = {column.longest for column in pane.columns}
     if isinstance(pane.chart, RowHistogram):
         assert pane.column(pane.chart.column).unit is Unit.HISTOGRAM
@@ -122,12 +123,13 @@ def test_what_it_refers_to_exists(pane: Pane) -> None:
 
 @every_pane
 def test_rows_of_processes_say_whose_each_is(pane: Pane) -> None:
-    assert pane.has_processes == (CGROUP in pane.columns)
+    assert pane.has_processes == pane.has_cgroups, "ktop.pane.CGROUP is a column of panes of processes"
 
 
 @every_pane
 def test_its_numbers_are_tested_on_the_kernel(pane: Pane) -> None:
-    assert (Path(__file__).parent / "kernel" / f"test_{pane.name}.py").exists()
+    test = f"kernel/test_{pane.name}.py"
+    assert (Path(__file__).parent / test).exists(), f"write tests/{test}: its numbers against another source"
 
 
 def lengths_of_histograms(family: str) -> set[int]:
@@ -149,8 +151,8 @@ def test_column(pane: Pane, column: Column) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
     assert column.title == column.title.upper()
     assert column.title or column.hidden
-    assert column.help.endswith("."), column.help
-    assert column.help[0].isupper() or not column.help[0].isalpha()
+    assert column.help.endswith("."), f"the help is sentences: {column.help!r}"
+    assert column.help[0].isupper() or not column.help[0].isalpha(), f"the help is sentences: {column.help!r}"
     assert "\n" not in column.help
     if column.is_text or column.unit in {Unit.TIME, Unit.FLAG}:
         only_key = pane.key == (column.name,)
@@ -177,9 +179,9 @@ def test_column(pane: Pane, column: Column) -> None:
         "_ops": {Unit.COUNT},
     }.items():
         if column.name.endswith(suffix):
-            assert column.unit in units
+            assert column.unit in units, f"a name in {suffix} tells of another unit"
     if column.unit is Unit.US:
-        assert column.name.endswith("_us")
+        assert column.name.endswith("_us"), "the name carries the unit: _us"
 
 
 @every_pane

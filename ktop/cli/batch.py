@@ -83,12 +83,16 @@ class Round:
         self.unavailable: dict[str, Frame] = {}
         """The last Frame of each pane that has no figures."""
         self._given: dict[str, int] = {}
+        """How many intervals of each pane there were."""
+        self._told: dict[str, int] = {}
+        """For how many it is said that a pane has no figures, those before that included."""
         self._left: dict[str, int | None] = dict.fromkeys((pane.name for pane in panes), count)
 
     def wants(self, frame: Frame) -> bool:
         """Take note of ``frame`` and return whether it is still wanted."""
         if frame.status.unavailable is not None:
             self.unavailable[frame.pane] = frame
+            self._told[frame.pane] = max(self._given.get(frame.pane, 0) + 1, self.intervals)
             return self._left.pop(frame.pane, 0) != 0
         if frame.pane not in self._left:
             return False
@@ -99,6 +103,13 @@ class Round:
             if left <= 1:
                 del self._left[frame.pane]
         return True
+
+    def silent(self) -> Iterator[Frame]:
+        """Yield the last Frame of each pane without figures, once for every interval that others have."""
+        for name, frame in self.unavailable.items():
+            if self._told[name] < self.intervals:
+                self._told[name] = self.intervals
+                yield frame
 
     @property
     def intervals(self) -> int:
@@ -168,15 +179,12 @@ def run(source: Source, panes: Sequence[Pane], render: Render, fd: int, count: i
 
 def _consume(frames: Frames, progress: Round, put: Callable[[Frame], None]) -> None:
     """Put what is wanted until all is there or the end; those without figures say so each interval."""
-    first = True
     while not progress.is_over and (frame := _next(frames)) is not None:
-        if frame.pane != HOST:
-            if progress.wants(frame):
-                put(frame)
+        if frame.pane == HOST or not progress.wants(frame):
             continue
-        for silent in progress.unavailable.values() if not first else ():
+        for silent in progress.silent():
             put(replace(silent, ts=frame.ts, interval_s=frame.interval_s))
-        first = False
+        put(frame)
 
 
 def _next(frames: Frames) -> Frame | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ktop.format import NOT_MEASURED, clock, count, formatter, header
+from ktop.format import NOT_MEASURED, clock, count, formatter, header, percent
 from ktop.frame import Array, Frame, Rows, largest, length, take
 from ktop.losses import by_kind
 from ktop.pane import Column, Heatmap, Pane, Shape, Unit
@@ -45,7 +45,7 @@ def _title(pane: Pane, frame: Frame, width: int) -> str:
     if frame.status.lost:
         parts.append(f"lost {count(frame.status.lost)} ({by_kind(frame.status.losses)})")
     if frame.status.unattributed_ratio:
-        parts.append(f"{frame.status.unattributed_ratio:.1%} not attributed")
+        parts.append(f"{percent(frame.status.unattributed_ratio)} not attributed")
     parts += [
         f"{column.title} {formatter(column)(float(frame.host[column.name])).strip()}"
         for column in pane.columns
