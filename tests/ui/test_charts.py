@@ -96,6 +96,17 @@ def test_a_group_has_the_figure_of_its_worst_cpu():
     assert (BOUNDS[200] <= values).tolist() == np.eye(16, dtype=bool).tolist()
 
 
+def test_a_cpu_with_few_waits_has_none_of_another_cpus():
+    """Its longest is its 99th percentile, and not the longest of the host."""
+    few, long = np.zeros((2, len(BOUNDS) - 1), np.uint64)
+    few[100], long[200] = 4, 4
+    by_cpu = (Histogram(BOUNDS, few, 0), Histogram(BOUNDS, long, 1))
+    frame = Frame("p", 1, 1.0, {"max_us": np.array([BOUNDS[200] * 1.01])}, histograms=by_cpu)
+    short, longest = CpuPercentiles(longest="max_us").update([frame], 2).values[:, 0]
+    assert BOUNDS[100] <= short <= BOUNDS[101]
+    assert longest == BOUNDS[200] * 1.01
+
+
 async def test_the_figure_of_a_group_is_said_to_be_a_bound():
     app = OneWidget(CpuStrip(""))
     async with app.run_test(size=(80, 2)):
