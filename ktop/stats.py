@@ -240,9 +240,12 @@ def bounded_percentile(
 ) -> Array:
     """Return the ``q`` percentiles of histograms, interpolated, but not beyond the ``longest`` seen.
 
-    Some values have no row: the slot of the largest shows how far they go at least.
+    Some values have no row: the slot of the largest shows how far they go at least.  A longest
+    beyond that slot is another CPU's, and that of these is not known.
     """
-    return percentile(counts, bounds, q, np.maximum(longest, bounds[highest(counts)]))
+    top = highest(counts)
+    known = np.where(longest > bounds[top + 1], np.inf, np.maximum(longest, bounds[top]))
+    return percentile(counts, bounds, q, known)
 
 
 def grown(previous: Array, current: Array, place: Array) -> Array:

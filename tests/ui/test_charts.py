@@ -77,6 +77,44 @@ def test_a_cpu_without_a_histogram_has_no_value():
     assert BOUNDS[100] <= values[1, 1] <= BOUNDS[101]
 
 
+def held(held_cpu: int, cpus: int) -> Frame:
+    """Return a Frame in which one CPU has few waits, all long, and the others many short ones."""
+    few, many = np.zeros((2, len(BOUNDS) - 1), np.uint64)
+    few[200], many[100] = 5, 1000
+    by_cpu = [Histogram(BOUNDS, few if cpu == held_cpu else many, cpu) for cpu in range(cpus)]
+    return Frame("p", 1, 1.0, {}, histograms=tuple(by_cpu))
+
+
+def test_a_group_has_the_figure_of_its_worst_cpu():
+    """The few waits for a CPU that is held are none of 99 in 100 of the group's."""
+    values = CpuPercentiles().update([held(40, 64)], 4).values[:, 0]
+    assert (BOUNDS[200] <= values).tolist() == [False, False, True, False]
+    assert values.max() <= BOUNDS[201]
+    # However many columns are worked out together.
+    frames = [replace(held(cpu, 512), ts=cpu) for cpu in range(0, 512, 32)]
+    values = CpuPercentiles().update(frames, 16).values
+    assert (BOUNDS[200] <= values).tolist() == np.eye(16, dtype=bool).tolist()
+
+
+def test_a_cpu_with_few_waits_has_none_of_another_cpus():
+    """Its longest is its 99th percentile, and not the longest of the host."""
+    few, long = np.zeros((2, len(BOUNDS) - 1), np.uint64)
+    few[100], long[200] = 4, 4
+    by_cpu = (Histogram(BOUNDS, few, 0), Histogram(BOUNDS, long, 1))
+    frame = Frame("p", 1, 1.0, {"max_us": np.array([BOUNDS[200] * 1.01])}, histograms=by_cpu)
+    short, longest = CpuPercentiles(longest="max_us").update([frame], 2).values[:, 0]
+    assert BOUNDS[100] <= short <= BOUNDS[101]
+    assert longest == BOUNDS[200] * 1.01
+
+
+async def test_the_figure_of_a_group_is_said_to_be_a_bound():
+    app = OneWidget(CpuStrip(""))
+    async with app.run_test(size=(80, 2)):
+        app.view.show([held(3, 5)])
+        found = re.findall(r"cpu (\S+) +p99 +(≤?)\d", "".join(app.text()))
+    assert found == [("0–1", "≤"), ("4", ""), ("2–3", "≤")]
+
+
 def test_zoomed_a_column_is_the_percentile_of_all_its_intervals():
     few, many = np.zeros((2, len(BOUNDS) - 1), np.uint64)
     few[100], many[140] = 1, 999

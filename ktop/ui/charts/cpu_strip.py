@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,9 @@ from ktop.ui.palette import Palette
 
 _VALUE = 8
 _GAP = 3
+TO = "–"
+_AT_ONCE = 4096
+"""Histograms whose percentiles are found together: of that many the counts are 9 MB."""
 _LEAST = 12
 """Cells of history below which a line is not worth a second column."""
 FLOOR, CEILING = 10.0, 100_000.0
@@ -38,15 +42,30 @@ Whole: TypeAlias = Callable[[Sequence[Frame]], Sequence[Frame]]
 
 @dataclass(frozen=True, slots=True)
 class CpuHistory:
-    """Percentiles by CPU (or group of neighbours) and column of time."""
+    """Percentiles by CPU (or group of neighbours, of which the highest) and column of time."""
 
     labels: tuple[str, ...]
+    """Those of groups have TO in them."""
     values: Array
     """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
 
 
 def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float, longest: str) -> Array:
-    """Return percentiles by group of ``each`` CPUs: float64, shape (groups, columns)."""
+    """Return the highest percentile in each group of ``each`` CPUs: float64, shape (groups, columns).
+
+    Not that of all their waits: a CPU that somebody holds has few and long ones, which are none of 99 in 100.
+    """
+    if not cpus or not columns:
+        return np.full((-(-cpus // each), len(columns)), np.nan)
+    some = max(_AT_ONCE // cpus, 1)
+    parts = [columns[begin : begin + some] for begin in range(0, len(columns), some)]
+    values = np.concatenate([_by_cpu(part, cpus, q, longest) for part in parts], axis=1)
+    highest: Array = np.fmax.reduceat(values, np.arange(0, cpus, each), axis=0)
+    return highest
+
+
+def _by_cpu(columns: Sequence[Sequence[Frame]], cpus: int, q: float, longest: str) -> Array:
+    """Return percentiles by CPU: float64, shape (cpus, columns)."""
     histograms = [
         (index, h)
         for index, frames in enumerate(columns)
@@ -55,12 +74,12 @@ def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: fl
         if h.cpu is not None
     ]
     if not histograms:
-        return np.full((-(-cpus // each), len(columns)), np.nan)
+        return np.full((cpus, len(columns)), np.nan)
     bounds = histograms[-1][1].bounds
-    counts = np.zeros((-(-cpus // each), len(columns), len(bounds) - 1))
+    counts = np.zeros((cpus, len(columns), len(bounds) - 1))
     for index, histogram in histograms:
         if len(histogram.counts) == counts.shape[2]:
-            counts[(histogram.cpu or 0) // each, index] += histogram.counts
+            counts[histogram.cpu or 0, index] += histogram.counts
     most = np.array([max(largest(frame, longest) for frame in frames) for frames in columns])
     return bounded_percentile(counts, bounds, most, q)
 
@@ -87,9 +106,9 @@ class CpuPercentiles:
         ``whole`` gives their histograms by CPU to those of them that have none any
         more; it is asked for what is not known yet.
 
-        CPUs that are too many are grouped with their neighbours, whose counts are
-        added up; one once seen keeps its line.  A CPU on which nothing was counted
-        has no histogram in that Frame.
+        CPUs that are too many are grouped with their neighbours, of which the highest
+        percentile is shown; one once seen keeps its line.  A CPU on which nothing was
+        counted has no histogram in that Frame.
         """
         if not frames or lines < 1:
             return CpuHistory((), np.zeros((0, 0)))
@@ -126,7 +145,7 @@ def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequenc
 
 def _labels(cpus: int, each: int) -> list[str]:
     groups = ((first, min(first + each, cpus) - 1) for first in range(0, cpus, each))
-    return [f"cpu {first}" if first == last else f"cpu {first}–{last}" for first, last in groups]
+    return [f"cpu {first}" if first == last else f"cpu {first}{TO}{last}" for first, last in groups]
 
 
 def heights(values: Array) -> Array:
@@ -220,7 +239,9 @@ class CpuStrip(Drawn):
             for number in range(row, len(history.labels), down):
                 gap = " " * _GAP if segments else ""
                 title = gap + history.labels[number].ljust(label) + called
-                figure = self._figure(look, title, float(figures[number]), edge)
+                # No CPU of a group has a higher one.
+                bound = "≤" if TO in history.labels[number] else ""
+                figure = self._figure(look, title, float(figures[number]), bound, edge)
                 segments += [Segment(text, self.ground(style)) for text, style in figure if text]
                 segments += bars[number]
             lines.append(self._line(segments, width))
@@ -233,12 +254,15 @@ class CpuStrip(Drawn):
         return self._history.of(self._whole([of_moment(self._frames, self._moment)])[0])
 
     @staticmethod
-    def _figure(look: Palette, title: str, last: float, edge: int) -> Parts:
-        """Return what stands before the bars, and ``edge`` cells of nothing."""
+    def _figure(look: Palette, title: str, last: float, bound: str, edge: int) -> Parts:
+        """Return what stands before the bars, ``bound`` before a figure, and ``edge`` cells of nothing."""
+        figure = written(Unit.US, last)
+        if not math.isnan(last):
+            figure = bound + figure
         color = "hot" if last >= HOT else "warn" if last >= WARN else "foreground"
         return [
             (title, look.style("muted")),
-            (written(Unit.US, last).rjust(_VALUE) + " ", look.style(color)),
+            (figure.rjust(_VALUE) + " ", look.style(color)),
             # The bars end at the right edge, as the heatmap above does: the same moment stands below itself.
             (" " * edge, look.style("muted", "chart")),
         ]
