@@ -119,6 +119,7 @@ def test_totals_have_a_trend_of_what_can_be_told_from_their_parts():
     assert trend(RUNQLAT, of([7]), shown, "waits").tolist() == [[30]]
     assert has_trend(RUNQLAT.column("waits"), totals=True)
     assert not has_trend(CACHESTAT.column("hit_ratio"), totals=True)
+    assert has_trend(registry.get("tcptop").column("srtt_us"), totals=True)
     assert has_trend(CACHESTAT.column("hit_ratio"))
     assert not has_trend(CACHESTAT.column("comm"))
 
