@@ -115,6 +115,7 @@ def test_parts_of_a_request_have_bytes_and_no_time():
     part["value"]["write_bytes"] = 512
     rows = derive(dict(compute(reading([]), reading([part]), FACTS).rows))
     assert rows["write_bytes"].tolist() == [512]
+    assert rows["total_us"].tolist() == [0]
     for name in ("avg_us", "p99_us", "max_us"):
         assert np.isnan(rows[name]).all()
 
@@ -125,6 +126,13 @@ def test_an_old_maximum_is_not_the_intervals():
     new["value"]["slots"][:, 18], new["value"]["slots"][:, 8] = 10, 2
     rows = derive(dict(compute(reading([old]), reading([new]), FACTS).rows))
     assert rows["max_us"][0] < 300
+
+
+def test_a_maximum_that_was_lost_is_at_least_the_mean():
+    one = issuer(1, 4, longest=(100_000, 3))
+    one["value"]["total_ns"] = 4 * 200_000
+    rows = derive(dict(compute(reading([]), reading([one]), FACTS).rows))
+    assert rows["max_us"] == rows["avg_us"] == 200
 
 
 @pytest.mark.parametrize(("known", "expected"), [(True, 5), (False, 9)])
@@ -139,7 +147,8 @@ def test_of_two_maxima_those_count_that_were_written(known, expected):
 
 
 def test_writeback_is_the_share_that_is_nobodys():
-    entries = [issuer(0, 3, name=(b"(writeback)", b"sda")), issuer(7, 1)]
+    entries = [issuer(0, 0, name=(b"(writeback)", b"sda")), issuer(7, 1)]
+    entries[0]["value"]["write_ops"], entries[0]["value"]["write_bytes"] = 3, 3 * 4096
     sample = compute(reading([]), reading(entries), FACTS)
     assert sample.unattributed_ratio == 0.75
 
@@ -149,7 +158,7 @@ def test_dropped_entries_are_lost_and_a_late_row_is_not():
     host["slots"][0, 100] = 6
     # One I/O more in the histogram, nothing dropped: it came between the two.
     assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {}
-    host["issuers_made"][0] = 3
+    host["issuers_made"][0] = 2
     assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {"dropped": 1}
     host["issuers_made"][0], host["unplaced"][1] = 0, 1
     assert compute(reading([]), reading([issuer(1, 5)], host), FACTS).losses == {"dropped": 1}
@@ -169,9 +178,11 @@ def test_an_entry_that_was_made_after_the_totals_were_read_is_not_one_too_many()
 
 def test_host_counts_are_apart():
     before, now = totals(flushes=1, discards=7), totals(flushes=5, discards=9)
+    before["slots"][:, 100], now["slots"][:, 100] = (2, 1), (4, 6)
     sample = compute(reading([], before), reading([], now), FACTS)
     assert sample.host == {"flush_ops": 4, "discard_ops": 2}
-    assert sample.histograms[0].counts.sum() == 0
+    counts = sample.histograms[0].counts
+    assert (counts[100], counts.sum(), len(counts)) == (7, 7, 264)
 
 
 def test_disks_of_a_process_fold_into_one_row():

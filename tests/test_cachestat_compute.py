@@ -95,10 +95,13 @@ def test_the_host_is_not_what_one_reads_ahead():
 
 def test_what_nobody_can_be_charged_with():
     """The host's counters know of more than the processes'."""
-    after = reading([process(7, accesses=30, read_in=5)], host={"accesses": 40, "read_in": 8})
-    found = sample(reading(), after)
-    assert (found.host["accesses"], found.host["misses"]) == (40, 8)
-    assert found.unattributed_ratio == 0.25
+    before = reading(host={"accesses": 7, "read_in": 2, "mapped_in": 1})
+    for read_in, misses, surplus in ((8, 8, 0), (19, 15, 4)):
+        counted = {"accesses": 47, "read_in": 2 + read_in, "mapped_in": 4}
+        found = sample(before, reading([process(7, accesses=30, read_in=5)], host=counted))
+        assert (found.host["accesses"], found.host["misses"]) == (40, misses)
+        assert (found.host["readahead_surplus"], found.host["mapped_in"]) == (surplus, 3)
+        assert found.unattributed_ratio == 0.25
 
 
 def test_processes_are_read_a_little_later():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import numpy as np
 import pytest
 
 from ktop import registry
 from ktop.export import text_table
+from ktop.format import V4_MAPPED
 from ktop.frame import Frame, Rows
-from ktop.pane import Pane
+from ktop.pane import Column, Pane, Unit
 from ktop.tables.columns import arrange, candidates, need
 from tests.rows import frame_of
 
@@ -124,6 +127,14 @@ def test_a_long_command_line_pushes_nothing_out_of_plain_text():
         assert lines[1].split()[-1] == "ARGUMENTS"
         assert lines[1].split()[-2] in {"LASTED", "ERROR"}
         assert len(lines[1]) < 110
+
+
+@pytest.mark.parametrize("text", ["9.9.9.9", "1.10.99.100", "255.255.255.255", "::1", "2001:db8::f00:0:1"])
+def test_a_column_of_addresses_is_as_wide_as_the_widest(text):
+    there = ipaddress.ip_address(text)
+    raw = there.packed if there.version == 6 else V4_MAPPED + there.packed
+    column = Column("at", "@", Unit.ADDRESS, "Where.")
+    assert need(column, np.frombuffer(raw + V4_MAPPED + bytes(4), "V16")) == max(len(text), len("0.0.0.0"))
 
 
 def on_disk(cgroups: list[bytes | None]) -> Rows:

@@ -170,6 +170,8 @@ def test_totals_per_cgroup_are_of_all_parents():
     assert found["latest"].tolist() == [b"ls\0", b"mv\0x\0"]
 
 
-@pytest.mark.parametrize(("status", "code"), [(0, 0), (0xFF00, 255), (9, -9), (6 | 0x80, -6), (0x0300, 3)])
+@pytest.mark.parametrize(
+    ("status", "code"), [(0, 0), (0xFF00, 255), (1, -1), (9, -9), (6 | 0x80, -6), (0x0300, 3)]
+)
 def test_wait_status(status, code):
     assert exit_code(np.array([status]))[0] == code

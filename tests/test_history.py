@@ -333,6 +333,7 @@ def test_across_panes_it_is_the_same_process() -> None:
     old, new = 1_000_000_000, 2_000_000_003
     assert starts(old) == (old, [[old], [old]])
     assert starts(new) == (new, [[new], []])
+    assert starts(5) == (5, [[], []])
     assert starts(None) == (new, [[new], []])
     assert starts(None, until=1.0) == (old, [[old], [old]])
     assert starts(None, pid=9) == (old, [[], [old]])
@@ -342,6 +343,7 @@ def test_across_panes_it_is_the_same_process() -> None:
     # The one that runs, known to a clock tick: seen, or not seen yet by any pane.
     assert starts(None, replace(me, start_ns=2_000_000_000)) == (new, [[new], []])
     assert starts(None, replace(me, start_ns=3_000_000_000)) == (3_000_000_000, [[], []])
+    assert starts(None, replace(me, start_ns=old)) == (old, [[old], [old]])
 
 
 def test_a_recording_older_than_the_start_of_processes_still_has_them() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -28,6 +30,7 @@ def test_figures_are_those_of_this_host() -> None:
     second = sampler.sample()
     assert second["memory_total_bytes"] == meminfo("MemTotal")
     assert 0 < second["memory_used_bytes"] < second["memory_total_bytes"]
+    assert 0 <= second["swap_used_bytes"] <= meminfo("SwapTotal")
     assert second["uptime_s"] == pytest.approx(float(Path("/proc/uptime").read_text().split()[0]), abs=5)
     assert second["load1"] == pytest.approx(float(Path("/proc/loadavg").read_text().split()[0]), abs=2)
     assert second["cpus"] == Path("/proc/stat").read_text().count("\ncpu")
@@ -36,6 +39,16 @@ def test_figures_are_those_of_this_host() -> None:
     assert 1 << 20 < second["self_rss_bytes"] < second["memory_total_bytes"]
     assert ("pressure_cpu" in second) == host.PRESSURE.joinpath("cpu").exists()
     assert all(isinstance(value, float) for value in second.values())
+
+
+def test_ktops_own_share_is_of_the_time_since_it_was_last_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 100.0, process_time=lambda: 7.0)
+    monkeypatch.setattr(host, "time", clock)
+    sampler = HostSampler()
+    assert sampler._own_ratio() == {}
+    for wall, own, share in ((104.0, 8.0, 0.25), (106.0, 11.0, 1.5)):
+        clock.monotonic, clock.process_time = partial(float, wall), partial(float, own)
+        assert sampler._own_ratio() == {"self_cpu_ratio": share}
 
 
 def test_pressure(tmp_path: Path) -> None:

@@ -193,6 +193,8 @@ def test_tables_are_aligned_and_harmless(pane: Pane) -> None:
     drawn = table(pane, frame_of(pane, 30))
     assert all(line.isprintable() for line in drawn)
     assert len(drawn) == 32
+    assert drawn[0].split()[1:4] == [pane.name, "1.00", "s"]
+    assert table(pane, frame_of(pane, 15), height=24)[1:] == table(pane, frame_of(pane, 15))[1:]
     shown = [column for column in pane.columns if column.in_text]
     assert all(column.title in drawn[1] for column in shown)
 

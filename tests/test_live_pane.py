@@ -187,6 +187,12 @@ def test_a_pane_that_is_refused_leaves_the_other_its_hooks() -> None:
     assert not shared.hooks.ever_detached
 
 
+@pytest.mark.parametrize("refused", ["switch", "failed"])
+def test_a_pane_that_names_no_groups_needs_all_that_it_does_not_have_on_demand(refused: str) -> None:
+    (execs,) = Shared(pane("execs", on_demand=("failed",)), refused=refused).bring_up()
+    assert (execs.unavailable is None) == (refused == "failed")
+
+
 def test_a_pane_that_stood_down_begins_anew() -> None:
     (waits,) = Shared(pane("waits")).bring_up()
     one, two, three = (Reading(number * 10**9, {}) for number in range(3))

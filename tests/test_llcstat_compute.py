@@ -75,7 +75,9 @@ def test_counts_of_no_time_at_all_are_what_was_counted():
 
 
 def test_more_misses_than_references_is_not_negative():
-    assert rows(reading(), reading((7, 10, 11, 1000, 0, 0)))["hit_ratio"].tolist() == [0]
+    now = reading((7, 10, 11, 1000, 0, 0), cpus=[(10, 11, 1000, 0, 0, 0)])
+    assert rows(reading(), now)["hit_ratio"].tolist() == [0]
+    assert compute(reading(), now, FACTS).host["hit_ratio"] == 0
 
 
 def test_no_references_is_not_measured():

@@ -107,6 +107,9 @@ def test_keyed_maps():
     # The entry of PID 1 was evicted and made anew: it counts whole.
     assert grew["ops"].tolist() == [2, 1]
     assert grew["bytes"].tolist() == [20, 7]
+    # As many others in the place of all.
+    keys, grew = keyed_deltas(before, np.array([((3, 1), (12, 120)), ((4, 1), (6, 60))], dtype), ("ops",))
+    assert (keys["pid"].tolist(), grew["ops"].tolist()) == ([3, 4], [12, 6])
 
 
 @pytest.mark.parametrize("fallen", ["ops", "slots"])

@@ -9,7 +9,7 @@ import pytest
 
 from ktop import registry
 from ktop.frame import Array, Frame, take
-from ktop.history.history import BLOCK_FRAMES, HOT_FRAMES, History
+from ktop.history.history import _CACHED_BLOCKS, BLOCK_FRAMES, HOT_FRAMES, History
 from ktop.pane import START, Column, Fold, Unit
 from ktop.tables.trend import has_trend, trend
 from tests.ui.synthetic import CACHESTAT, RUNQLAT
@@ -119,6 +119,7 @@ def test_totals_have_a_trend_of_what_can_be_told_from_their_parts():
     assert trend(RUNQLAT, of([7]), shown, "waits").tolist() == [[30]]
     assert has_trend(RUNQLAT.column("waits"), totals=True)
     assert not has_trend(CACHESTAT.column("hit_ratio"), totals=True)
+    assert has_trend(registry.get("tcptop").column("srtt_us"), totals=True)
     assert has_trend(CACHESTAT.column("hit_ratio"))
     assert not has_trend(CACHESTAT.column("comm"))
 
@@ -137,6 +138,9 @@ def test_small_frames_are_at_hand_for_a_minute_and_big_ones_while_they_are_hot()
     assert len(found) >= HOT_FRAMES + 3 * BLOCK_FRAMES
     assert history.at_hand("cachestat", until=150.0)[-1].ts == 150.0
     assert history.at_hand("nothing") == []
+    for until in range(200):
+        history.at_hand("cachestat", until=float(until))
+    assert len(history._cache) == _CACHED_BLOCKS < len(history._tracks["cachestat"].blocks)
     big = History([CACHESTAT], budget_bytes=1 << 20)
     for frame in frames(60, pids=20_000):
         big.add(frame)

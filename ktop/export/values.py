@@ -7,8 +7,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ktop.format import address
 from ktop.frame import Array
 from ktop.pane import Column, Unit
@@ -41,9 +39,9 @@ def column_texts(column: Column, values: Array) -> list[str]:
     if column.unit in _CELLS:
         return _each(values, _CELLS[column.unit])
     if column.unit in {Unit.BY_CPU, Unit.HISTOGRAM}:
-        return ["null" if row is None else _list(number(item, 0) for item in row) for row in values.tolist()]
-    if values.dtype.kind in "iub":
-        return list(map(str, values.astype(np.int64 if values.dtype.kind == "b" else values.dtype).tolist()))
+        return [_list(number(item, 0) for item in row) for row in values.tolist()]
+    if values.dtype.kind in "iu":
+        return list(map(str, values.tolist()))
     digits = 0 if column.unit in _WHOLE else _DIGITS[column.unit]
     return [number(value, digits) for value in values.tolist()]
 

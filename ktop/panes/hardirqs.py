@@ -82,7 +82,7 @@ def _labels(place: Array, irq: Array, places: int, ipis: dict[int, bytes]) -> Ar
     vector = np.array([label for label, _name in VECTORS])[np.maximum(place - lines, 0)]
     label = np.where(place < lines, irq.astype("S10"), vector)
     for number, name in ipis.items():
-        label[(irq == number) & (place < lines)] = name
+        label[irq == number] = name  # 0, as vectors have it, is no number
     return label
 
 

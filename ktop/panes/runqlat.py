@@ -43,7 +43,7 @@ def derive(rows: dict[str, Array]) -> dict[str, Array]:
     # ended as the last interval was read is of two: the highest slot in use says what it can be.
     top = highest(rows["slots"])
     most = np.minimum(LOG2_BOUNDS_US[top + 1], rows["wait_us"])
-    longest_us = np.clip(rows["longest_us"], np.minimum(LOG2_BOUNDS_US[top], most), most)
+    longest_us = np.clip(rows["longest_us"], LOG2_BOUNDS_US[top], most)  # most, where that is the smaller
     rows["max_us"] = np.where(rows["waits"] > 0, longest_us, np.nan)  # who only ran has none
     rows["p50_us"], rows["p99_us"] = percentile(rows["slots"], LOG2_BOUNDS_US, (0.50, 0.99), rows["max_us"])
     return rows

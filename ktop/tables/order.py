@@ -71,13 +71,11 @@ def row_at(rows: Rows, position: int) -> dict[str, Any]:
 def _equal(values: Array, value: Any) -> Array:
     """Return which of ``values`` are ``value``; NaN, which was not measured, is NaN."""
     same: Array
-    if values.dtype.kind in "fO" and value != value:  # noqa: PLR0124 - NaN
+    if value != value:  # noqa: PLR0124 - NaN
         same = values != values  # noqa: PLR0124
         return same
     if values.dtype.kind == "O":
         return np.fromiter((item == value for item in values.tolist()), dtype=bool, count=len(values))
-    if values.dtype.kind == "V":
-        values, value = _bytes(values), bytes(value).rstrip(b"\0")
     same = values == value
     return same
 
@@ -99,7 +97,7 @@ def _rank(column: Column, values: Array) -> tuple[Array, Array | None]:
     if values.dtype.kind == "S":
         return _codes(np.char.lower(values).tolist()), None
     if values.dtype.kind == "V":
-        return np.unique(_bytes(values), return_inverse=True)[1].reshape(-1), None
+        return np.unique(_bytes(values), return_inverse=True)[1], None
     return _measured(values) if values.dtype.kind == "f" else (values, None)
 
 

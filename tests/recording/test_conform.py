@@ -11,6 +11,7 @@ import pytest
 from ktop.frame import Array, Histogram
 from ktop.pane import Column, Unit
 from ktop.recording.conform import MismatchError, conform, possible
+from ktop.recording.file import LAST_TS
 from tests.recording.waits import COLUMNS, PANE, frame
 
 
@@ -67,6 +68,19 @@ def test_large_and_unknown_figures_are_not() -> None:
     assert conform(PANE, replace(frame(1.0), rows={**frame(1.0).rows, "waits": counters}))
 
 
+@pytest.mark.parametrize("ts", [-1.0, float(LAST_TS), np.inf, np.nan])
+def test_a_frame_of_no_time_is_refused(ts: float) -> None:
+    with pytest.raises(MismatchError, match="time"):
+        possible(replace(frame(1.0), ts=ts))
+
+
+@pytest.mark.parametrize("interval_s", [0.0, -1.0, float(LAST_TS), np.inf])
+def test_an_interval_that_none_can_be_is_refused_and_one_without_figures_is_not(interval_s: float) -> None:
+    assert possible(replace(frame(0.0), interval_s=np.nan))
+    with pytest.raises(MismatchError, match="time"):
+        possible(replace(frame(1.0), interval_s=interval_s))
+
+
 def test_truth_values_are_flags() -> None:
     pane = replace(PANE, columns=(*COLUMNS, Column("late", "LATE", Unit.FLAG, "Whether.")))
     flags = np.array([True, False, True])
@@ -94,6 +108,7 @@ def test_stacks_are_as_deep_as_a_kernel_gives_them(depth: int, fits: bool) -> No
         ([0.0, 5e-324, np.inf], [5, 1]),
         ([5e-324, 1e-323, np.inf], [5, 1]),
         ([0.0, 1e-7, 1.0, np.inf], [5, 1, 3]),
+        ([-1.0, 1.0, 2.0, np.inf], [5, 1, 3]),
         ([0.0, 1.0, 2.0, np.inf], [2**63, 2**64 - 1, 3]),
         ([0.0, 1.0, 2.0, np.inf], [2**62, 2**62, 0]),
         ([0.0, 1.0, 2.0, np.inf], [1e308, 1e308, 1e308]),
