@@ -55,6 +55,11 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         self._bar: FilterBar | None = None
 
     @property
+    def pane(self) -> Pane:
+        """The pane in sight."""
+        return self.panes[self._current]
+
+    @property
     def history(self) -> History:
         """The Frames kept."""
         return self.bridge.history
@@ -133,7 +138,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def show_keys(self) -> None:
         """Name what works in the pane in sight, as it is shown."""
-        pane, view = self.panes[self._current], self._views.get(self._current)
+        pane, view = self.pane, self._views.get(self._current)
         on_map = view is not None and view.is_on_map
         shown = view.shown_pane if view is not None else pane
         without = keys.idle(pane, shown, on_map=on_map)
@@ -163,7 +168,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def timeline(self) -> str:
         """Return the pane whose samples the steps in time go by."""
-        name = self.panes[self._current].name
+        name = self.pane.name
         return name if self.bridge.newest(name) is not None else HOST
 
     def say(self, sentence: str) -> None:
@@ -271,7 +276,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def action_on_demand(self) -> None:
         """Have collected what the pane collects only on demand, or no longer."""
-        pane = self.panes[self._current]
+        pane = self.pane
         if not pane.on_demand:
             self.say(f"{pane.name} collects nothing on demand.")
         if pane.on_demand and self.source.identity.recorded:
@@ -306,7 +311,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
     def _returned(self, _result: None) -> None:
         """Look at the pane again; not where the screen of another process follows at once."""
         if self.app.screen is self:
-            self.source.look_at((self.panes[self._current].name,))
+            self.source.look_at((self.pane.name,))
             self.redraw()
 
     async def on_pane_view_narrowed(self, event: PaneView.Narrowed) -> None:

@@ -140,8 +140,9 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
         self.source, self.bridge, self.view = main.source, main.bridge, main.view
         self._main = main
         shown = [pane for pane in main.panes if pane.has_processes]
-        # Stacks come last: they have the whole width.
-        self.panes = sorted(shown, key=lambda pane: pane.shape is Shape.STACKS)
+        # First what was asked when it was opened; stacks come last: they have the whole width.
+        asked = main.pane
+        self.panes = sorted(shown, key=lambda pane: (pane.shape is Shape.STACKS, pane is not asked))
         self._who = Who(start_ns, recorded=self.source.identity.recorded)
         # Held, not queried: while a screen is closed its widgets go before it does.
         self._header = Header(self.source.identity, self.bridge, self.view)

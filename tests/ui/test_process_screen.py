@@ -205,6 +205,18 @@ async def test_sections_that_say_something_stand_beside_each_other():
         assert places["runqlat"].x == places["cachestat"].x < places["biotop"].x
 
 
+@pytest.mark.parametrize(
+    ("pane", "first"), [("runqlat", "runqlat"), ("cachestat", "cachestat"), ("hardirqs", "runqlat")]
+)
+async def test_the_pane_that_was_asked_comes_first(pane, first):
+    async with running(Synthetic(recorded=True), pane=pane) as k:
+        k.main.open_process(438)
+        await k.until(lambda: "samples" in k.text)
+        shown = [each.pane.name for each in k.screen.query(PaneSection) if each.display]
+        assert shown[0] == first
+        assert shown[-1] == "profile"
+
+
 async def test_totals_per_process_know_their_process_too():
     async with running(Reused(recorded=True), ticks=5, pane="biotop", panes=WITH_START) as k:
         await k.press("p")
