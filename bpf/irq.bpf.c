@@ -53,7 +53,8 @@ struct name {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096); /* lines of a host with 24 disks and 128 CPUs: 3,096 */
+	/* Lines of a host with 24 disks and 128 CPUs: 3,096.  More by ktop/kernel/expected.py. */
+	__uint(max_entries, 4096);
 	__type(key, struct name_key);
 	__type(value, struct name);
 } names SEC(".maps");
