@@ -143,7 +143,7 @@ def cached(path: Path) -> int:
 
 @contextlib.contextmanager
 def locked(path: Path, offset: int = 0, size: int = PAGES * PAGE) -> Iterator[None]:
-    """Have these bytes in the cache and keep them there: else the kernel takes any that it finds cold."""
+    """Have these bytes in the cache and keep them there: the kernel may take what it finds cold (DAMON)."""
     with _mapped(path, offset, size) as where:
         assert _libc().mlock(where, size) == 0, os.strerror(ctypes.get_errno())
         yield

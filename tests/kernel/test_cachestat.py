@@ -44,7 +44,8 @@ def test_cold_and_warm(cachestat, path, block):
     assert cold.read_bytes == PAGES * PAGE
     assert (cold.hit_ratio, cold.readahead_surplus, cold.dirtied) == (0, BEYOND_END, 0)
     assert cached(path) == PAGES
-    (warm,) = run(cachestat, path, f"read({block})")
+    with locked(path):
+        (warm,) = run(cachestat, path, f"read({block})")
     assert (warm.accesses, warm.read_in, warm.misses, warm.hits) == (PAGES, 0, 0, PAGES)
     assert warm.hit_ratio == 1
 
@@ -92,7 +93,8 @@ def test_mapped_files(cachestat, path):
     (cold,) = run(cachestat, path, work)
     assert (cold.mapped_in, cold.read_in, cold.accesses, cold.misses) == (PAGES, 0, 0, 0)
     assert cold.read_bytes == PAGES * PAGE
-    (warm,) = run(cachestat, path, work)
+    with locked(path):
+        (warm,) = run(cachestat, path, work)
     assert warm.mapped_in == 0
 
 
@@ -158,7 +160,8 @@ def test_a_copy_in_the_kernel(cachestat, path):
     assert_dirtied(cold)
     # The file system may read blocks of its own, to find room for the copy.
     assert 0 <= cold.read_bytes - PAGES * PAGE <= 16 * PAGE
-    (warm,) = run(cachestat, path, work)
+    with locked(path):
+        (warm,) = run(cachestat, path, work)
     assert (warm.accesses, warm.misses, warm.hit_ratio) == (PAGES, 0, 1)
     assert_dirtied(warm)
 
@@ -182,7 +185,8 @@ def test_what_is_sent_by_the_kernel(sender, path):
     )
     (cold,) = run(sender, path, work)
     assert (cold.accesses, cold.misses) == (PAGES, PAGES)
-    (warm,) = run(sender, path, work)
+    with locked(path):
+        (warm,) = run(sender, path, work)
     assert (warm.accesses, warm.misses, warm.hit_ratio) == (PAGES, 0, 1)
 
 
@@ -539,7 +543,8 @@ def test_blocks_larger_than_a_page(cachestat, path, attach_loop, tmp_path, block
         at_random = "[os.pread(fd, page, i * page) for i in random.sample(range(pages), 500)]"
         (cold,) = run(cachestat, file, at_random)
         assert cold.accesses == 500
-        (warm,) = run(cachestat, file, at_random)
+        with locked(file):
+            (warm,) = run(cachestat, file, at_random)
         assert (warm.accesses, warm.hit_ratio) == (500, 1)
     finally:
         subprocess.run(["umount", where], check=False)
