@@ -10,7 +10,6 @@ import pytest
 
 from ktop.kernel.choice import Choice
 from ktop.kernel.loader import LoadError, _blame, _open
-from ktop.kernel.perf import parse_cpu_list
 from ktop.kernel.prepare import lru_entries, ring_bytes, substitute_entries
 from ktop.kernel.reasons import explain, in_words
 
@@ -94,12 +93,6 @@ def test_what_is_no_longer_needed_is_left_out():
     assert "birth" in Choice.among(programs, (6, 3)).variants
     for newer in ((6, 4), (6, 12), (7, 0)):
         assert Choice.among(programs, newer).programs() == {"switch__tp_btf": "switch__tp_btf"}
-
-
-def test_cpu_lists():
-    assert parse_cpu_list("0-3,8\n") == [0, 1, 2, 3, 8]
-    assert parse_cpu_list("0") == [0]
-    assert parse_cpu_list("\n") == []
 
 
 def test_rings_grow_with_the_cpus():

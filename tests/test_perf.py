@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ktop.kernel import perf
+from ktop.kernel import cpus, perf
 from ktop.perf_event import HW_CACHE_REFERENCES, SW_CPU_CLOCK, TYPE_HARDWARE, TYPE_SOFTWARE, PerfEvent
 
 REFERENCES = PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references")
@@ -49,7 +49,7 @@ def test_a_cpu_that_comes_or_goes_meanwhile_is_waited_for(goes, monkeypatch):
             raise OSError(errno.ENODEV, "No such device")
         return 100 + cpu
 
-    monkeypatch.setattr(perf, "online_cpus", lambda: list(online))
+    monkeypatch.setattr(cpus, "online", lambda: list(online))
     monkeypatch.setattr(perf, "open_on_cpu", open_on_cpu)
     assert perf.open_everywhere((CLOCK,)) == (CLOCK, {cpu: 100 + cpu for cpu in online})
 

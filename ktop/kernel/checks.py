@@ -155,12 +155,12 @@ def _tracefs() -> Check:
 
 
 def _pmu() -> Check:
-    from ktop.kernel import perf
+    from ktop.kernel import cpus, perf
     from ktop.perf_event import HW_CACHE_REFERENCES, TYPE_HARDWARE, PerfEvent
 
     event = PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references")
     try:
-        os.close(perf.open_on_cpu(event, perf.online_cpus()[0]))
+        os.close(perf.open_on_cpu(event, cpus.online()[0]))
     except OSError as error:
         why, remedy = perf.refusal(event, error.errno or 0)
         return Check("hardware counters", False, f"{why}; llcstat needs them", remedy)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ktop.frame import Array
-from ktop.kernel import libbpf, perf
+from ktop.kernel import cpus, libbpf
 from ktop.kernel.choice import Choice
 from ktop.kernel.hooks import Hooks, destroy
 from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
@@ -77,11 +77,11 @@ class Family:
             maps[name], tails[name] = ring.read()
         return maps, tails, self._losses(maps.pop("lost", None))
 
-    def follow_the_cpus(self, cpus: int) -> None:
+    def follow_the_cpus(self, present: int) -> None:
         """Read what so many CPUs have from now on: arrays by CPU become longer where some are new."""
         for reader in self._arrays.values():
             if isinstance(reader, CpuArray):
-                reader.follow(cpus)
+                reader.follow(present)
 
     def begin_anew(self) -> None:
         """Have the next read tell of every process, also of those that do nothing."""
@@ -154,7 +154,7 @@ class Family:
                 self._rings[name] = Ring(fd, self._record(name), entries)
             elif kind == libbpf.MAP_TYPE_ARRAY and lib.bpf_map__map_flags(bpf_map) & libbpf.F_MMAPABLE:
                 value = self._btf.dtype(lib.bpf_map__btf_value_type_id(bpf_map))
-                self._arrays[name] = CpuArray(fd, value, entries, perf.present_cpus() or entries)
+                self._arrays[name] = CpuArray(fd, value, entries, cpus.present() or entries)
             elif kind == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
                 free_fd, used = self.map_fd(f"{name}_free"), self._global(f"{name}_used")
                 if used is None:

@@ -8,8 +8,8 @@ import os
 import platform
 import struct
 import time
-from pathlib import Path
 
+from ktop.kernel import cpus
 from ktop.kernel.reasons import explain
 from ktop.perf_event import TYPE_HARDWARE, PerfEvent
 
@@ -47,33 +47,6 @@ def open_on_cpu(event: PerfEvent, cpu: int) -> int:
     return int(fd)
 
 
-def online_cpus() -> list[int]:
-    """Return the numbers of the CPUs that are online."""
-    return parse_cpu_list(Path("/sys/devices/system/cpu/online").read_text(encoding="ascii"))
-
-
-def present_cpus() -> int:
-    """Return how many CPUs there are, online or not, gaps in their numbers included; 0: /sys does not tell.
-
-    In guests many more may be possible: 240 under Hyper-V, with two.
-    """
-    try:
-        cpus = parse_cpu_list(Path("/sys/devices/system/cpu/present").read_text(encoding="ascii"))
-    except OSError:
-        return 0
-    return max(cpus) + 1
-
-
-def parse_cpu_list(text: str) -> list[int]:
-    """Return the numbers in a CPU list such as ``0-3,8`` (Documentation/admin-guide/cputopology.rst)."""
-    cpus: list[int] = []
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
-        if first:
-            cpus.extend(range(int(first), int(last or first) + 1))
-    return cpus
-
-
 class Watch:
     """Whether perf events need to be opened anew: they end with their CPU, and do not come back with it.
 
@@ -86,16 +59,16 @@ class Watch:
 
     def changed(self) -> bool:
         """Return whether CPUs came or went since the last time this was asked."""
-        cpus, suspended_s = _known_cpus(), _suspended_s()
-        changed = cpus != self._cpus or suspended_s - self._suspended_s > _SHORTEST_SUSPENSION_S
-        self._cpus, self._suspended_s = cpus, suspended_s
+        online, suspended_s = _known_cpus(), _suspended_s()
+        changed = online != self._cpus or suspended_s - self._suspended_s > _SHORTEST_SUSPENSION_S
+        self._cpus, self._suspended_s = online, suspended_s
         return changed
 
 
 def _known_cpus() -> list[int]:
     """Return the CPUs that are online, none where /sys does not tell (who opens events says so)."""
     try:
-        return online_cpus()
+        return cpus.online()
     except OSError:
         return []
 
@@ -147,7 +120,7 @@ def _open_on_all(event: PerfEvent) -> dict[int, int]:
     opened: dict[int, int] = {}
     until = time.monotonic() + _LONGEST_CHANGE_S
     try:
-        while left := [cpu for cpu in online_cpus() if cpu not in opened]:
+        while left := [cpu for cpu in cpus.online() if cpu not in opened]:
             for cpu in left:
                 try:
                     opened[cpu] = open_on_cpu(event, cpu)

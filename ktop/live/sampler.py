@@ -294,11 +294,11 @@ class Sampler:
 
     def _follow_the_cpus(self) -> None:
         """Read what all CPUs have that there are now, and have perf events on those that are online."""
-        from ktop.kernel import perf
+        from ktop.kernel import cpus
 
-        cpus = perf.present_cpus()
+        present = cpus.present()
         for family in self._families.values():
-            family.follow_the_cpus(cpus)
+            family.follow_the_cpus(present)
         for live in self._panes.values():
             if live.attached and live.cpus_changed():
                 anew = [other for other in live.sharing if other.attached]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ktop.frame import Frame, Reading
-from ktop.kernel import perf
+from ktop.kernel import cpus, perf
 from ktop.live.sampler import Sampler
 from ktop.panes.llcstat import PANE
 from ktop.perf_event import SW_CPU_CLOCK, SW_PAGE_FAULTS, TYPE_SOFTWARE, PerfEvent
@@ -173,7 +173,7 @@ def test_nothing_is_counted_twice(observe, monkeypatch):
             ],
             stdout=subprocess.PIPE,
         )
-        for cpu in perf.online_cpus()
+        for cpu in cpus.online()
     ]
     try:
         for spinner in busy:
@@ -197,12 +197,12 @@ def test_nothing_is_counted_twice(observe, monkeypatch):
 
 def undisturbed(llcstat, read: Callable[[], Reading]) -> Reading:
     """Read until nothing was charged to who keeps a CPU, as ten times a second, while that was read."""
-    cpus = llcstat.family._arrays["cpus"]
+    counted = llcstat.family._arrays["cpus"]
 
     def alone() -> Reading | None:
-        before = cpus.read()["all"]["references"].tolist()
+        before = counted.read()["all"]["references"].tolist()
         found = read()
-        return found if cpus.read()["all"]["references"].tolist() == before else None
+        return found if counted.read()["all"]["references"].tolist() == before else None
 
     return eventually(alone, "something was charged in every reading", every=0)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ktop.kernel import maps, perf
+from ktop.kernel import cpus, maps
 from ktop.kernel.loader import LoadError, load
 from tests.kernel_objects import programs
 from tests.waiting import eventually
@@ -129,7 +129,7 @@ def test_constants_types_and_losses(variants):
         family.hooks.detach()
         maps, tails, lost = family.read()
         hits = maps["hits"]
-        assert hits.shape == (perf.present_cpus(),)
+        assert hits.shape == (cpus.present(),)
         assert hits.dtype["more"].shape == (3,)
         assert hits.dtype["name"] == np.dtype("S5")
         assert (hits["count"] % 7 == 0).all()

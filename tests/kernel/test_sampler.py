@@ -18,7 +18,7 @@ import pytest
 
 from ktop import registry
 from ktop.frame import Frame, length
-from ktop.kernel import facts, perf
+from ktop.kernel import cpus, facts
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
@@ -420,13 +420,13 @@ def test_a_pane_that_cannot_be_read_any_more_is_detached(sampler, monkeypatch):
 
 def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
     """Perf events are of one CPU each, and those of a CPU that goes do not come back with it."""
-    cpus = online = perf.online_cpus()
-    if len(cpus) < 2:
+    all_of_them = online = cpus.online()
+    if len(online) < 2:
         pytest.skip("one CPU")
-    monkeypatch.setattr(perf, "online_cpus", lambda: online)
-    online = cpus[:-1]
+    monkeypatch.setattr(cpus, "online", lambda: online)
+    online = all_of_them[:-1]
     arrived: queue.Queue[Frame] = queue.Queue()
-    spin = f"import os; os.sched_setaffinity(0, [{cpus[-1]}]); print(flush=True)\nwhile True: pass"
+    spin = f"import os; os.sched_setaffinity(0, [{all_of_them[-1]}]); print(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as spinner:
         try:
             assert spinner.stdout is not None
@@ -434,7 +434,7 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
             sampler([registry.get("profile")], 0.2, everything=True).start(arrived.put)
             for _ in range(3):
                 assert spinner.pid not in next_of(arrived, "profile").rows["pid"]
-            online = cpus
+            online = all_of_them
             eventually(lambda: spinner.pid in next_of(arrived, "profile").rows["pid"], every=0)
         finally:
             spinner.kill()
@@ -442,10 +442,10 @@ def test_a_cpu_that_comes_online_is_sampled_too(sampler, monkeypatch):
 
 def test_a_cpu_that_is_added_is_read_too(sampler, monkeypatch):
     """Of those that are not there nothing is read: in guests hundreds can be possible."""
-    cpus = perf.present_cpus()
-    if cpus < 2:
+    present = cpus.present()
+    if present < 2:
         pytest.skip("one CPU")
-    monkeypatch.setattr(perf, "present_cpus", lambda: 1)
+    monkeypatch.setattr(cpus, "present", lambda: 1)
     arrived: queue.Queue[Frame] = queue.Queue()
     sampler([registry.get("runqlat"), registry.get("hardirqs")], 0.2).start(arrived.put)
     for _ in range(3):
@@ -453,8 +453,8 @@ def test_a_cpu_that_is_added_is_read_too(sampler, monkeypatch):
         assert frame.status.unavailable is None
         assert frame.rows["cpus"].shape[1] == 1
     assert {each.cpu for each in next_of(arrived, "runqlat").histograms} <= {None, 0}
-    monkeypatch.setattr(perf, "present_cpus", lambda: cpus)
-    eventually(lambda: next_of(arrived, "hardirqs").rows["cpus"].shape[1] == cpus, every=0)
+    monkeypatch.setattr(cpus, "present", lambda: present)
+    eventually(lambda: next_of(arrived, "hardirqs").rows["cpus"].shape[1] == present, every=0)
     eventually(lambda: any(each.cpu for each in next_of(arrived, "runqlat").histograms), every=0)
 
 
