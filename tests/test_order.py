@@ -20,6 +20,13 @@ def test_a_row_is_found_by_what_was_not_measured_too() -> None:
     assert find(numbers, {"start_ns": None}) == -1
 
 
+def test_a_row_is_found_by_an_address_of_any_end() -> None:
+    raws = [bytes(15) + b"\1", b"\1" + bytes(15), bytes(16)]
+    rows = {"raddr": np.frombuffer(b"".join(raws), "V16")}
+    assert [find(rows, {"raddr": raw}) for raw in raws] == [0, 1, 2]
+    assert find(rows, {"raddr": b"\2" + bytes(15)}) == -1
+
+
 def test_there_is_no_row_where_there_are_none_or_nothing_tells_them_apart() -> None:
     assert find({"pid": np.array([3])}, {"ppid": 3}) == -1
     assert find({"pid": np.array([])}, {"pid": 3}) == -1

@@ -76,6 +76,8 @@ def _equal(values: Array, value: Any) -> Array:
         return same
     if values.dtype.kind == "O":
         return np.fromiter((item == value for item in values.tolist()), dtype=bool, count=len(values))
+    if values.dtype.kind == "V":
+        values, value = _bytes(values), bytes(value).rstrip(b"\0")
     same = values == value
     return same
 
