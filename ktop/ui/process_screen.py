@@ -65,10 +65,9 @@ class PaneSection(Block):
         """Show ``content``; nothing when there is none."""
         self._content = content
         self.display = not content.why_empty
-        if content.histogram is not None:
-            # A bar for each slot, where that leaves room for others.
-            most = max(self.screen.size.height * 2 // 5, CHART_LINES)
-            self._chart_lines = lines_for(content.histogram, most)
+        # A bar for each slot, where that leaves room for others.
+        most = max(self.screen.size.height * 2 // 5, CHART_LINES)
+        self._chart_lines = lines_for(content.histogram, most) if content.histogram is not None else 0
         # A blank line at the end: the rows of a grid have no room for margins.
         self.redraw_in(1 + len(content.lines) + self._chart_lines + 1)
 

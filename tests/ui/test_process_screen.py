@@ -187,6 +187,15 @@ async def test_the_histogram_takes_the_lines_it_has_bars_for(size, bars):
         assert len(chart.splitlines()) == 1 + bars
 
 
+async def test_without_a_histogram_there_is_no_room_for_one():
+    async with running(Synthetic(recorded=True)) as k:
+        await k.press("enter")
+        await k.until(lambda: "p99" in k.text)
+        runqlat = next(each for each in k.screen.query(PaneSection) if each.pane.name == "runqlat")
+        runqlat.show(replace(runqlat._content, histogram=None))
+        await k.until(lambda: runqlat.size.height == 1 + len(runqlat._content.lines) + 1)
+
+
 async def test_stacks_have_the_whole_width():
     async with running(Synthetic(recorded=True), size=(200, 50)) as k:
         await k.press("enter")
