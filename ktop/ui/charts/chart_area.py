@@ -13,7 +13,6 @@ from ktop.format import cell
 from ktop.frame import Frame
 from ktop.pane import Heatmap, Lines, Pane, RowHistogram
 from ktop.ui.charts.frame_window import Trail
-from ktop.ui.charts.histogram import Distribution, HistogramView
 from ktop.ui.charts.scrolling import of_moment
 from ktop.ui.line_widget import Ground
 from ktop.ui.view import View
@@ -70,6 +69,8 @@ class ChartArea(Container, Ground):
             self._main = LinesView(chart, self._pane.columns)
             yield self._main
         elif isinstance(chart, RowHistogram):
+            from ktop.ui.charts.histogram import HistogramView
+
             self._main = HistogramView()
             yield self._main
 
@@ -137,6 +138,8 @@ class ChartArea(Container, Ground):
         chart = self._pane.chart
         if not isinstance(chart, RowHistogram) or self._main is None or not self.display:
             return
+        from ktop.ui.charts.histogram import Distribution
+
         column = self._pane.column(chart.column)
         bounds = np.zeros(0) if column.bounds is None else column.bounds
         if row is None or column.name not in row:
