@@ -22,10 +22,11 @@ def test_room_is_made_in_slots_that_there_are(observe, pane, family):
 
 
 def test_interrupts_have_names_however_many_they_are(tmp_path, monkeypatch):
-    assert expected.sizes("irq") == {}, "this host has few"
-    for irq in range(3000):
-        (tmp_path / str(irq)).mkdir()
     monkeypatch.setattr(expected, "LINES", tmp_path)
+    for irq in range(3000):
+        if irq == 2048:
+            assert expected.sizes("irq") == {}, "as many as there is room for"
+        (tmp_path / str(irq)).mkdir()
     sizes = expected.sizes("irq")
     assert sizes == {"names": 6000}
     with contextlib.closing(load("irq", sizes=sizes)) as family:
