@@ -8,6 +8,8 @@ picture.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ktop.frame import Array, Facts, Frame, Histogram, Reading, Rows, Sample, Status
@@ -18,6 +20,8 @@ from ktop.stats import log2_bounds, log_linear_bounds, percentile, ratio
 START = 1_790_000_000.0
 """Unix time of tick 0: 2026-09-21 14:13:20 UTC."""
 CPUS = 4
+PID_MAX_LIMIT = 1 << 22
+"""No kernel gives a PID as high (include/linux/threads.h)."""
 BOUNDS = log_linear_bounds(160, 1000.0)
 TASK_BOUNDS = log2_bounds(24)
 COMMS = (
@@ -243,13 +247,19 @@ def _processes(tick: int, hostile: bool, count: int) -> dict[str, Array]:
 class Synthetic:
     """A Source under the test's control: nothing comes until ``tick`` is called."""
 
-    def __init__(self, *, hostile: bool = False, rows: int = 24, recorded: bool = False) -> None:
-        """Make ``rows`` processes; ``hostile`` ones lead the list when asked for."""
+    def __init__(
+        self, *, hostile: bool = False, rows: int = 24, recorded: bool = False, elsewhere: bool = False
+    ) -> None:
+        """Make ``rows`` processes; ``hostile`` ones lead the list when asked for.
+
+        Those ``elsewhere`` have PIDs that no process of this host can have.
+        """
         self.identity = Identity(
             "db-07.example", "6.18.0-amd64", CPUS, recorded, recorded_s=1.0 if recorded else 0.0
         )
         self.interval_s = 1.0
         self.hostile, self.count = hostile, rows
+        self.pids_from = PID_MAX_LIMIT if elsewhere else 0
         self.started = False
         self.stopped = False
         self.looked_at: tuple[str, ...] = ()
@@ -313,7 +323,13 @@ class Synthetic:
         out.append(_frame(LLCSTAT, ts, {}, {}, (), status=Status(unavailable=NO_PMU)))
         out.append(_frame(EXECSNOOP, ts, _execsnoop(tick, ts), {}, (), status=live))
         out.append(_frame(PROFILE, ts, _profile(tick, who, weight), {}, (), status=live))
-        return out
+        return [replace(frame, rows=self._placed(frame.rows)) for frame in out]
+
+    def _placed(self, rows: Rows) -> Rows:
+        return {
+            name: column + self.pids_from if name in {"pid", "ppid"} else column
+            for name, column in rows.items()
+        }
 
 
 def _frame(  # noqa: PLR0913 - what a Frame has

@@ -237,7 +237,7 @@ async def test_totals_per_process_know_their_process_too():
 async def test_who_runs_under_the_pid_now_is_not_taken_for_the_one_of_the_row():
     me = read(os.getpid())
     assert me is not None
-    async with running() as k:
+    async with running(Synthetic(elsewhere=True)) as k:
         k.main.open_process(me.pid, me.start_ns - TICK_NS)
         await k.until(lambda: "It ended before it could be looked at." in k.text)
         assert "last seen" not in k.text
@@ -251,7 +251,7 @@ async def test_who_runs_under_the_pid_now_is_not_taken_for_the_one_of_the_row():
 
 async def test_what_ended_says_when_and_that_its_figures_are_of_before():
     child = await asyncio.create_subprocess_exec("sleep", "60")
-    async with running() as k:
+    async with running(Synthetic(elsewhere=True)) as k:
         k.main.open_process(child.pid)
         await k.until(lambda: "now       threads 1" in k.text and "state sleeping" in k.text)
         assert "last seen" not in k.text
@@ -304,7 +304,7 @@ async def test_who_ended_unseen_was_still_there_at_a_moment_that_is_held():
 
 
 async def test_what_is_of_now_says_so_while_another_moment_is_looked_at():
-    async with running() as k:
+    async with running(Synthetic(elsewhere=True)) as k:
         k.main.open_process(os.getpid())
         await k.until(lambda: "now       threads" in k.text)
         await k.press("space")
@@ -317,7 +317,7 @@ async def test_it_says_what_the_process_uses_of_the_cpus(monkeypatch):
     monkeypatch.setattr(who, "CPU_NS", 0)
     spinner = await asyncio.create_subprocess_exec("sh", "-c", "while :; do :; done")
     try:
-        async with running(size=(80, 24)) as k:
+        async with running(Synthetic(elsewhere=True), size=(80, 24)) as k:
             k.main.open_process(spinner.pid)
             await k.until(lambda: "now       threads 1" in k.text)
 
@@ -351,7 +351,7 @@ async def test_what_is_opened_while_paused_has_its_average():
     async with running(size=(120, 40)) as k:
         await k.press("space")
         k.main.open_process(1)
-        await k.until(lambda: re.search(r"last seen .*cpu +[\d.]+% of one so far  state sleeping", k.text))
+        await k.until(lambda: re.search(r"last seen .*cpu +[\d.]+% of one so far  state \w", k.text))
 
 
 async def test_what_ended_unseen_has_the_command_and_the_parent_of_its_exec():
@@ -367,7 +367,7 @@ async def test_what_ended_unseen_has_the_command_and_the_parent_of_its_exec():
 
 
 async def test_p_leads_to_the_parent():
-    async with running(ticks=5) as k:
+    async with running(Synthetic(elsewhere=True), ticks=5) as k:
         k.main.open_process(os.getpid())
         await k.until(lambda: re.search(rf"parent +{os.getppid()} \S", k.text))
         await k.press("p")
