@@ -294,6 +294,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	u8 icsk_retransmits; /* in a row, by the timer and without an answer */
 };
 
 struct tcp_sock {

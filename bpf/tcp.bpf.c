@@ -15,6 +15,8 @@
 #define TCP_SYN_SENT 2
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
+#define TCP_RTO_MIN_NS 200000000ULL
+#define TCP_RTO_MAX_NS 120000000000ULL
 
 struct counters {
 	u64 tx_bytes;
@@ -29,7 +31,12 @@ struct connection {
 	u64 start_ns;
 	u64 cgroup;
 	struct counters now;
-	u32 srtt_us; /* when the application last sent or received */
+	/* While nothing is answered, by CLOCK_MONOTONIC: */
+	u64 stalled_ns; /* when the timer first sent again, as far as that was seen */
+	u64 timeout_ns; /* when it last did ... */
+	u64 due_ns;	/* ... and by when it does again, if nothing is answered until then */
+	u64 rx_bytes;	/* at `timeout_ns`: with what comes later comes the answer */
+	u32 srtt_us;	/* when the application last sent or received */
 	u32 pid;
 	u32 laddr[4]; /* IPv4 is mapped into IPv6 */
 	u32 raddr[4];
@@ -302,6 +309,31 @@ int TASK_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
 	return 0;
 }
 
+/* That an answer came is not seen unless it is payload, so what is known is when there was none: at
+ * each time that the timer sends again.  It waits twice as long from time to time. */
+static __always_inline void follow_timeouts(struct connection *connection, const struct sock *sk)
+{
+	struct tcp_sock *tcp = tcp_of(sk);
+	u32 timeouts = tcp ? read_field(tcp, inet_conn.icsk_retransmits) : 0;
+	u64 now = bpf_ktime_get_ns(), wait = 0;
+
+	if (timeouts < 2) {
+		/* Not by the timer, or the first of a row, which makes most losses good. */
+		connection->stalled_ns = connection->timeout_ns = now;
+		connection->due_ns = 0;
+		return;
+	}
+	if (connection->timeout_ns)
+		wait = 2 * (now - connection->timeout_ns);
+	else
+		connection->stalled_ns = now;
+	if (wait < TCP_RTO_MIN_NS << (timeouts & 15))
+		wait = TCP_RTO_MIN_NS << (timeouts & 15);
+	connection->timeout_ns = now;
+	connection->due_ns = now + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS);
+	connection->rx_bytes = connection->now.rx_bytes;
+}
+
 static __always_inline int handle_retransmit(const struct sock *sk, const struct sk_buff *skb)
 {
 	struct tcp_skb_cb *cb = (void *)skb->cb;
@@ -312,8 +344,10 @@ static __always_inline int handle_retransmit(const struct sock *sk, const struct
 		return 0;
 	connection = connection_of(sk);
 	segments = BPF_CORE_READ(cb, tcp_gso_segs);
-	if (connection)
+	if (connection) {
 		__sync_fetch_and_add(&connection->now.retrans, segments ?: 1);
+		follow_timeouts(connection, sk);
+	}
 	return 0;
 }
 

@@ -13,9 +13,10 @@ from ktop.format import V4_MAPPED
 from ktop.frame import Frame, Rows
 from ktop.pane import Column, Pane, Unit
 from ktop.tables.columns import arrange, candidates, need
-from tests.rows import frame_of
+from ktop.ui.table.column_layout import ColumnLayout
+from tests.rows import frame_of, rows_of
 
-EXECSNOOP, BIOTOP, CACHESTAT = map(registry.get, ("execsnoop", "biotop", "cachestat"))
+EXECSNOOP, BIOTOP, CACHESTAT, TCPTOP = map(registry.get, ("execsnoop", "biotop", "cachestat", "tcptop"))
 WIDTHS = (80, 120, 200)
 
 
@@ -159,3 +160,20 @@ def test_whose_a_process_is_is_shown_where_there_is_room(cgroups):
     assert "cgroup" not in shown(BIOTOP, on_disk(cgroups), 80, "total_us")
     for width in (120, 200):
         assert "cgroup" in shown(BIOTOP, on_disk(cgroups), width, "total_us")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_since_when_a_connection_stalls_is_shown_at_any_width_while_one_does(width):
+    rows = rows_of(TCPTOP, 2)
+    rows["raddr"] = np.frombuffer((V4_MAPPED + bytes([192, 168, 100, 200])) * 2, "V16")
+    rows["laddr"] = rows["raddr"]
+    layout = ColumnLayout(TCPTOP)
+
+    def names(stalled_s: float) -> set[str]:
+        layout.arrange({**rows, "stalled_s": np.array([np.nan, stalled_s])}, "bytes", width, width - 1)
+        assert layout.width < width
+        return {slot.column.name for slot in layout.slots}
+
+    assert "stalled_s" not in names(np.nan)
+    assert {"pid", "comm", "raddr", "tx_bytes", "stalled_s"} <= names(840.0)
+    assert "stalled_s" in names(np.nan), "nothing jumps when it goes on"

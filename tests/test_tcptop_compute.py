@@ -26,9 +26,9 @@ def connection(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0
     return record(CONNECTION, cookie=cookie, pid=pid, comm=b"x", now=counts, laddr=address, raddr=address)
 
 
-def reading(*connections, closed=()) -> Reading:
+def reading(*connections, closed=(), time_ns: int = 0) -> Reading:
     return Reading(
-        0, {"connections": records(CONNECTION, connections), "closed": records(CONNECTION, closed)}
+        time_ns, {"connections": records(CONNECTION, connections), "closed": records(CONNECTION, closed)}
     )
 
 
@@ -121,3 +121,27 @@ def test_connections_fold_into_processes():
 def test_traffic_without_an_owner_is_the_share_not_attributed():
     sample = compute(reading(), reading(connection(1, (30, 0, 0), pid=0), connection(2, (0, 10, 0))), FACTS)
     assert sample.unattributed_ratio == 0.75
+
+
+def stalls(previous_s: float, current_s: float, *, received: int = 0) -> list[float]:
+    """Return STALLED of what sent again at 3 and 4 s, with the next due by 6; ``received`` since."""
+    one = connection(1, (7, 5 + received, 2))
+    one["stalled_ns"], one["timeout_ns"], one["due_ns"], one["rx_bytes"] = int(3e9), int(4e9), int(6e9), 5
+    before, now = reading(one, time_ns=int(previous_s * 1e9)), reading(one, time_ns=int(current_s * 1e9))
+    stalled: list[float] = compute(before, now, FACTS).rows["stalled_s"].tolist()
+    return stalled
+
+
+def test_what_stalls_has_a_row_though_nothing_moves():
+    assert stalls(4.5, 5.5) == [2.5]
+    assert stalls(5.5, 6.5) == [3.5], "it was due in this interval, and may have stalled until then"
+
+
+def test_what_was_answered_stalls_no_more():
+    assert stalls(4.5, 5.5, received=1) == []
+    assert stalls(6.0, 7.0) == []
+
+
+def test_what_moves_or_never_stalled_is_not_said_to_stall():
+    rows = compute(reading(connection(1)), reading(connection(1, (1, 1, 1)), time_ns=9), FACTS).rows
+    assert np.isnan(rows["stalled_s"]).all()

@@ -30,7 +30,9 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
         has = column(name, "now")
         had = np.where(place >= 0, before["now"][name][place], 0) if len(before) else np.zeros_like(has)
         grew[name] = has - np.minimum(had, has)
-    active = (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
+    # Whose peer has sent anything since, was answered.
+    stalled = (column("due_ns") > previous.time_ns) & (column("rx_bytes", "now") == column("rx_bytes"))
+    active = stalled | (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
     grew = {name: growth[active] for name, growth in grew.items()}
     same = ("pid", "start_ns", "comm", "cgroup", "cookie", "lport", "rport")
     rows = {name: column(name)[active] for name in same}
@@ -38,6 +40,8 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["family"] = _family(rows["raddr"])
     srtt_us = column("srtt_us")[active]
     rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
+    stalled_s = (current.time_ns - column("stalled_ns")[active].astype(np.float64)) / 1e9
+    rows["stalled_s"] = np.where(stalled[active], stalled_s, np.nan)
     host = {name: float(growth.sum()) for name, growth in grew.items()}
     return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
 
@@ -132,6 +136,17 @@ PANE = Pane(
             alarm=True,
         ),
         Column(
+            "stalled_s",
+            "STALLED",
+            Unit.SECONDS,
+            "Since when TCP's timer sends again what the peer does not answer, from the second time in a row "
+            "on; as long the connection has a row though nothing moves. An answer without payload is seen "
+            "only by the timer not sending again when it is due.",
+            Fold.MAX,
+            alarm=True,
+            behind=True,
+        ),
+        Column(
             "tx_calls",
             "SENDS",
             Unit.COUNT,
@@ -161,6 +176,7 @@ PANE = Pane(
         "connections",
         "CONNS",
         Unit.COUNT,
-        "Connections of the process that sent, received or sent again anything, also those closed meanwhile.",
+        "Connections of the process that sent, received or sent again anything, or stall; also those closed "
+        "meanwhile.",
     ),
 )

@@ -65,12 +65,15 @@ def candidates(
 
 
 def _is_silent(column: Column, rows: Rows) -> bool:
-    """Return whether the column would tell of what need not be, as failures in words, and there is none."""
+    """Return whether the column would tell of what need not be, as failures in words, and there is none.
+
+    A count of failures tells by its 0 that there are none.
+    """
     if column.ordinary:
         return not (rows and _says_more(rows[column.name], column.ordinary))
     return (
         column.alarm
-        and (column.is_text or column.unit is Unit.FLAG)
+        and (column.is_text or column.unit in {Unit.FLAG, Unit.SECONDS})
         and not (rows and _tells(rows[column.name]))
     )
 

@@ -242,6 +242,15 @@ def test_iperf_says_the_same(observe):
     assert rows["retrans"][data] == end["sum_sent"]["retransmits"]
 
 
+def needs_network_namespaces() -> None:
+    """Skip the test where there are none."""
+    if (
+        shutil.which("ip") is None
+        or subprocess.run(["unshare", "-n", "ip", "link"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("no network namespaces, or no ip command (apt install iproute2)")
+
+
 NOBODY = """
 ip link set lo up
 ip link add near type veth peer name far
@@ -266,11 +275,7 @@ sys.stdin.read()
 
 def test_connection_requests_are_retransmitted(observe):
     """In a network namespace of its own, whose sockets iter/tcp would not show us; nobody answers."""
-    if (
-        shutil.which("ip") is None
-        or subprocess.run(["unshare", "-n", "ip", "link"], check=False, capture_output=True).returncode
-    ):
-        pytest.skip("no network namespaces, or no ip command (apt install iproute2)")
+    needs_network_namespaces()
     tcptop = observe("tcptop")
     command = ["unshare", "-n", "sh", "-c", NOBODY, sys.executable]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
@@ -284,6 +289,50 @@ def test_connection_requests_are_retransmitted(observe):
     assert rows["rport"].tolist() == [9]
     assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 0
     assert np.isnan(rows["srtt_us"]).all()
+
+
+@pytest.fixture
+def vanishing():
+    """Yield the PID of a client whose peer can vanish, and what tells it to do so and returns its answer."""
+    needs_network_namespaces()
+    script = Path(__file__).with_name("peer_that_vanishes.py")
+    command = ["unshare", "-n", sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+
+        def tell(what: str) -> list[str]:
+            client.stdin.write(what + "\n")
+            client.stdin.flush()
+            return client.stdout.readline().split()
+
+        assert client.stdout.readline()
+        yield client.pid, tell
+        client.stdin.close()
+
+
+def test_a_connection_that_stalls_has_a_row_all_the_while(observe, vanishing):
+    """Between two attempts of the timer too, which lie further and further apart."""
+    pid, tell = vanishing
+    tcptop = observe("tcptop")
+    tell("vanish")
+    eventually(lambda: not np.isnan(tcptop.rows(pid=pid)["stalled_s"]).all())
+    attempts = int(tell("info")[0])
+    assert attempts >= 2
+    silent = 0
+    while int(tell("info")[0]) < attempts + 2:
+        rows = tcptop.rows(pid=pid)
+        (stalled_s,) = rows["stalled_s"].tolist()
+        _, unanswered_ms = tell("info")
+        # The timer waits 200 ms at least before the first time; hosts under test are late.
+        assert stalled_s < int(unanswered_ms) / 1000 < stalled_s + 2
+        silent += rows["retrans"].sum() == 0
+    assert silent
+    assert tell("return") == ["2"]
+    rows = tcptop.rows(pid=pid)
+    assert rows["rx_bytes"].tolist() == [1]
+    assert np.isnan(rows["stalled_s"]).all()
+    assert len(tcptop.rows(pid=pid)["pid"]) == 0
 
 
 def test_a_socket_that_connects_anew_has_its_new_addresses(observe):
