@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ktop import registry
 from ktop.frame import Array, Frame
-from ktop.history.rivals import rivals
+from ktop.history.rivals import PROCESSES, rivals
 from ktop.process import TICK_NS
 from tests.rows import frame_of
 
@@ -18,7 +18,7 @@ MINE = 1
 
 
 def frames(pane, *ticks: list[tuple[int, int, bytes, float]]) -> list[Frame]:
-    """Frames of rows (pid, start, disk, what it took)."""
+    """Frames of rows (pid, start, disk, what it took); each PID has a name of its own."""
     found = []
     for tick in ticks:
         frame = frame_of(pane, len(tick))
@@ -28,6 +28,8 @@ def frames(pane, *ticks: list[tuple[int, int, bytes, float]]) -> list[Frame]:
         for name, values in zip(names, columns, strict=True):
             if name in rows:
                 rows[name] = np.array(values, dtype=rows[name].dtype if name != "disk" else "S8")
+        rows["comm"] = np.array([b"p%d" % each[0] for each in tick], dtype="S16")
+        rows["cgroup"] = np.full(len(tick), b"a.service")
         found.append(Frame(pane.name, frame.ts, 1.0, rows))
     return found
 
@@ -67,3 +69,14 @@ def test_nobody_else_took_more_cpu(rows):
     took = {pid: 2 * sum(row[3] for row in rows if row[0] == pid) for pid in (2, 3, 4)}
     wanted = sorted((value for value in took.values() if value > 0), reverse=True)
     assert (found["cpu_us"].tolist() if found else []) == pytest.approx(wanted)
+
+
+def test_processes_of_one_name_and_tenant_are_one_that_hides_no_other():
+    (frame,) = frames(RUNQLAT, [(MINE, 1, b"", 5.0), *((pid, 1, b"", float(pid)) for pid in range(10, 20))])
+    frame.rows["comm"][:] = b"worker"
+    frame.rows["cgroup"][8:] = b"b.service"
+    found = rivals(RUNQLAT, [frame, frame], MINE, 1)
+    assert found[PROCESSES].tolist() == [7, 3]
+    assert found["pid"].tolist() == [16, 19], "of each the one that took most"
+    assert found["cpu_us"].tolist() == [2.0 * sum(range(10, 17)), 2.0 * sum(range(17, 20))]
+    assert found["cgroup"].tolist() == [b"a.service", b"b.service"]

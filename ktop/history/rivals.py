@@ -8,15 +8,20 @@ import numpy as np
 
 from ktop.frame import Frame, Rows, take
 from ktop.history.process import began_at
-from ktop.pane import START, Pane, fold
+from ktop.pane import CGROUP, START, Pane, fold
+from ktop.stats import group
+
+PROCESSES = "processes"
+"""How many processes a row is of."""
 
 
 def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, most: int = 3) -> Rows:
-    """Return the rows of at most ``most`` other processes, whoever took most in ``frames`` first.
+    """Return ``most`` rows at most: who else took most in ``frames``, by the pane's ``taken`` column.
 
-    They are added up by process, by the pane's ``taken`` column; of what has
-    several (disks) only what the process ``pid`` (that started at ``start_ns``,
-    None: any) has rows of as well.  Empty where the pane has no such column.
+    Processes of one name and one cgroup are one row, of the PID that took most, with
+    ``PROCESSES`` (int64): the workers of one tenant hide no other.  Of what a process has
+    several of (disks) only what the process ``pid`` (that started at ``start_ns``, None: any)
+    has rows of as well counts.  Empty where the pane has no such column.
     """
     tables = [frame.rows for frame in frames if len(frame) and pane.taken in frame.rows]
     if not tables:
@@ -30,7 +35,16 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
     for name in set(pane.key) - {pane.process_key, START}:
         others &= np.isin(rows[name], rows[name][own])
     key = tuple(name for name in (pane.process_key, START) if name in rows)
-    found = fold(pane, take(rows, np.flatnonzero(others)), key)
-    took = found[pane.taken].astype(np.float64)
+    found = _that_took(pane, fold(pane, take(rows, np.flatnonzero(others)), key))
+    order, starts = group([found[name] for name in ("comm", CGROUP.name) if name in found])
+    kinds = take(found, order[starts])  # of each the one that took most, for the order is stable
+    kinds[pane.taken] = np.add.reduceat(found[pane.taken][order], starts)
+    kinds[PROCESSES] = np.diff(np.append(starts, len(order)))
+    return take(_that_took(pane, kinds), slice(most))
+
+
+def _that_took(pane: Pane, rows: Rows) -> Rows:
+    """Return those of ``rows`` that took anything, the first the most."""
+    took = rows[pane.taken].astype(np.float64)
     order = np.argsort(-took, kind="stable")  # NaN is last, and not above 0
-    return take(found, order[took[order] > 0][:most])
+    return take(rows, order[took[order] > 0])

@@ -12,6 +12,7 @@ import numpy as np
 from ktop.format import NOT_MEASURED, cell, clock, duration, percent
 from ktop.frame import Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
+from ktop.history.rivals import PROCESSES
 from ktop.pane import CGROUP, START, Column, Fold, Pane, Shape, Unit, fold
 from ktop.process import TICK_NS
 from ktop.tables.columns import candidates
@@ -237,7 +238,7 @@ def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> list[Words]:
         row = row_at(rows, place)
         cgroup = row.get(CGROUP.name)
         whose = f" {escape(cgroup)}" if cgroup and cgroup != CGROUP.ordinary else ""
-        name = f"{visible(row['comm'] or b'?')} ({row[pane.process_key]})"
+        name = visible(row["comm"] or b"?") + _of_whom(row[pane.process_key], row.get(PROCESSES, 1))
         value = " " + cell(column, row[column.name]).strip()
         size = cells(name) + cells(value) + cells(whose)
         if used + len(_BETWEEN) + size > width:
@@ -249,6 +250,13 @@ def _beside(pane: Pane, rows: Rows, seconds: float, width: int) -> list[Words]:
         used += size
         lines[-1] += [(name, ""), (value, "foreground bold"), (whose, "muted")]
     return [*lines]
+
+
+def _of_whom(pid: int, processes: int) -> str:
+    """Return the PIDs behind a name: the first, and how many more; what no process did has none."""
+    if not pid:
+        return ""
+    return f" ({pid} and {processes - 1} more)" if processes > 1 else f" ({pid})"
 
 
 def _table(rows: Rows, columns: list[Column], width: int, most: int) -> list[Words]:

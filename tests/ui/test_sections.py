@@ -9,6 +9,7 @@ from ktop import registry
 from ktop.format import clock
 from ktop.frame import Frame, Status, length, take
 from ktop.history.history import History
+from ktop.history.rivals import PROCESSES
 from ktop.pane import START
 from ktop.panes.execsnoop import PANE as REAL_EXECSNOOP
 from ktop.process import TICK_NS
@@ -65,6 +66,8 @@ def test_who_takes_the_cpus_is_named_to_the_last_below_each_other_where_a_line_i
     first, _, second = whole.partition(" · ")
     assert said(len(whole)) == [whole]
     assert said(len(whole) - 1) == [first, " " * whole.index("y") + second]
+    others |= {"pid": np.array([8, 0]), PROCESSES: np.array([24, 1])}
+    assert said(100) == ["others' on cpu in 10 s  y (8 and 23 more) 1.00s · z 1.00s"]
     nobody = section(pane, known, None, {}, len(whole), beside=(take(others, slice(0)), 10.0))
     assert not any("others'" in spelt(line) for line in nobody.lines)
 
