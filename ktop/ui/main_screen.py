@@ -191,6 +191,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     async def action_filter(self) -> None:
         """Edit the filter; over a slow line, what is typed into it can come in one piece with the key."""
+        self.app.clear_notifications()  # which would lie over what is typed
         await (await self._filter_bar()).edit()
 
     async def _filter_bar(self) -> FilterBar:

@@ -23,6 +23,14 @@ async def test_the_filter_applies_to_all_panes_and_stays_in_sight():
         assert not k.main.query_one(FilterBar).has_class("-shown")
 
 
+async def test_no_message_lies_over_what_is_typed():
+    async with running(size=(80, 24), complaint="keys.toml: no good", notifications=True) as k:
+        await k.until(lambda: "no good" in k.text)
+        await k.press("slash", *"comm:nginx")
+        await k.until(lambda: "no good" not in k.text)
+        assert "comm:nginx" in k.text
+
+
 async def test_leaving_the_line_undoes_nothing_but_the_filter():
     async with running() as k:
         await k.press("F", "left_square_bracket")
