@@ -315,19 +315,18 @@ def test_a_connection_that_stalls_has_a_row_all_the_while(observe, vanishing):
     """Between two attempts of the timer too, which lie further and further apart."""
     pid, tell = vanishing
     tcptop = observe("tcptop")
-    tell("vanish")
+    first_wait_s = float(tell("vanish")[0])
     eventually(lambda: not np.isnan(tcptop.rows(pid=pid)["stalled_s"]).all())
     attempts = int(tell("info")[0])
     assert attempts >= 2
     silent = 0
-    while int(tell("info")[0]) < attempts + 2:
+    while int((before := tell("info"))[0]) <= attempts or not silent:
         rows = tcptop.rows(pid=pid)
         (stalled_s,) = rows["stalled_s"].tolist()
-        _, unanswered_ms = tell("info")
-        # The timer waits 200 ms at least before the first time; hosts under test are late.
-        assert stalled_s < int(unanswered_ms) / 1000 < stalled_s + 2
+        after = tell("info")
+        # Since the first time that it was sent again: a loss probe may come before the timer.
+        assert float(before[1]) - 2 * first_wait_s - 1 < stalled_s < float(after[1])
         silent += rows["retrans"].sum() == 0
-    assert silent
     assert tell("return") == ["2"]
     rows = tcptop.rows(pid=pid)
     assert rows["rx_bytes"].tolist() == [1]
