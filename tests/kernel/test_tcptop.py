@@ -289,6 +289,7 @@ def test_connection_requests_are_retransmitted(observe):
     assert rows["rport"].tolist() == [9]
     assert rows["tx_bytes"].sum() == rows["rx_bytes"].sum() == 0
     assert np.isnan(rows["srtt_us"]).all()
+    assert rows["stalled_s"] > 0, "connect(2) hangs"
 
 
 @pytest.fixture
