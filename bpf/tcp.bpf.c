@@ -329,8 +329,11 @@ static __always_inline void follow_timeouts(struct connection *connection, const
 		connection->stalled_ns = now;
 	if (wait < TCP_RTO_MIN_NS << (timeouts & 15))
 		wait = TCP_RTO_MIN_NS << (timeouts & 15);
+	if (wait > TCP_RTO_MAX_NS)
+		wait = TCP_RTO_MAX_NS;
 	connection->timeout_ns = now;
-	connection->due_ns = now + (wait < TCP_RTO_MAX_NS ? wait : TCP_RTO_MAX_NS);
+	/* The kernel's timers come late by up to an eighth: kernel/time/timer.c. */
+	connection->due_ns = now + wait + (wait >> 3);
 	connection->rx_bytes = connection->now.rx_bytes;
 }
 
