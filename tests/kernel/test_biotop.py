@@ -231,26 +231,34 @@ def test_fsync_is_charged_to_its_caller(observe, scratch):
         fd = os.open(path, os.O_RDWR)
         os.fsync(fd)
 
-    biotop.begin()
-    pid = in_child(work)
-    rows = biotop.sample().rows
-    own, writeback = (total(rows, who, "write_bytes") for who in (pid, 0))
-    assert own + writeback >= 4 << 20
-    assert own > 2 << 20  # the flusher may have been there first for some
-    assert total(rows, pid, "read_ops") == 0
+    for _ in range(ATTEMPTS):
+        biotop.begin()
+        pid = in_child(work)
+        rows = biotop.sample().rows
+        own, writeback = (total(rows, who, "write_bytes") for who in (pid, 0))
+        # The flusher may have been there first for some, or all if somebody else called sync(2).
+        if own + writeback >= 4 << 20 and own > 2 << 20 and not total(rows, pid, "read_ops"):
+            break
+    else:
+        pytest.fail("never whole, or never its own")
 
 
 def test_writeback_is_nobodys(observe, scratch):
     """Pages that the kernel writes on its own are in one row that says so, not in a kworker's."""
     path = write_file(scratch / "data", 4 << 20)
     biotop = observe("biotop")
-    pid = in_child(lambda: transfer(path, 1024, write=True, direct=False))
-    os.sync()
-    sample = biotop.sample()
-    rows = sample.rows
-    writeback = (rows["pid"] == 0) & (rows["comm"] == b"(writeback)")
-    assert rows["write_bytes"][writeback].sum() >= 3 << 20
-    assert total(rows, pid, "write_bytes") < 1 << 20
+    for _ in range(ATTEMPTS):
+        biotop.begin()
+        pid = in_child(lambda: transfer(path, 1024, write=True, direct=False))
+        os.sync()
+        sample = biotop.sample()
+        rows = sample.rows
+        assert total(rows, pid, "write_bytes") < 1 << 20
+        writeback = (rows["pid"] == 0) & (rows["comm"] == b"(writeback)")
+        if rows["write_bytes"][writeback].sum() >= 3 << 20:
+            break
+    else:
+        pytest.fail("writes are missing")
     size = rows["read_bytes"] + rows["write_bytes"]
     assert sample.unattributed_ratio == pytest.approx(size[rows["pid"] == 0].sum() / size.sum())
     assert not any(name.startswith(b"kworker") for name in rows["comm"].tolist())
@@ -491,8 +499,9 @@ def test_maximum_is_of_the_interval(observe, scratch):
     for _ in range(20):  # until a calmer interval than the first comes
         transfer(path, 1)
         rows = biotop.rows(pid=os.getpid())
-        assert rows["read_ops"].item() == 1
+        if rows["read_ops"].tolist() != [1]:
+            continue  # not seen, or memory of ours was read in as well
         assert rows["longest_us"].item() == rows["max_us"].item() == rows["total_us"].item()
         if rows["max_us"].item() < first["max_us"].item():
             return
-    pytest.fail("twenty intervals in a row had the maximum of the first")
+    pytest.fail("twenty intervals in a row had the maximum of the first, or more than one request")
