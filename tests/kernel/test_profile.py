@@ -125,8 +125,8 @@ def test_samples_are_cpu_time(observe, burner):
     profile.begin()
     process = subprocess.Popen([burner])
     counted = 0
-    for _ in range(5):  # the ring does not hold it all
-        time.sleep(0.5)
+    for _ in range(25):  # the ring does not hold it all, and others have samples in it, too
+        time.sleep(0.1)
         counted += samples_of(profile.sample().rows, process.pid)
         assert profile.lost == 0
     process.kill()
@@ -144,13 +144,13 @@ def test_the_declared_frequency(observe, burner, run):
     clock = tuple(event for event in PANE.perf_events["sample"] if event.kind == TYPE_SOFTWARE)
     profile = observe("profile", perf_events={"sample": clock})
     pid = run(burner)
+    os.setpriority(os.PRIO_PROCESS, pid, -20)  # where others use its CPU, chance has a part in so few hits
     before = schedstat(pid)[0]
     profile.begin()
     while schedstat(pid)[0] - before < 2e9:
         time.sleep(0.02)
     rows = profile.sample().rows
     used = (schedstat(pid)[0] - before) / 1e9
-    # So few hits vary where others use the CPU too.
     assert samples_of(rows, pid) == pytest.approx(used * 49, rel=0.3)
 
 
@@ -206,6 +206,7 @@ def test_a_spinner_is_seen(observe):
         try:
             # It stands still while its time and its samples are read: that takes long where CPUs are few.
             stop(spinner.pid)
+            os.setpriority(os.PRIO_PROCESS, spinner.pid, -20)  # as above
             profile.begin()
             before = schedstat(spinner.pid)[0]
             spinner.send_signal(signal.SIGCONT)
