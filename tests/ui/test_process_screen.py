@@ -286,7 +286,7 @@ def test_who_could_not_be_read_for_a_moment_has_not_ended():
 
 
 async def test_who_ended_unseen_was_last_in_a_sample():
-    async with running(Reused(), ticks=5, panes=WITH_START) as k:
+    async with running(Reused(elsewhere=True), ticks=5, panes=WITH_START) as k:
         assert k.pid is not None
         k.main.open_process(k.pid, OLD)
         at = clock(k.main.history.latest("runqlat").ts)
@@ -294,7 +294,7 @@ async def test_who_ended_unseen_was_last_in_a_sample():
 
 
 async def test_who_ended_unseen_was_still_there_at_a_moment_that_is_held():
-    async with running(Reused(), ticks=5, panes=WITH_START) as k:
+    async with running(Reused(elsewhere=True), ticks=5, panes=WITH_START) as k:
         assert k.pid is not None
         await k.press("left_square_bracket", "left_square_bracket")
         k.main.open_process(k.pid, OLD)
