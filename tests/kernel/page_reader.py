@@ -66,6 +66,7 @@ def work():
     {work}
 random.seed(1)
 io()  # what Python loads at first use is loaded now
+assert ctypes.CDLL(None).mlockall(1) == 0  # MCL_CURRENT: its own code may not have been used for long (DAMON)
 print(flush=True)
 sys.stdin.readline()
 before = io()
