@@ -18,6 +18,9 @@ from ktop.kernel import libbpf, slots
 from ktop.kernel.slots import SlotArrays
 from tests.kernel.connections import connected, exchange
 
+ATTEMPTS = 12
+"""Until nobody else on this host uses a connection meanwhile, which would have one of the few slots."""
+
 
 def refuse_memory(*_arguments: object) -> int:
     raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
@@ -60,9 +63,11 @@ def test_only_arrays_in_use_are_resident(few_slots):
     slots._make_room(700)
     with connected() as pair:
         talk([pair])
-        assert len(few_slots.rows(pid=os.getpid())["pid"]) == 2
+        mine = few_slots.sample().rows["pid"] == os.getpid()
+    assert mine.sum() == 2
     assert len(slots._fds) > 10
-    assert len(slots._mapped) == 1
+    others = (~mine).sum()  # each may have its slot in another array
+    assert 1 <= len(slots._mapped) <= 1 + others
 
 
 def test_slots_are_used_again(few_slots):
@@ -76,23 +81,29 @@ def test_slots_are_used_again(few_slots):
     assert few_slots.lost == 0
 
 
-def test_what_finds_no_slot_is_lost_and_told(few_slots, monkeypatch):
+@pytest.mark.usefixtures("few_slots")
+def test_what_finds_no_slot_is_lost_and_told(observe, monkeypatch):
     """Each event by itself, until there are more slots."""
-    with contextlib.ExitStack() as stack, monkeypatch.context() as patch:
-        patch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
-        # Each client has a slot as it connects; each server asks for one as it receives, then as it sends.
-        pairs = [stack.enter_context(connected()) for _ in range(60)]
-        talk(pairs)
-        rows = few_slots.rows(pid=os.getpid())
-        assert len(rows["pid"]) == 64
-        assert few_slots.lost == 2 * (120 - 64)
-        assert (rows["tx_bytes"] == 5).sum() == 60
-        patch.undo()
-        few_slots.begin()
-        talk(pairs)
-        rows = few_slots.rows(pid=os.getpid())
-    assert len(rows["pid"]) == 120
-    assert few_slots.lost == 0
+    found: object = None
+    for _ in range(ATTEMPTS):
+        tcptop = observe("tcptop")
+        with contextlib.ExitStack() as stack, monkeypatch.context() as patch:
+            patch.setattr(libbpf.library(), "bpf_map_create", refuse_memory)
+            # Each client has a slot as it connects; each server asks for one as it receives, then as it
+            # sends.
+            pairs = [stack.enter_context(connected()) for _ in range(60)]
+            talk(pairs)
+            rows = tcptop.rows(pid=os.getpid())
+            short = len(rows["pid"]), tcptop.lost, (rows["tx_bytes"] == 5).sum()
+            patch.undo()
+            tcptop.begin()
+            talk(pairs)
+            rows = tcptop.rows(pid=os.getpid())
+        found = short, (len(rows["pid"]), tcptop.lost)
+        if found == ((64, 2 * (120 - 64), 60), (120, 0)):
+            break
+    else:
+        pytest.fail(f"others had slots, again and again, or it is not as it should be: {found}")
 
 
 def test_without_memory_at_the_start_it_goes_on_when_there_is_some(observe, monkeypatch):
