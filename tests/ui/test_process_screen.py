@@ -255,14 +255,15 @@ async def test_what_ended_says_when_and_that_its_figures_are_of_before():
         k.main.open_process(child.pid)
         await k.until(lambda: "now       threads 1" in k.text and "state sleeping" in k.text)
         assert "last seen" not in k.text
-        assert "it is watched while this is open" in k.text
+        await k.until(lambda: "it is watched while this is open" in k.text)
         child.kill()
         await child.wait()
         await k.until(lambda: not k.screen._busy)
         k.screen._next = 0.0
         await k.tick()
         await k.until(lambda: re.search(r"ended +by \d\d:\d\d:\d\d", k.text))
-        assert re.search(r"last seen \d\d:\d\d:\d\d  threads \d  memory .*  state \w", k.text)
+        seen = r"last seen \d\d:\d\d:\d\d  threads \d  memory .*  state \w"
+        await k.until(lambda: re.search(seen, k.text))
         assert "now       threads" not in k.text
         assert "it is watched while this is open" not in k.text, "no stack of it will come any more"
 
@@ -387,8 +388,8 @@ async def test_a_kernel_thread_has_no_memory_of_its_own():
     assert found.rss_bytes is None
     async with running() as k:
         k.main.open_process(2)
-        await k.until(lambda: "a kernel thread" in k.text)
-        assert "memory –  " in k.text
+        # All lines but the first get their place a moment later.
+        await k.until(lambda: "a kernel thread" in k.text and "memory –  " in k.text)
 
 
 async def test_the_keys_of_vi_scroll_too():
