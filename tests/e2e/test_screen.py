@@ -36,9 +36,8 @@ def row_of(lines: list[str], name: str) -> str:
 
 
 def name_under(lines: list[str]) -> str:
-    """Return the process's name on the first line of the table."""
-    header = next(i for i, line in enumerate(lines) if re.match(r"\s*PID\s+COMMAND", line))
-    found = re.match(r"\s*\d+\s+(\S+)", lines[header + 1])
+    """Return the process's name on the first line of the table; empty before there is one."""
+    found = re.search(r"^\s*PID\s+COMMAND.*\n\s*\d+\s+(\S+)", "\n".join(lines), re.MULTILINE)
     return found.group(1) if found else ""
 
 
