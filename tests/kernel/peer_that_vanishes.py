@@ -53,7 +53,7 @@ def main() -> None:
             peer.stdout.readline()
             with socket.create_connection((THERE, PORT)) as end:
                 end.send(b"1")
-                print(end.recv(1).decode(), end.getsockname()[1], flush=True)
+                print(end.recv(1).decode(), flush=True)
                 began = 0.0
                 for line in sys.stdin:
                     began = _do(line.strip(), end, began)
