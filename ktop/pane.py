@@ -257,7 +257,8 @@ class Pane:
     event_totals: EventTotals | None = None
     """Of the shape EVENTS: what they add up to, if anything."""
     taken: str = ""
-    """The column that tells who takes what others wait for: those stand on the screen of a process."""
+    """The column that tells who takes what others need (CPUs, disks, room in a cache): those stand on the
+    screen of a process."""
     pressure: str = ""
     """What the kernel measures pressure of (PSI: cpu, io, memory) that this pane explains."""
 

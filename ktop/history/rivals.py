@@ -1,4 +1,4 @@
-"""Who took most of what a process waits for: the CPUs, the disks that it uses.  Pure."""
+"""Who took most of what a process needs: the CPUs, the disks that it uses, room in a cache.  Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from ktop.stats import group
 
 PROCESSES = "processes"
 """How many processes a row is of."""
+NEGLIGIBLE = 0.01
+"""Of what the first took: who took less has no part in it."""
 
 
 def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, most: int = 3) -> Rows:
     """Return ``most`` rows at most: who else took most in ``frames``, by the pane's ``taken`` column.
 
+    Who took less than ``NEGLIGIBLE`` beside the first is left out.
     Processes of one name and one cgroup are one row, of the PID that took most, with
     ``PROCESSES`` (int64): the workers of one tenant hide no other.  Of what a process has
     several of (disks) only what the process ``pid`` (that started at ``start_ns``, None: any)
@@ -40,7 +43,8 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
     kinds = take(found, order[starts])  # of each the one that took most, for the order is stable
     kinds[pane.taken] = np.add.reduceat(found[pane.taken][order], starts)
     kinds[PROCESSES] = np.diff(np.append(starts, len(order)))
-    return take(_that_took(pane, kinds), slice(most))
+    first = take(_that_took(pane, kinds), slice(most))
+    return take(first, first[pane.taken] >= first[pane.taken][:1] * NEGLIGIBLE)
 
 
 def _that_took(pane: Pane, rows: Rows) -> Rows:

@@ -171,4 +171,5 @@ PANE = Pane(
     groups=("access", "add", "dirty"),
     proc=("meminfo",),
     host_row=True,
+    taken="misses",
 )

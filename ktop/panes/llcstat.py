@@ -101,4 +101,5 @@ PANE = Pane(
         "misses": (PerfEvent(TYPE_HARDWARE, HW_CACHE_MISSES, label="cache-misses"),),
         "flush": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, 10, exclude_idle=True, label="CPU clock, 10 Hz"),),
     },
+    taken="misses",
 )
