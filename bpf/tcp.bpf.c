@@ -12,7 +12,13 @@
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
+#define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
+#define TCP_FIN_WAIT1 4
+#define TCP_FIN_WAIT2 5
+#define TCP_CLOSE 7
+#define TCP_CLOSE_WAIT 8
+#define TCP_LISTEN 10
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
 #define TCP_RTO_MIN_NS 200000000ULL
@@ -36,7 +42,15 @@ struct connection {
 	u64 timeout_ns; /* when it last did ... */
 	u64 due_ns;	/* ... and by when it does again, if nothing is answered until then */
 	u64 rx_bytes;	/* at `timeout_ns`: with what comes later comes the answer */
-	u32 srtt_us;	/* when the application last sent or received */
+	/* As of the last walk that found it open, by the same clock: */
+	u64 walk;	 /* which one, 0: none */
+	u64 rx_still_ns; /* since when the same byte waits to be taken, 0: none does ... */
+	u64 tx_still_ns; /* ... and to be acknowledged */
+	u32 rx_queue;
+	u32 tx_queue;
+	u32 taken;	  /* sequence numbers: of the next byte to be taken ... */
+	u32 acknowledged; /* ... and to be acknowledged */
+	u32 srtt_us;	  /* when the application last sent or received */
 	u32 pid;
 	u32 laddr[4]; /* IPv4 is mapped into IPv6 */
 	u32 raddr[4];
@@ -163,9 +177,9 @@ static __always_inline struct connection *connection_of(const struct sock *sk)
 	return connection;
 }
 
-static __always_inline void set_owner(struct connection *connection)
+static __always_inline void set_owner(struct connection *connection, struct task_struct *task)
 {
-	struct task_struct *leader = read_field(read_only(current_task()), group_leader);
+	struct task_struct *leader = read_field(read_only(task), group_leader);
 
 	connection->pid = read_field(leader, pid);
 	connection->start_ns = read_field(leader, start_boottime);
@@ -192,7 +206,7 @@ static __always_inline struct connection *connection_in_use(struct sock *sk)
 		return NULL;
 	if (connection->claimed != epoch + 1) {
 		if (!connection->claimed)
-			set_owner(connection);
+			set_owner(connection, current_task());
 		else
 			follow_owner(connection);
 		connection->claimed = epoch + 1;
@@ -303,14 +317,15 @@ int TASK_PROG(connect__tp_btf, const struct sock *sk, int old, int new)
 		begin_anew(place);
 	connection = connection_of(sk);
 	if (connection) {
-		set_owner(connection);
+		set_owner(connection, current_task());
 		connection->lport = 0; /* it has none yet */
 	}
 	return 0;
 }
 
-/* That an answer came is not seen unless it is payload, so what is known is when there was none: at
- * each time that the timer sends again.  It waits twice as long from time to time. */
+/* That an answer came is seen only where it is payload, or by the next walk; so what is known is
+ * when there was none: each time that the timer sends again.  It waits twice as long from time to
+ * time. */
 static __always_inline void follow_timeouts(struct connection *connection, const struct sock *sk)
 {
 	struct tcp_sock *tcp = tcp_of(sk);
@@ -365,6 +380,97 @@ SEC("?tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit__tp_btf, const struct sock *sk, const struct sk_buff *skb)
 {
 	return handle_retransmit(sk, skb);
+}
+
+/* Of what arrived, how much nobody took yet; the peer's end takes a sequence number, too. */
+static __always_inline u32 bytes_unread(const struct tcp_sock *tcp, u8 state)
+{
+	u32 unread = read_field(tcp, rcv_nxt) - read_field(tcp, copied_seq);
+	bool has_ended =
+		state != TCP_ESTABLISHED && state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2;
+
+	return (s32)unread > 0 ? unread - has_ended : 0;
+}
+
+/* Of what was handed over, how much the peer has not acknowledged; the own end is not counted, nor
+ * is what asks for a connection. */
+static __always_inline u32 bytes_unacknowledged(const struct tcp_sock *tcp, u8 state)
+{
+	u32 sent = read_field(tcp, write_seq) - read_field(tcp, snd_una);
+	bool has_ended = state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT;
+
+	return (s32)sent > 0 ? sent - has_ended : 0;
+}
+
+struct walk {
+	u64 id;
+};
+RECORD(queues, struct walk);
+
+static __always_inline void look_at_queues(struct connection *connection,
+					   const struct tcp_sock *tcp, u8 state, u64 walk)
+{
+	u32 taken = read_field(tcp, copied_seq), acknowledged = read_field(tcp, snd_una);
+	u64 now = bpf_ktime_get_ns();
+
+	connection->rx_queue = bytes_unread(tcp, state);
+	connection->tx_queue = bytes_unacknowledged(tcp, state);
+	/* Once the peer has left, what nobody takes is in nobody's way. */
+	if (!connection->rx_queue || state != TCP_ESTABLISHED)
+		connection->rx_still_ns = 0;
+	else if (!connection->rx_still_ns || connection->taken != taken)
+		connection->rx_still_ns = now;
+	if (!connection->tx_queue)
+		connection->tx_still_ns = 0;
+	else if (!connection->tx_still_ns || connection->acknowledged != acknowledged)
+		connection->tx_still_ns = now;
+	/* All was answered. */
+	if (!connection->tx_queue && state != TCP_SYN_SENT)
+		connection->due_ns = 0;
+	connection->taken = taken;
+	connection->acknowledged = acknowledged;
+	connection->walk = walk;
+}
+
+/* What waits on the connections that processes have open.  Nothing happens on one that is stuck,
+ * so no hook tells of it.  All that is put out is which walk it was, when it has come to its end.
+ * 5.11, 4f19cab76136: bpf_sock_from_file(). */
+SEC("iter/task_file")
+int queues__since_5_11(struct bpf_iter__task_file *ctx)
+{
+	struct walk walk = {.id = ctx->meta->session_id};
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct connection *connection;
+	struct socket *socket;
+	struct tcp_sock *tcp;
+	struct sock *sk;
+	u8 state;
+
+	if (!task || !file) {
+		bpf_seq_write(ctx->meta->seq, &walk, sizeof(walk));
+		return 0;
+	}
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : NULL;
+	if (!sk || !is_tcp(sk))
+		return 0;
+	state = read_field(&sk->__sk_common, skc_state);
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp || state == TCP_LISTEN || state == TCP_CLOSE)
+		return 0;
+	if (!find_socket_value(places, sk) && !bytes_unread(tcp, state) &&
+	    !bytes_unacknowledged(tcp, state))
+		return 0;
+	connection = connection_of(sk);
+	if (!connection)
+		return 0;
+	if (!connection->claimed) {
+		set_owner(connection, task);
+		connection->claimed = epoch + 1;
+	}
+	look_at_queues(connection, tcp, state, walk.id);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -75,6 +75,8 @@ class Column:
     """Text that tells nothing: left out of the table while no row has another."""
     alarm: bool = False
     """Whether anything but 0 (or nothing) tells of a failure, and has the colour of one."""
+    explains: str = ""
+    """The column of an alarm that this one says more of: it is left out of the table while that is."""
     on_demand: str = ""
     """The one of the pane's ``on_demand`` groups that gives it; rows that have it are counted meanwhile."""
     hidden: bool = False

@@ -95,6 +95,13 @@ def test_what_is_no_longer_needed_is_left_out():
         assert Choice.among(programs, newer).programs() == {"switch__tp_btf": "switch__tp_btf"}
 
 
+def test_what_cannot_be_had_yet_is_left_out():
+    programs = ["queues__since_5_11", "switch__tp_btf"]
+    assert "queues" in Choice.among(programs, (5, 11)).variants
+    for older in ((5, 10), (5, 9), (4, 18)):
+        assert Choice.among(programs, older).programs() == {"switch__tp_btf": "switch__tp_btf"}
+
+
 def test_rings_grow_with_the_cpus():
     sizes = {cpus: ring_bytes(4096, cpus) // 4096 for cpus in (1, 2, 8, 9, 16, 17, 128, 192)}
     assert sizes == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 4, 128: 16, 192: 32}

@@ -14,7 +14,7 @@ from ktop.pane import fold
 from ktop.panes.tcptop import COUNTERS, PANE, compute
 from tests.layouts import layout, record, records
 
-CONNECTION, COUNTS = layout("tcp", "connection"), layout("tcp", "counters")
+CONNECTION, COUNTS, WALK = (layout("tcp", name) for name in ("connection", "counters", "walk"))
 FACTS = Facts()
 
 
@@ -26,10 +26,12 @@ def connection(cookie: int, now=(0, 0, 0), *, pid: int = 1, raddr: str = "10.0.0
     return record(CONNECTION, cookie=cookie, pid=pid, comm=b"x", now=counts, laddr=address, raddr=address)
 
 
-def reading(*connections, closed=(), time_ns: int = 0) -> Reading:
-    return Reading(
-        time_ns, {"connections": records(CONNECTION, connections), "closed": records(CONNECTION, closed)}
-    )
+def reading(*connections, closed=(), time_ns: int = 0, walks: tuple[int, ...] | None = None) -> Reading:
+    """``walks``: None where the kernel has none."""
+    maps = {"connections": records(CONNECTION, connections), "closed": records(CONNECTION, closed)}
+    if walks is not None:
+        maps["queues"] = records(WALK, [record(WALK, id=walk) for walk in walks])
+    return Reading(time_ns, maps)
 
 
 def sums(previous: Reading, current: Reading) -> tuple[int, int, int]:
@@ -145,3 +147,39 @@ def test_what_was_answered_stalls_no_more():
 def test_what_moves_or_never_stalled_is_not_said_to_stall():
     rows = compute(reading(connection(1)), reading(connection(1, (1, 1, 1)), time_ns=9), FACTS).rows
     assert np.isnan(rows["stalled_s"]).all()
+
+
+def waiting(cookie: int, *, walk: int = 7, rx_s: float = 0, tx_s: float = 0, queues=(0, 0)):
+    one = connection(cookie)
+    one["walk"], one["rx_still_ns"], one["tx_still_ns"] = walk, int(rx_s * 1e9), int(tx_s * 1e9)
+    one["rx_queue"], one["tx_queue"] = queues
+    return one
+
+
+@pytest.mark.parametrize(("began_s", "too_late_s"), [(5, 5.2), (5.9, 5.2), (4.8, 4.9)])
+def test_what_waits_for_a_second_and_a_whole_interval_has_a_row(began_s, too_late_s):
+    """Every byte waits for a moment."""
+    there = [
+        waiting(1, tx_s=3, queues=(0, 900)),
+        waiting(2, rx_s=4.5, queues=(50, 0)),
+        waiting(3, tx_s=too_late_s, queues=(0, 80)),
+        waiting(4, rx_s=4, tx_s=2, queues=(10, 20)),
+        waiting(5),
+    ]
+    before, now = reading(time_ns=int(began_s * 1e9)), reading(*there, time_ns=int(6e9), walks=(7,))
+    rows = compute(before, now, FACTS).rows
+    assert rows["cookie"].tolist() == [1, 2, 4]
+    assert rows["stalled_s"].tolist() == [3, 1.5, 4]
+    assert rows["rx_queue_bytes"].tolist() == [0, 50, 10]
+    assert rows["tx_queue_bytes"].tolist() == [900, 0, 20]
+
+
+@pytest.mark.parametrize("walks", [None, (), (8,)])
+def test_a_queue_that_the_last_walk_did_not_see_is_not_measured(walks):
+    """There is none, it failed, or it did not find the connection open."""
+    one = waiting(1, tx_s=3, queues=(0, 900))
+    one["now"]["tx_bytes"] = 1
+    rows = compute(reading(time_ns=int(5e9)), reading(one, time_ns=int(6e9), walks=walks), FACTS).rows
+    assert np.isnan(rows["tx_queue_bytes"]).tolist() == [True]
+    assert np.isnan(rows["rx_queue_bytes"]).tolist() == [True]
+    assert np.isnan(rows["stalled_s"]).tolist() == [True]

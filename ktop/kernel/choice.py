@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_BEFORE = re.compile(r"_before_(\d+)_(\d+)$")
+_KERNELS = re.compile(r"_(before|since)_(\d+)_(\d+)$")
 
 
 @dataclass(slots=True)
@@ -26,12 +26,13 @@ class Choice:
     def among(cls, programs: Iterable[str], kernel: tuple[int, int]) -> Choice:
         """Group ``programs`` (``GROUP__VARIANT__PART``, in the order of the file).
 
-        Those called ``..._before_6_4`` are left out from that version of the ``kernel`` on.
+        Those called ``..._before_6_4`` are left out from that version of the ``kernel`` on, and
+        those called ``..._since_6_4`` before it.
         """
         choice = cls({})
         for name in programs:
-            until = _BEFORE.search(name)
-            if until is not None and kernel >= (int(until[1]), int(until[2])):
+            only = _KERNELS.search(name)
+            if only is not None and (kernel < (int(only[2]), int(only[3]))) != (only[1] == "before"):
                 continue
             group, *rest = name.split("__")
             variant = "__".join([group, *rest[:1]])

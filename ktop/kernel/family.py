@@ -13,8 +13,9 @@ from ktop.frame import Array
 from ktop.kernel import cpus, libbpf
 from ktop.kernel.choice import Choice
 from ktop.kernel.hooks import Hooks, destroy
-from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring
+from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring, Walk
 from ktop.kernel.prepare import object_btf
+from ktop.kernel.reasons import explain
 from ktop.kernel.slots import SlotArrays
 from ktop.losses import NOT_RUN, UNTAKEN
 from ktop.records import at_first_of
@@ -166,9 +167,19 @@ class Family:
                 self._arrays[name] = KeyedMap(fd, key, value, entries)
         for group, program in self.choice.taken().items():
             if self.hooks.is_iterator(program):
-                link = lib.bpf_program__attach_iter(self._programs[program], None)
+                try:
+                    link = lib.bpf_program__attach_iter(self._programs[program], None)
+                except OSError as error:
+                    if not self.hooks.is_walk(program):
+                        raise
+                    self.choice.refused[program] = explain(error.errno or 0, program)
+                    continue
                 self._iterator_links.append(link)
-                self._arrays[group] = Iterator(lib.bpf_link__fd(link), self._record(group))
+                kind = Walk if self.hooks.is_walk(program) else Iterator
+                self._arrays[group] = kind(lib.bpf_link__fd(link), self._record(group))
+        # What walks write to other maps is read after them.
+        walks = {name: reader for name, reader in self._arrays.items() if isinstance(reader, Walk)}
+        self._arrays = {**walks, **self._arrays}
 
     def _record(self, name: str) -> np.dtype[Any]:
         dtype = self._btf.record(name)

@@ -88,6 +88,10 @@ class Hooks:
         """Return whether a variant is read, not attached."""
         return self.section(self._choice.parts[variant][0]).startswith("iter/")
 
+    def is_walk(self, variant: str) -> bool:
+        """Return whether a variant is an iterator that does without output (``maps.Walk``)."""
+        return self.section(self._choice.parts[variant][0]) == "iter/task_file"
+
     def _attach_parts(self, variant: str) -> list[int]:
         """Return the links of all programs of a variant; attaches none where one is refused."""
         links: list[int] = []

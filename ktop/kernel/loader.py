@@ -4,9 +4,11 @@ What an object says by its names:
 
 - a program ``GROUP__VARIANT`` in ``SEC("?...")``: variants of one hook, in order
   of preference; exactly one of a group is attached.  Without ``__`` the
-  program is its group's only variant.  ``iter/...`` programs are read, not attached.
+  program is its group's only variant.  ``iter/...`` programs are read, not attached;
+  panes can do without those over all files (``iter/task_file``, a ``Walk``).
   The programs ``GROUP__VARIANT__PART`` are one variant: all of them, or none.
-  One whose name ends in ``_before_6_4`` is not needed from that version on, and not loaded.
+  One whose name ends in ``_before_6_4`` is not needed from that version on, and not loaded;
+  one whose name ends in ``_since_5_11`` cannot be had before.
 - a hash map ``_NAME``: what stands in for the task or socket storage ``NAME``
   where the kernel has none; only one of the two is created.
 - an array with BPF_F_MMAPABLE: one element a CPU (``CPU_ARRAY``); ``lost`` is

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from ktop.kernel.libbpf import SAMPLE, library
 GATHERED_MAX = 32 << 20
 """Bytes of records that may wait for a read, however far off it is, or RINGS times the ring buffer."""
 RINGS = 4
+REST = 200
+"""So many times as long as a walk took is the least until the next: half a per cent of a CPU."""
 _BUFFER = 1 << 16
 """Bytes that an iterator's records are read into at first."""
 
@@ -133,6 +137,30 @@ class Iterator:
 
     def close(self) -> None:
         """Nothing to release: the loader owns the link."""
+
+
+class Walk(Iterator):
+    """An iterator over all that processes have open, which can be a lot: it rests in between.
+
+    It writes to other maps, and puts out one record when it has come to its end.
+    """
+
+    def __init__(self, link_fd: int, dtype: np.dtype[Any]) -> None:
+        """As of an Iterator."""
+        super().__init__(link_fd, dtype)
+        self._last = np.empty(0, dtype)
+        self._next = 0.0
+
+    def read(self) -> Array:
+        """Return the record of the last walk: structured, shape (1,); (0,) where it failed."""
+        began = time.monotonic()
+        if began >= self._next:
+            self._last = self._last[:0]
+            with contextlib.suppress(OSError):  # the pane can do without
+                self._last = super().read()
+            now = time.monotonic()
+            self._next = now + REST * (now - began)
+        return self._last
 
 
 class Ring:

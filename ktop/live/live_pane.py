@@ -71,7 +71,12 @@ class LivePane:
         self._settle()
         variants = family.choice.variants
         needed = set(self.pane.groups or self.wanted())
-        needed |= {group for group in variants if family.hooks.is_iterator(variants[group][0])}
+        hooks = family.hooks
+        needed |= {
+            name
+            for name, (first, *_) in variants.items()
+            if hooks.is_iterator(first) and not hooks.is_walk(first)
+        }
         missing = family.choice.missing()
         reasons = [missing[group] for group in needed if group in missing]
         reasons += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ktop.format import V4_MAPPED
@@ -10,6 +12,8 @@ from ktop.pane import CGROUP, STARTED, Column, Fold, Lines, Pane, Unit
 from ktop.stats import match
 
 COUNTERS = ("tx_bytes", "rx_bytes", "tx_calls", "rx_calls", "retrans")
+STALL_NS = 1_000_000_000
+"""What waits for less is under way: to the other side of the world and back, or to a process that is busy."""
 _V4_MAPPED = np.frombuffer(V4_MAPPED, "u4")
 
 
@@ -30,8 +34,10 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
         has = column(name, "now")
         had = np.where(place >= 0, before["now"][name][place], 0) if len(before) else np.zeros_like(has)
         grew[name] = has - np.minimum(had, has)
-    # Whose peer has sent anything since, was answered.
-    stalled = (column("due_ns") > previous.time_ns) & (column("rx_bytes", "now") == column("rx_bytes"))
+    # Kernels before 5.11 have no walk.
+    seen = np.isin(column("walk"), current.maps["queues"]["id"] if "queues" in current.maps else [])
+    since_ns = _stalled_since(column, seen, previous.time_ns, current.time_ns)
+    stalled = ~np.isnan(since_ns)
     active = stalled | (grew["tx_bytes"] > 0) | (grew["rx_bytes"] > 0) | (grew["retrans"] > 0)
     grew = {name: growth[active] for name, growth in grew.items()}
     same = ("pid", "start_ns", "comm", "cgroup", "cookie", "lport", "rport")
@@ -40,10 +46,26 @@ def compute(previous: Reading, current: Reading, _facts: Facts) -> Sample:
     rows["family"] = _family(rows["raddr"])
     srtt_us = column("srtt_us")[active]
     rows["srtt_us"] = np.where(srtt_us > 0, srtt_us.astype(np.float64), np.nan)
-    stalled_s = (current.time_ns - column("stalled_ns")[active].astype(np.float64)) / 1e9
-    rows["stalled_s"] = np.where(stalled[active], stalled_s, np.nan)
+    rows["stalled_s"] = (current.time_ns - since_ns[active]) / 1e9
+    for name in ("rx_queue", "tx_queue"):
+        rows[f"{name}_bytes"] = np.where(seen, column(name), np.nan)[active]
     host = {name: float(growth.sum()) for name, growth in grew.items()}
     return Sample({**rows, **grew}, host, unattributed_ratio=_unattributed(rows["pid"], grew))
+
+
+def _stalled_since(column: Callable[..., Array], seen: Array, began_ns: int, ended_ns: int) -> Array:
+    """Return since when nothing moves on each connection though something waits; float64, NaN where it does.
+
+    ``seen``: which the last walk has found.  The interval is that from ``began_ns`` to ``ended_ns``.
+    """
+    # Whose peer has sent anything since the timer did, was answered.
+    unanswered = (column("due_ns") > began_ns) & (column("rx_bytes", "now") == column("rx_bytes"))
+    since_ns = np.where(unanswered, column("stalled_ns").astype(np.float64), np.nan)
+    for name in ("rx_still_ns", "tx_still_ns"):
+        still_ns = column(name)
+        waits = seen & (still_ns > 0) & (still_ns < min(began_ns, ended_ns - STALL_NS))
+        since_ns = np.fmin(since_ns, np.where(waits, still_ns.astype(np.float64), np.nan))
+    return since_ns
 
 
 def derive(rows: dict[str, Array]) -> dict[str, Array]:
@@ -75,6 +97,12 @@ _PAYLOAD = (
     "what calls returned, so failed and partial ones count right. Of TLS in the kernel it is the plain "
     "text, and before Linux 6.3 nothing. Multipath TCP is not seen. A connection within this host is there "
     "twice, once for each end. "
+)
+
+_QUEUES = (
+    "When the files that processes have open were last walked through: in each interval, or where they are "
+    "many less often, so that it takes half a per cent of a CPU. – of what no process had open then, and "
+    "before Linux 5.11."
 )
 
 PANE = Pane(
@@ -139,11 +167,33 @@ PANE = Pane(
             "stalled_s",
             "STALLED",
             Unit.SECONDS,
-            "Since when TCP's timer sends again what the peer does not answer, from the second time in a row "
-            "on; as long the connection has a row though nothing moves. An answer without payload is seen "
-            "only by the timer not sending again when it is due.",
+            "Since when nothing moves though something waits; as long the connection has a row. The peer "
+            "takes nothing (SEND-Q) or the process does not read (RECV-Q), for a second and a whole interval "
+            "at least; or the peer does not answer: TCP's timer sends again, from the second time in a row "
+            "on. Before Linux 5.11 only that is seen, and an answer without payload only by the timer not "
+            "sending again when it is due.",
             Fold.MAX,
             alarm=True,
+            behind=True,
+        ),
+        Column(
+            "rx_queue_bytes",
+            "RECV-Q",
+            Unit.BYTES,
+            "Bytes that have arrived and that the process has not read; of several connections the most. "
+            + _QUEUES,
+            Fold.MAX,
+            explains="stalled_s",
+            behind=True,
+        ),
+        Column(
+            "tx_queue_bytes",
+            "SEND-Q",
+            Unit.BYTES,
+            "Bytes that the process handed over and the peer has not acknowledged, sent or not; of several "
+            "connections the most. " + _QUEUES,
+            Fold.MAX,
+            explains="stalled_s",
             behind=True,
         ),
         Column(

@@ -69,6 +69,8 @@ def _is_silent(column: Column, rows: Rows) -> bool:
 
     A count of failures tells by its 0 that there are none.
     """
+    if column.explains:
+        return not (rows and _tells(rows[column.explains]))
     if column.ordinary:
         return not (rows and _says_more(rows[column.name], column.ordinary))
     return (

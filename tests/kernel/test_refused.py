@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pytest
 
 from ktop import registry
-from ktop.kernel import checks, facts
+from ktop.kernel import checks, facts, libbpf
 from ktop.kernel.choice import Choice
 from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
@@ -29,6 +29,23 @@ def bring_up(pane: Pane) -> Sampler:
     sampler.start(lambda _frame: None)
     assert sampler.wait_ready(60)
     return sampler
+
+
+def test_where_the_walk_is_refused_the_pane_goes_on(monkeypatch):
+    def refuse(_program: int, _options: None) -> int:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(libbpf.library(), "bpf_program__attach_iter", refuse)
+    sampler = bring_up(registry.get("tcptop"))
+    try:
+        status = sampler.statuses()["tcptop"]
+        assert status.unavailable is None
+        assert {"send", "receive"} <= status.hooks.keys()
+        # Before 5.11 there is none that could be refused.
+        walks = [program for program in status.refused if program.startswith("queues")]
+        assert bool(walks) == (facts.kernel_version() >= (5, 11)), status.refused
+    finally:
+        sampler.stop()
 
 
 @pytest.mark.usefixtures("without_fentry")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ import numpy as np
 import pytest
 
 from ktop.format import address
+from ktop.frame import Rows
+from ktop.kernel import maps
 from tests.kernel.connections import connected, exchange, receive
 from tests.waiting import eventually
 
@@ -312,14 +318,15 @@ def vanishing():
         client.stdin.close()
 
 
-def test_a_connection_that_stalls_has_a_row_all_the_while(observe, vanishing):
+def test_a_connection_that_stalls_has_a_row_all_the_while(observe, vanishing, monkeypatch):
     """Between two attempts of the timer too, which lie further and further apart."""
+    monkeypatch.setattr(maps, "REST", 0)
     pid, tell = vanishing
     tcptop = observe("tcptop")
     first_wait_s = float(tell("vanish")[0])
     eventually(lambda: not np.isnan(tcptop.rows(pid=pid)["stalled_s"]).all())
+    eventually(lambda: int(tell("info")[0]) >= 2)
     attempts = int(tell("info")[0])
-    assert attempts >= 2
     silent = 0
     while int((before := tell("info"))[0]) <= attempts or not silent:
         rows = tcptop.rows(pid=pid)
@@ -333,6 +340,88 @@ def test_a_connection_that_stalls_has_a_row_all_the_while(observe, vanishing):
     assert rows["rx_bytes"].tolist() == [1]
     assert np.isnan(rows["stalled_s"]).all()
     assert len(tcptop.rows(pid=pid)["pid"]) == 0
+
+
+def waits(end: socket.socket, queue: int) -> int:
+    """Return how many bytes wait in one of a socket's queues, as its owner is told (tcp(7))."""
+    return int.from_bytes(fcntl.ioctl(end, queue, bytes(4)), sys.byteorder)
+
+
+def fill(end: socket.socket) -> int:
+    """Send until the peer takes no more; return how much that was."""
+    end.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += end.send(bytes(1 << 16))
+    return sent
+
+
+@pytest.fixture
+def observe_queues(observe, monkeypatch):
+    """Return a function that observes tcptop, which walks at each reading; skip where it cannot."""
+    monkeypatch.setattr(maps, "REST", 0)
+
+    def start():
+        tcptop = observe("tcptop")
+        if "queues" not in tcptop.family.choice.variants:
+            pytest.skip("no helper to get at the socket of a file before 5.11")
+        return tcptop
+
+    return start
+
+
+def both_stall(rows: Rows) -> Rows | None:
+    return rows if np.isfinite(rows["stalled_s"]).sum() == 2 else None
+
+
+def test_what_nobody_reads_waits_at_both_ends(observe_queues):
+    """It came to wait before ktop: nothing happens any more that a hook could tell of."""
+    with connected() as (client, server):
+        sent = fill(client)
+        began = time.monotonic()
+        tcptop = observe_queues()
+        rows = eventually(lambda: both_stall(tcptop.rows(pid=os.getpid())))
+        mine, others = row(rows, client), row(rows, server)
+        assert (mine["tx_queue_bytes"], mine["rx_queue_bytes"]) == (waits(client, termios.TIOCOUTQ), 0)
+        assert (others["tx_queue_bytes"], others["rx_queue_bytes"]) == (0, waits(server, termios.FIONREAD))
+        assert mine["tx_queue_bytes"] + others["rx_queue_bytes"] == sent
+        for end in (mine, others):
+            assert end["pid"] == os.getpid()
+            assert end["tx_bytes"] == end["rx_bytes"] == 0
+            assert 0 < end["stalled_s"] < time.monotonic() - began
+        receive(server, sent)
+        eventually(lambda: waits(client, termios.TIOCOUTQ) == 0)
+        mine = row(tcptop.sample().rows, server)
+        assert (mine["rx_bytes"], mine["rx_queue_bytes"]) == (sent, 0)
+        assert np.isnan(mine["stalled_s"])
+        assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+
+
+def test_that_a_peer_has_left_is_no_byte_that_waits(observe_queues):
+    """Its end takes a sequence number, too; and what it sent before is in nobody's way."""
+    tcptop = observe_queues()
+    with connected() as (client, server):
+        exchange(client, server, 5, 5)
+        client.send(b"123")
+        client.shutdown(socket.SHUT_WR)
+        eventually(lambda: waits(client, termios.TIOCOUTQ) == 0)
+        rows = tcptop.sample().rows
+        mine, others = row(rows, client), row(rows, server)
+        assert (mine["tx_queue_bytes"], mine["rx_queue_bytes"]) == (0, 0)
+        assert (others["tx_queue_bytes"], others["rx_queue_bytes"]) == (0, 3)
+        assert len(tcptop.rows(pid=os.getpid())["pid"]) == 0
+
+
+def test_a_walk_rests_many_times_as_long_as_it_took(observe_queues, monkeypatch):
+    tcptop = observe_queues()
+
+    def walk() -> list[int]:
+        return tcptop.reading().maps["queues"]["id"].tolist()
+
+    assert len({*walk(), *walk()}) == 2, "one a reading"
+    monkeypatch.setattr(maps, "REST", 1e9)
+    assert walk() == walk() == walk()
 
 
 def test_a_socket_that_connects_anew_has_its_new_addresses(observe):

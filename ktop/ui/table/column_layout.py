@@ -26,7 +26,8 @@ class ColumnLayout:
         self._alarming: set[str] = set()
         """Columns that told of a failure so far, at this width: they stay."""
         self._told: set[str] = set()
-        """Columns that told of more than is ordinary so far: they stay, at any size that has room."""
+        """Columns that told of more than is ordinary, or of a failure, so far: they stay, at any size that
+        has room."""
 
     def arrange(self, rows: Rows, sorted_by: str, screen_width: int, width: int) -> None:
         """Give the columns of ``rows`` their places within ``width`` cells, on a screen of ``screen_width``.
@@ -40,7 +41,7 @@ class ColumnLayout:
         self._alarming |= alarming(self._pane, rows)
         keep = {sorted_by, *self._alarming}
         columns = candidates(self._pane, rows, screen_width, {*keep, self._pane.sort}, self._told)
-        self._told |= {column.name for column in columns if column.ordinary}
+        self._told |= {column.name for column in columns if column.ordinary or column.explains}
         for column in columns:
             wanted = need(column, rows[column.name] if rows else np.zeros(0))
             self._needs[column.name] = max(self._needs.get(column.name, 0), wanted)
