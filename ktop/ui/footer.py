@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 
 from ktop.ui.blocks import Parts
-from ktop.ui.keys import Keymap, declared, names, rebound, shown_key
+from ktop.ui.keys import Keymap, declared, rebound, shown_key
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
@@ -83,7 +83,8 @@ class KeyLine(Drawn):
         place = event.get_content_offset(self)
         for start, end, binding in self._spans:
             if place is not None and start <= place.x < end:
-                self.app.simulate_key(names(binding)[0])
+                # Textual has its own names for what is no letter: of "?", "question_mark".
+                self.app.simulate_key(next(iter(Binding.make_bindings([binding]))).key)
                 return
 
 

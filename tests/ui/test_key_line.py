@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ktop.ui.filter_bar import FilterInput
 from ktop.ui.footer import KeyLine
+from ktop.ui.help_screen import HelpScreen
 from ktop.ui.keys import idle
 from tests.ui.driven import plain, running
 from tests.ui.synthetic import BIOTOP, EXECSNOOP, HARDIRQS, PROFILE, RUNQLAT
@@ -98,3 +100,19 @@ def test_totals_need_rows_that_can_be_added_up():
     assert PROFILE.adds_up_per_process
     assert not any(pane.adds_up_per_process for pane in (RUNQLAT, HARDIRQS, EXECSNOOP))
     assert "view.per_process" in idle(RUNQLAT)
+
+
+@pytest.mark.parametrize(
+    ("shown", "done"),
+    [
+        ("/ filter", lambda k: isinstance(k.main.focused, FilterInput)),
+        ("[ ] history", lambda k: k.app.view.at == k.main.history.times("runqlat")[-2]),
+        ("? help", lambda k: k.shows(HelpScreen)),
+    ],
+)
+async def test_a_click_does_what_a_key_does_that_is_no_letter(shown, done):
+    async with running() as k:
+        await k.tick(3)
+        line = k.main.query_one(KeyLine)
+        assert await k.pilot.click(line, offset=(plain(line).index(shown), 0))
+        await k.until(lambda: done(k))
