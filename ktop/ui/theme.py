@@ -16,168 +16,83 @@ Variables for the style sheets, beside Textual's own:
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.theme import Theme
 
 DARK, LIGHT, ANSI = "ktop-dark", "ktop-light", "ktop-ansi"
 
+# In each table a column for each of these.  The last is the terminal's own colours.  Its ground may be dark
+# or light, so nothing is black, white or a grey, and the charts carry density in their glyphs as well.
+# Blue is the bright one wherever it is a text: on black the other cannot be read.
+_OF_TEXTUAL = """
+primary                         #5fafff  #005faf  ansi_bright_blue
+secondary                       #8a8a8a  #767676  ansi_cyan
+accent                          #5fafff  #005faf  ansi_bright_blue
+foreground                      #d0d0d0  #303030  ansi_default
+background                      #121212  #ffffff  ansi_default
+surface                         #1c1c1c  #f5f5f5  ansi_default
+panel                           #262626  #eeeeee  ansi_default
+boost                           #303030  #e4e4e4  ansi_default
+success                         #5fd7af  #00875f  ansi_green
+warning                         #ffd75f  #af8700  ansi_yellow
+error                           #ff5f5f  #d70000  ansi_red
+"""
+"""The colours that a Textual theme is made from."""
+_VARIABLES = """
+muted                           #808080  #767676  ansi_bright_black
+faint                           #444444  #c6c6c6  ansi_bright_black
+strong                          #eeeeee  #000000  ansi_default
+chart                           #1c1c1c  #f5f5f5  ansi_default
+series-1                        #5fafff  #005faf  ansi_bright_blue
+series-2                        #ffaf5f  #af5f00  ansi_yellow
+series-3                        #5fd7af  #00875f  ansi_green
+series-4                        #d787d7  #875faf  ansi_magenta
+warn                            #ffd75f  #af8700  ansi_yellow
+hot                             #ff5f5f  #d70000  ansi_red
+kernel                          #ffaf5f  #af5f00  ansi_yellow
+block-cursor-background         #303030  #dadada  ansi_blue
+block-cursor-foreground         #eeeeee  #000000  ansi_bright_white
+block-cursor-text-style         none     none     none
+block-cursor-blurred-background #262626  #eeeeee  ansi_default
+block-cursor-blurred-foreground #d0d0d0  #303030  ansi_default
+block-cursor-blurred-text-style none     none     underline
+border                          #444444  #c6c6c6  ansi_bright_black
+border-blurred                  #303030  #dadada  ansi_bright_black
+scrollbar                       #444444  #c6c6c6  ansi_bright_black
+scrollbar-hover                 #585858  #a8a8a8  ansi_bright_black
+scrollbar-active                #808080  #808080  ansi_default
+scrollbar-background            #121212  #ffffff  ansi_default
+scrollbar-background-hover      -        -        ansi_default
+scrollbar-background-active     -        -        ansi_default
+input-selection-background      #005f87  #afd7ff  -
+ansi-background                 -        -        ansi_default
+ansi-foreground                 -        -        ansi_default
+"""
+"""Those for the style sheets; -: as Textual makes it from the others."""
+
 # Even steps of OKLCH lightness (0.30 to 0.97), hue from 262 to 115 degrees; still
 # distinct, and in order, when Rich rounds them to 256 colours.
-_HEAT_DARK = "1a2d51 17436d 005b86 007699 0092a4 00aca8 4ac5a9 82dba9 c2eab5 f3fad4"
-_HEAT_LIGHT = "d5f0e0 a8decd 77cbc2 45b6b9 009eb2 0084a9 006a98 135183 153b69 122750"
-
-
-def _heat(colors: str) -> dict[str, str]:
-    return {f"heat-{step}": f"#{color}" for step, color in enumerate(colors.split(), start=1)}
-
-
-_CURSOR = {"block-cursor-text-style": "none", "block-cursor-blurred-text-style": "none"}
-
-_dark = Theme(
-    name=DARK,
-    dark=True,
-    primary="#5fafff",
-    secondary="#8a8a8a",
-    accent="#5fafff",
-    foreground="#d0d0d0",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    boost="#303030",
-    success="#5fd7af",
-    warning="#ffd75f",
-    error="#ff5f5f",
-    variables={
-        **_heat(_HEAT_DARK),
-        **_CURSOR,
-        "muted": "#808080",
-        "faint": "#444444",
-        "strong": "#eeeeee",
-        "chart": "#1c1c1c",
-        "series-1": "#5fafff",
-        "series-2": "#ffaf5f",
-        "series-3": "#5fd7af",
-        "series-4": "#d787d7",
-        "warn": "#ffd75f",
-        "hot": "#ff5f5f",
-        "kernel": "#ffaf5f",
-        "block-cursor-background": "#303030",
-        "block-cursor-foreground": "#eeeeee",
-        "block-cursor-blurred-background": "#262626",
-        "block-cursor-blurred-foreground": "#d0d0d0",
-        "border": "#444444",
-        "border-blurred": "#303030",
-        "scrollbar": "#444444",
-        "scrollbar-hover": "#585858",
-        "scrollbar-active": "#808080",
-        "scrollbar-background": "#121212",
-        "scrollbar-corner-color": "#121212",
-        "footer-background": "#1c1c1c",
-        "footer-key-foreground": "#d0d0d0",
-        "footer-description-foreground": "#808080",
-        "input-selection-background": "#005f87",
-    },
+_HEAT = (
+    "#1a2d51 #17436d #005b86 #007699 #0092a4 #00aca8 #4ac5a9 #82dba9 #c2eab5 #f3fad4",
+    "#d5f0e0 #a8decd #77cbc2 #45b6b9 #009eb2 #0084a9 #006a98 #135183 #153b69 #122750",
+    "ansi_bright_blue " * 4 + "ansi_cyan " * 4 + "ansi_bright_cyan " * 2,
 )
 
-_light = Theme(
-    name=LIGHT,
-    dark=False,
-    primary="#005faf",
-    secondary="#767676",
-    accent="#005faf",
-    foreground="#303030",
-    background="#ffffff",
-    surface="#f5f5f5",
-    panel="#eeeeee",
-    boost="#e4e4e4",
-    success="#00875f",
-    warning="#af8700",
-    error="#d70000",
-    variables={
-        **_heat(_HEAT_LIGHT),
-        **_CURSOR,
-        "muted": "#767676",
-        "faint": "#c6c6c6",
-        "strong": "#000000",
-        "chart": "#f5f5f5",
-        "series-1": "#005faf",
-        "series-2": "#af5f00",
-        "series-3": "#00875f",
-        "series-4": "#875faf",
-        "warn": "#af8700",
-        "hot": "#d70000",
-        "kernel": "#af5f00",
-        "block-cursor-background": "#dadada",
-        "block-cursor-foreground": "#000000",
-        "block-cursor-blurred-background": "#eeeeee",
-        "block-cursor-blurred-foreground": "#303030",
-        "border": "#c6c6c6",
-        "border-blurred": "#dadada",
-        "scrollbar": "#c6c6c6",
-        "scrollbar-hover": "#a8a8a8",
-        "scrollbar-active": "#808080",
-        "scrollbar-background": "#ffffff",
-        "scrollbar-corner-color": "#ffffff",
-        "footer-background": "#eeeeee",
-        "footer-key-foreground": "#303030",
-        "footer-description-foreground": "#767676",
-        "input-selection-background": "#afd7ff",
-    },
-)
 
-# The terminal's own colours.  Its ground may be dark or light, so nothing is
-# black, white or a grey, and the charts carry density in their glyphs as well.
-# Blue is the bright one wherever it is a text: on black the other cannot be read.
-_ansi = Theme(
-    name=ANSI,
-    ansi=True,
-    dark=True,
-    primary="ansi_bright_blue",
-    secondary="ansi_cyan",
-    accent="ansi_bright_blue",
-    foreground="ansi_default",
-    background="ansi_default",
-    surface="ansi_default",
-    panel="ansi_default",
-    boost="ansi_default",
-    success="ansi_green",
-    warning="ansi_yellow",
-    error="ansi_red",
-    variables={
-        **{f"heat-{step}": "ansi_bright_blue" for step in range(1, 5)},
-        **{f"heat-{step}": "ansi_cyan" for step in range(5, 9)},
-        **{f"heat-{step}": "ansi_bright_cyan" for step in range(9, 11)},
-        "muted": "ansi_bright_black",
-        "faint": "ansi_bright_black",
-        "strong": "ansi_default",
-        "chart": "ansi_default",
-        "series-1": "ansi_bright_blue",
-        "series-2": "ansi_yellow",
-        "series-3": "ansi_green",
-        "series-4": "ansi_magenta",
-        "warn": "ansi_yellow",
-        "hot": "ansi_red",
-        "kernel": "ansi_yellow",
-        "block-cursor-background": "ansi_blue",
-        "block-cursor-foreground": "ansi_bright_white",
-        "block-cursor-text-style": "none",
-        "block-cursor-blurred-background": "ansi_default",
-        "block-cursor-blurred-foreground": "ansi_default",
-        "block-cursor-blurred-text-style": "underline",
-        "border": "ansi_bright_black",
-        "border-blurred": "ansi_bright_black",
-        "scrollbar": "ansi_bright_black",
-        "scrollbar-hover": "ansi_bright_black",
-        "scrollbar-active": "ansi_default",
-        "scrollbar-background": "ansi_default",
-        "scrollbar-background-hover": "ansi_default",
-        "scrollbar-background-active": "ansi_default",
-        "ansi-background": "ansi_default",
-        "ansi-foreground": "ansi_default",
-        "footer-key-foreground": "ansi_default",
-        "footer-description-foreground": "ansi_bright_black",
-    },
-)
+def _column(table: str, number: int) -> dict[str, Any]:
+    """Return what ``table`` has for the theme of that number, by name."""
+    rows = (line.split() for line in table.strip().splitlines())
+    return {name: colors[number] for name, *colors in rows if colors[number] != "-"}
 
-THEMES: tuple[Theme, ...] = (_dark, _light, _ansi)
+
+def _theme(number: int, name: str) -> Theme:
+    heat = {f"heat-{step}": color for step, color in enumerate(_HEAT[number].split(), start=1)}
+    variables = heat | _column(_VARIABLES, number)
+    own = _column(_OF_TEXTUAL, number)
+    return Theme(name=name, dark=name != LIGHT, ansi=name == ANSI, variables=variables, **own)
+
+
+THEMES: tuple[Theme, ...] = tuple(_theme(*each) for each in enumerate((DARK, LIGHT, ANSI)))
 NAMES = {"dark": DARK, "light": LIGHT, "terminal": ANSI, "ansi": ANSI}
 """What ``--theme`` takes, beside the full names and those of Textual's own themes."""
