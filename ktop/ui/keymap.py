@@ -17,8 +17,6 @@ from textual.keys import Keys
 from ktop.text import escape
 from ktop.ui import keys
 from ktop.ui.keys import Keymap, declared, names, rebound
-from ktop.ui.stack_tree import StackTree
-from ktop.ui.table.table_keys import TABLE_KEYS
 
 ALWAYS = "app.interrupt"
 """The way out that nobody can lose."""
@@ -27,16 +25,16 @@ _GROUPS = (
     keys.VIEW,
     keys.TIME,
     keys.PANES,
-    TABLE_KEYS,
-    StackTree.BINDINGS,
+    keys.TABLE,
+    keys.STACKS,
     keys.MAP,
     keys.PROCESS,
     keys.SORT,
     keys.HELP,
 )
 _TOGETHER = (
-    (*keys.APP, *keys.MAIN, *TABLE_KEYS),
-    (*keys.APP, *keys.MAIN, *StackTree.BINDINGS),
+    (*keys.APP, *keys.MAIN, *keys.TABLE),
+    (*keys.APP, *keys.MAIN, *keys.STACKS),
     (*keys.APP, *keys.MAIN, *keys.MAP),
     (*keys.APP, *keys.PROCESS),
     keys.SORT,

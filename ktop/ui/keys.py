@@ -1,7 +1,7 @@
 """Every key of the application, declared once; footer, help screen and palette follow from it.
 
 The keys are those that hands know from htop, btop, below and atop.  None
-kills anything.  Keys of a table (moving, Enter) stand with the table.
+kills anything.
 """
 
 from __future__ import annotations
@@ -215,6 +215,40 @@ MAP_MOVES: list[BindingType] = [
     key("left", "", "move", "Move the cursor", "heatmap.move", display="← ↓ ↑ →", show=True)
 ]
 """Its first four, as the line at the bottom names them."""
+
+TABLE: list[BindingType] = [
+    key("up,k", "move(-1)", "Up", "One row up", "table.up"),
+    key("down,j", "move(1)", "Down", "One row down", "table.down"),
+    key("pageup", "page(-1)", "Page up", "One screen of rows up", "table.page_up"),
+    key("pagedown", "page(1)", "Page down", "One screen of rows down", "table.page_down"),
+    key("home,g", "first", "First row", "To the first row", "table.first"),
+    key("end,G", "last", "Last row", "To the last row", "table.last"),
+    key("left,h", "sideways(-1)", "Left", "To the columns on the left, where not all fit", "table.left"),
+    key("right,l", "sideways(1)", "Right", "To the columns on the right, where not all fit", "table.right"),
+    key("enter", "select", "Open", "Open the process of this row", "table.select"),
+]
+
+STACKS: list[BindingType] = [
+    key("up,k", "move(-1)", "Up", "One line up", "stacks.up"),
+    key("down,j", "move(1)", "Down", "One line down", "stacks.down"),
+    key("pageup", "page(-1)", "Page up", "One page up", "stacks.page_up"),
+    key("pagedown", "page(1)", "Page down", "One page down", "stacks.page_down"),
+    key("home,g", "move(-999999)", "First", "The first line", "stacks.first"),
+    key("end,G", "move(999999)", "Last", "The last line", "stacks.last"),
+    key("right,l", "open", "Open", "Open, down to where callers part; or go in", "stacks.open", show=True),
+    key("left,h", "close", "Close", "Close, or go to the caller", "stacks.close", show=True),
+    key("o", "open_or_close", "Toggle", "Open or close", "stacks.toggle"),
+    key("e", "open_all", "Open all", "Open everything under the cursor", "stacks.open_all", show=True),
+    key("c", "close_all", "Close all", "Close the whole tree", "stacks.close_all", show=True),
+    key(
+        "enter",
+        "select",
+        "Process",
+        "The process screen of this line; where it is of several, nothing but those",
+        "stacks.select",
+        show=True,
+    ),
+]
 
 TREE: list[BindingType] = [
     key("right", "", "open", "Open and close lines", "tree.open", display="→ ←", show=True)

@@ -16,7 +16,6 @@ from ktop.ui.footer import KeyLine
 from ktop.ui.header import Header, pressure_style
 from ktop.ui.line import Line
 from ktop.ui.line_widget import Ground
-from ktop.ui.table.table_keys import TABLE_KEYS
 from ktop.ui.tabs import PaneTabs
 from ktop.ui.textual_fixes.laid_out import LaidOut
 from ktop.ui.time_keys import TimeKeys
@@ -48,7 +47,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         # Held, not queried: while the application ends its widgets go before the screen does.
         self._header = Header(source.identity, bridge, view)
         self._tabs = PaneTabs([each.name for each in panes], pane)
-        self._keys = KeyLine(keys.footer(TABLE_KEYS, self.BINDINGS, keys.APP))
+        self._keys = KeyLine(keys.footer(keys.TABLE, self.BINDINGS, keys.APP))
         self._current = pane
         self._views: dict[int, PaneView] = {}
         self._demanded: set[str] = set()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -17,6 +14,7 @@ from ktop import stacks
 from ktop.frame import Rows
 from ktop.stacks import Node, Path
 from ktop.text import fit
+from ktop.ui import keys
 from ktop.ui.blocks import Parts, bar, cells, cut
 from ktop.ui.line_widget import Finished
 from ktop.ui.palette import Palette, palette
@@ -34,32 +32,7 @@ class StackTree(RowsView, can_focus=True):
 
     DEFAULT_CSS = "StackTree { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size: 0 1; }"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="stacks.up", tooltip="One line up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="stacks.down", tooltip="One line down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="stacks.page_up", tooltip="One page up"),
-        Binding(
-            "pagedown", "page(1)", "Page down", show=False, id="stacks.page_down", tooltip="One page down"
-        ),
-        Binding("home,g", "move(-999999)", "First", show=False, id="stacks.first", tooltip="The first line"),
-        Binding("end,G", "move(999999)", "Last", show=False, id="stacks.last", tooltip="The last line"),
-        Binding(
-            "right,l", "open", "Open", id="stacks.open", tooltip="Open, down to where callers part; or go in"
-        ),
-        Binding("left,h", "close", "Close", id="stacks.close", tooltip="Close, or go to the caller"),
-        Binding("o", "open_or_close", "Toggle", show=False, id="stacks.toggle", tooltip="Open or close"),
-        Binding(
-            "e", "open_all", "Open all", id="stacks.open_all", tooltip="Open everything under the cursor"
-        ),
-        Binding("c", "close_all", "Close all", id="stacks.close_all", tooltip="Close the whole tree"),
-        Binding(
-            "enter",
-            "select",
-            "Process",
-            id="stacks.select",
-            tooltip="The process screen of this line; where it is of several, nothing but those",
-        ),
-    ]
+    BINDINGS = keys.STACKS
 
     class Selected(Message):
         """The user asks for the process of a line; or, where the line is of several, for those."""

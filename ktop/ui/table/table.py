@@ -21,12 +21,12 @@ from ktop.pane import Column, Pane, Shape
 from ktop.tables.columns import RowWriter
 from ktop.tables.order import find, is_sortable, order, row_at
 from ktop.text import fit
+from ktop.ui import keys
 from ktop.ui.line_widget import Finished
 from ktop.ui.pane_rows import Snapshot, number
 from ktop.ui.rows_view import RowsView, Sorting
 from ktop.ui.table.column_layout import ColumnLayout
 from ktop.ui.table.row_cursor import RowCursor
-from ktop.ui.table.table_keys import TABLE_KEYS
 from ktop.ui.table.table_look import TABLE_CSS, TABLE_PARTS, TableStyles, header_segments, with_arrows
 from ktop.ui.table.trend import HELP, Trend
 from ktop.ui.view import Followed
@@ -39,7 +39,7 @@ class FrameTable(RowsView, can_focus=True):
     """The rows of a pane, sorted, of which one is under the cursor."""
 
     ALLOW_SELECT = False
-    BINDINGS = TABLE_KEYS
+    BINDINGS = keys.TABLE
     COMPONENT_CLASSES = TABLE_PARTS
     DEFAULT_CSS = TABLE_CSS
 
