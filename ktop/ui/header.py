@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 
+from ktop.format import NOT_MEASURED, clock, size
 from ktop.source import HOST, Identity
 from ktop.text import escape
 from ktop.ui.blocks import Parts, cells, ends
@@ -13,9 +13,6 @@ from ktop.ui.bridge import Arrived, Bridge
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette, Words
 from ktop.ui.view import View
-
-NOT_MEASURED = "–"
-"""As ktop.format has it, which is not imported before the first paint."""
 
 WIDE = 116
 """From this many columns on there is room for meters and words in full."""
@@ -104,14 +101,14 @@ class Header(Drawn):
             held = f"{ago(back)} · paused" if view.is_reached(self._bridge.now) else "reading …"
             words += [(f" {held} ", "warn bold reverse"), ("  ", "")]
         at = view.at if view.at is not None else shown
-        clock = time.strftime("%H:%M:%S", time.localtime(at)) if at else NOT_MEASURED
+        time = clock(at) if at else NOT_MEASURED
         interval_s = self._identity.recorded_s or view.interval_s
         if interval_s != view.interval_s:
             speed = interval_s / view.interval_s
             words += [("played ", "muted"), (f"{speed:.2g}×  " if speed < 10 else f"{speed:.0f}×  ", "")]
         if not often:
-            return [*words, (clock, "")]
-        return [*words, ("every ", "muted"), (f"{interval_s:g} s  {clock}", "")]
+            return [*words, (time, "")]
+        return [*words, ("every ", "muted"), (f"{interval_s:g} s  {time}", "")]
 
 
 PRESSURE = 0.10, 0.40
@@ -176,11 +173,7 @@ def _number(value: float | None) -> str:
 
 
 def _bytes(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return NOT_MEASURED
-    from ktop.format import size
-
-    return size(value)
+    return NOT_MEASURED if value is None or math.isnan(value) else size(value)
 
 
 def uptime(seconds: float) -> str:
