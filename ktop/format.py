@@ -12,13 +12,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from ktop.frame import Array
 from ktop.pane import Column, Unit
 from ktop.text import escape, visible
-
-if TYPE_CHECKING:
-    from ktop.frame import Array
 
 NOT_MEASURED = "–"
 INFINITE = "∞"
@@ -147,8 +147,6 @@ def squeeze(counts: Array, width: int) -> Array:
 
     Not their sum: groups are not all of one size, and CPUs that did the same are to look the same.
     """
-    import numpy as np
-
     cpus = counts.shape[-1]
     if cpus <= width or width < 1:
         return counts

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+import numpy as np
+
 from ktop.frame import Array, Facts, Reading, Rows, Sample
 from ktop.perf_event import PerfEvent
+from ktop.stats import group, most_frequent
 
 START = "start_ns"
 """The column that tells two processes of the same PID apart: the start of the process, ns since boot."""
@@ -312,11 +315,6 @@ def fold(pane: Pane, rows: Rows, by: tuple[str, ...]) -> dict[str, Array]:
     Rows must be in the order of time: LAST takes the newest.  Columns that are
     neither in ``by`` nor foldable keep their newest value.
     """
-    # numpy is imported late: declarations are read by `ktop list` and `--help`.
-    import numpy as np
-
-    from ktop.stats import group, most_frequent
-
     order, starts = group([rows[name] for name in by])
     ends = np.append(starts[1:], len(order)) - 1
     out: dict[str, Array] = {}

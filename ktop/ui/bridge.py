@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from ktop.frame import Frame, Rows, Status
-from ktop.pane import Pane
+from ktop.pane import Pane, Shape
 from ktop.source import HOST
 from ktop.ui.view import View
 
@@ -78,7 +78,7 @@ class Bridge:
         """Keep no event yet."""
         from ktop.history.events import EventLog
 
-        events = [pane for pane in self._panes if pane.shape.name == "EVENTS"]
+        events = [pane for pane in self._panes if pane.shape is Shape.EVENTS]
         self._logs = {pane.name: EventLog(pane) for pane in events}
 
     def newest(self, pane: str) -> Frame | None:

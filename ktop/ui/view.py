@@ -6,10 +6,9 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from ktop.frame import TICK_S
+from ktop.frame import TICK_S, Array
 
 if TYPE_CHECKING:
-    from ktop.frame import Array
     from ktop.tables.filter import Filter
 
 
