@@ -8,7 +8,7 @@ ever sees.  All of them are immutable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -152,8 +152,9 @@ def take(rows: Rows, index: Array | slice) -> dict[str, Array]:
     return {name: column[index] for name, column in rows.items()}
 
 
-def concatenate(tables: list[Rows]) -> dict[str, Array]:
-    """Return the rows of all ``tables`` (same columns), one below the other."""
+def concatenate(tables: Sequence[Rows]) -> dict[str, Array]:
+    """Return the rows of all ``tables``, one below the other, in the columns that all of them have."""
     if not tables:
         return {}
-    return {name: np.concatenate([rows[name] for rows in tables]) for name in tables[0]}
+    common = set(tables[0]).intersection(*tables)
+    return {name: np.concatenate([rows[name] for rows in tables]) for name in tables[0] if name in common}

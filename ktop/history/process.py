@@ -77,14 +77,8 @@ class ProcessHistory:
         places = [
             place + offset for each, offset in zip(slices, offsets[:-1], strict=True) for place in each.places
         ]
-        rows: dict[str, Array] = {}
-        place = np.zeros(0, dtype=np.intp)
-        if tables:
-            common = set(tables[0]).intersection(*tables)
-            rows = concatenate(
-                [{name: table[name] for name in tables[0] if name in common} for table in tables]
-            )
-            place = np.concatenate(places)
+        rows = concatenate(tables)
+        place = np.concatenate([np.zeros(0, dtype=np.intp), *places])
         wanted = (ts >= since) & (ts <= until)
         chosen = wanted[place]
         if START in rows and chosen.any():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ktop.frame import Frame, Rows, take
+from ktop.frame import Frame, Rows, concatenate, take
 from ktop.history.process import began_at
 from ktop.pane import CGROUP, START, Pane, fold
 from ktop.stats import group
@@ -29,8 +29,7 @@ def rivals(pane: Pane, frames: Sequence[Frame], pid: int, start_ns: int | None, 
     tables = [frame.rows for frame in frames if len(frame) and pane.taken in frame.rows]
     if not tables:
         return {}
-    names = [name for name in tables[0] if all(name in table for table in tables)]
-    rows: Rows = {name: np.concatenate([table[name] for table in tables]) for name in names}
+    rows = concatenate(tables)
     own = rows[pane.process_key] == pid
     if start_ns is not None and START in rows:
         own &= began_at(rows[START], start_ns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ktop.format import NOT_MEASURED, clock, count
-from ktop.frame import Array, Frame, Rows, length, take
+from ktop.frame import Array, Frame, Rows, concatenate, length, take
 from ktop.pane import Pane, Shape, Unit, fold
 from ktop.tables.totals import totals
 from ktop.ui.bridge import Bridge
@@ -186,12 +186,8 @@ def _time(pane: Pane) -> str:
 
 def added_up(pane: Pane, frames: Sequence[Frame]) -> Rows:
     """Return the rows of ``frames`` as those of one interval, in the columns that all of them have."""
-    tables = [frame.rows for frame in frames if len(frame)]
-    if not tables:
-        return {}
-    common = [name for name in tables[0] if all(name in table for table in tables)]
-    joined = {name: np.concatenate([table[name] for table in tables]) for name in common}
-    return fold(pane, joined, pane.key)
+    joined = concatenate([frame.rows for frame in frames if len(frame)])
+    return fold(pane, joined, pane.key) if joined else {}
 
 
 def filtered(pane: Pane, shown: Pane, single: Rows, rows: Rows, chosen: Filter) -> tuple[Rows, bool]:
