@@ -301,6 +301,12 @@ class Pane:
         """How many samples it takes in a second of a busy CPU; 0: it does not sample."""
         return max((event.frequency for events in self.perf_events.values() for event in events), default=0)
 
+    @property
+    def time(self) -> str:
+        """The column that tells when an event happened; empty where rows are no events."""
+        times = (column.name for column in self.columns if column.unit is Unit.TIME)
+        return next(times, "") if self.shape is Shape.EVENTS else ""
+
     def column(self, name: str) -> Column:
         """Return the column called ``name``; KeyError when there is none."""
         for column in self.columns:

@@ -31,7 +31,7 @@ import numpy as np
 from ktop.export.values import column_texts, number, string
 from ktop.frame import Frame, Histogram, Status
 from ktop.losses import SLOW_READER
-from ktop.pane import Column, Pane, Shape, Unit
+from ktop.pane import Column, Pane, Shape
 from ktop.text import escape
 
 
@@ -50,14 +50,8 @@ def lines(pane: Pane, frame: Frame, *, also_lost: int = 0) -> list[str]:
 
 def columns(pane: Pane) -> tuple[Column, ...]:
     """Return the columns that JSON carries: those it may carry but for an event's time, which is ``ts``."""
-    carried = [column for column in pane.columns if column.in_json and column is not _event_time(pane)]
+    carried = [column for column in pane.columns if column.in_json and column.name != pane.time]
     return tuple(sorted(carried, key=lambda column: column.behind))
-
-
-def _event_time(pane: Pane) -> Column | None:
-    if pane.shape is not Shape.EVENTS:
-        return None
-    return next((column for column in pane.columns if column.unit is Unit.TIME), None)
 
 
 def _head(frame: Frame, kind: str, ts: str | None = None) -> str:
@@ -75,11 +69,10 @@ def _rows(pane: Pane, frame: Frame) -> list[str]:
     template = ",".join(f'"{column.name}":%s' for column in chosen) + "}"
     cells = [column_texts(column, frame.rows[column.name]) for column in chosen]
     kind = "event" if pane.shape is Shape.EVENTS else "row"
-    time = _event_time(pane)
-    if time is None or time.name not in frame.rows:
+    if pane.time not in frame.rows:
         heads: list[str] = [_head(frame, kind)] * len(frame)
     else:
-        heads = [_head(frame, kind, ts) for ts in column_texts(time, frame.rows[time.name])]
+        heads = [_head(frame, kind, ts) for ts in column_texts(pane.column(pane.time), frame.rows[pane.time])]
     return [head + template % row for head, row in zip(heads, zip(*cells, strict=True), strict=True)]
 
 

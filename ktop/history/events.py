@@ -48,7 +48,7 @@ class EventLog:
         self._place: dict[tuple[Any, ...], int] = {}
         self._rows: dict[str, Array] | None = None
         self._held: _Held | None = None
-        self._time = next((column.name for column in pane.columns if column.unit is Unit.TIME), None)
+        self._time = pane.time
         self._args = next((column.name for column in pane.columns if column.unit is Unit.ARGS), None)
 
     def __len__(self) -> int:
@@ -102,7 +102,7 @@ class EventLog:
         begin = self._count - len(self)
         if self._rows is None:
             self._rows = {name: column[begin : self._count].copy() for name, column in self._columns.items()}
-        if at is None or self._time is None:
+        if at is None or not self._time:
             return self._rows
         rows, ended = self._rows, self._ended[begin : self._count]
         if self._held is not None:
@@ -132,7 +132,7 @@ class EventLog:
 
     def _oldest(self) -> float:
         """Return the time of the oldest event kept; -inf when none has been dropped."""
-        if self._time is None or not self.dropped:
+        if not (self._time and self.dropped):
             return -math.inf
         return float(self._columns[self._time][self._count - len(self)])
 
@@ -141,7 +141,7 @@ class EventLog:
 
         The time alone does not say so, for the clock can be set back.
         """
-        if self._time is None or self._args is None:
+        if not self._time or self._args is None:
             return False
         return bool(rows[self._time][index] < oldest and rows[self._args][index] is None)
 

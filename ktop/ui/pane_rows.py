@@ -169,7 +169,7 @@ def counted_events(pane: Pane, frame: Frame, bridge: Bridge, view: View) -> Even
     if pane.event_totals is None or not length(rows):
         return Events(rows, older, None)
     # None is missing since the first that is kept; where none was dropped, since the first sample began.
-    begin = float(np.fmin.reduce(rows[_time(pane)], initial=frame.ts - _LEAST_SECONDS))
+    begin = float(np.fmin.reduce(rows[pane.time], initial=frame.ts - _LEAST_SECONDS))
     span = bridge.history.span(pane.name)
     if span is not None and not older:
         # On a screen the first interval is a short one.
@@ -178,10 +178,6 @@ def counted_events(pane: Pane, frame: Frame, bridge: Bridge, view: View) -> Even
     since = max(frame.ts - max(RECENT_SECONDS, frame.interval_s), begin)
     counted = pane.event_totals.count(rows, since, frame.ts)
     return Events({**rows, **counted}, older, frame.ts - begin)
-
-
-def _time(pane: Pane) -> str:
-    return next((column.name for column in pane.columns if column.unit is Unit.TIME), "")
 
 
 def added_up(pane: Pane, frames: Sequence[Frame]) -> Rows:
@@ -245,7 +241,7 @@ def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:
     if pane.shape is not Shape.EVENTS:
         return ()
     # An event comes once more when it has ended, with the time that it began.
-    came = np.count_nonzero(frame.rows.get(_time(pane), np.zeros(0)) > frame.ts - frame.interval_s)
+    came = np.count_nonzero(frame.rows.get(pane.time, np.zeros(0)) > frame.ts - frame.interval_s)
     return (f"{count(int(came))} began in {frame.interval_s:.3g} s",)
 
 
