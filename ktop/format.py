@@ -180,10 +180,12 @@ def cell(column: Column, value: Any) -> str:
 
 def formatter(column: Column) -> Callable[[Any], str]:
     """Return the function that ``cell`` calls for ``column``: for many values."""
-    write, pad = _CELLS[column.unit]
+    write, letters = _WRITERS[column.unit]
     if column.unit is Unit.FLAG and column.alarm:
         write = _alarm
-    missing = NOT_MEASURED + pad
+    if letters:
+        write = _padded(write, letters)
+    missing = NOT_MEASURED + " " * letters
     isnan = math.isnan
 
     def written(value: Any) -> str:
@@ -194,13 +196,18 @@ def formatter(column: Column) -> Callable[[Any], str]:
     return written
 
 
+def written(unit: Unit, value: float) -> str:
+    """Return a figure of ``unit`` as ``cell`` does, but not padded: for axes, legends and readings."""
+    return NOT_MEASURED if math.isnan(value) else _WRITERS[unit][0](value)
+
+
 def quiet(column: Column) -> Callable[[Any], bool]:
     """Return a test of whether a cell of ``column`` says nothing, as 0 does: written faintly."""
     if column.ordinary:
         return {None, column.ordinary}.__contains__
     if column.unit is Unit.BY_CPU:
         return _is_absent
-    return _is_nothing if column.unit in _QUANTITIES else _is_missing
+    return _is_nothing if column.is_quantity else _is_missing
 
 
 def _is_absent(value: object) -> bool:
@@ -213,9 +220,6 @@ def _is_missing(value: Any) -> bool:
 
 def _is_nothing(value: Any) -> bool:
     return not value or (value.__class__ is float and math.isnan(value))
-
-
-_QUANTITIES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO, Unit.FLAG})
 
 
 def _digits(value: float) -> str:
@@ -314,19 +318,20 @@ def _padded(write: Callable[[float], str], letters: int) -> Callable[[float], st
     return padded
 
 
-_CELLS: Mapping[Unit, tuple[Callable[[Any], str], str]] = {
-    Unit.TEXT: (visible, ""),
-    Unit.ARGS: (args, ""),
-    Unit.STACK: (_never, ""),
-    Unit.NUMBER: (number, ""),
-    Unit.COUNT: (_padded(count, 1), " "),
-    Unit.BYTES: (_padded(size, 1), " "),
-    Unit.US: (_padded(micros, 2), "  "),
-    Unit.SECONDS: (_padded(duration, 2), "  "),
-    Unit.RATIO: (percent, " "),
-    Unit.TIME: (clock, ""),
-    Unit.ADDRESS: (address, ""),
-    Unit.FLAG: (flag, ""),
-    Unit.BY_CPU: (bars, ""),
-    Unit.HISTOGRAM: (_slots, ""),
+_WRITERS: Mapping[Unit, tuple[Callable[[Any], str], int]] = {
+    Unit.TEXT: (visible, 0),
+    Unit.ARGS: (args, 0),
+    Unit.STACK: (_never, 0),
+    Unit.NUMBER: (number, 0),
+    Unit.COUNT: (count, 1),
+    Unit.BYTES: (size, 1),
+    Unit.US: (micros, 2),
+    Unit.SECONDS: (duration, 2),
+    Unit.RATIO: (percent, 1),
+    Unit.TIME: (clock, 0),
+    Unit.ADDRESS: (address, 0),
+    Unit.FLAG: (flag, 0),
+    Unit.BY_CPU: (bars, 0),
+    Unit.HISTOGRAM: (_slots, 0),
 }
+"""By unit: what writes a value, and how many letters a unit behind it has at most."""

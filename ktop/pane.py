@@ -46,6 +46,9 @@ class Unit(Enum):
     """Two-dimensional, the row's own histogram; shown as one small bar a slot, and not in JSON."""
 
 
+_QUANTITIES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO, Unit.FLAG})
+
+
 class Fold(Enum):
     """How rows become one (per process, over time)."""
 
@@ -102,6 +105,11 @@ class Column:
     def adds_up(self) -> bool:
         """Whether it is so much in an interval: 0 where nothing happened, and it can be told per second."""
         return self.fold in {Fold.SUM, Fold.DERIVED_SUM}
+
+    @property
+    def is_quantity(self) -> bool:
+        """Whether it is so much of something: 0 says nothing, and it can be drawn over time."""
+        return self.unit in _QUANTITIES
 
     @property
     def in_table(self) -> bool:

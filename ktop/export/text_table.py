@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ktop.format import NOT_MEASURED, clock, count, formatter, header, percent
+from ktop.format import NOT_MEASURED, clock, count, formatter, header, percent, written
 from ktop.frame import Array, Frame, Rows, largest, length, take
 from ktop.losses import by_kind
 from ktop.pane import Column, Heatmap, Pane, Shape, Unit
@@ -47,7 +47,7 @@ def _title(pane: Pane, frame: Frame, width: int) -> str:
     if frame.status.unattributed_ratio:
         parts.append(f"{percent(frame.status.unattributed_ratio)} not attributed")
     parts += [
-        f"{column.title} {formatter(column)(float(frame.host[column.name])).strip()}"
+        f"{column.title} {written(column.unit, float(frame.host[column.name]))}"
         for column in pane.columns
         if pane.host_row and column.name in frame.host
     ]
@@ -63,11 +63,8 @@ def _percentiles(pane: Pane, frame: Frame) -> list[str]:
     if not isinstance(pane.chart, Heatmap) or host is None or not host.counts.any():
         return []
     found = bounded_percentile(host.counts, host.bounds, largest(frame, pane.chart.longest), _PERCENTILES)
-    write = formatter(Column("", "", pane.chart.unit, ""))
-    return [
-        f"p{q * 100:.0f} {write(value).strip()}"
-        for q, value in zip(_PERCENTILES, found.tolist(), strict=True)
-    ]
+    figures = (written(pane.chart.unit, value) for value in found.tolist())
+    return [f"p{q * 100:.0f} {figure}" for q, figure in zip(_PERCENTILES, figures, strict=True)]
 
 
 def _body(pane: Pane, rows: Rows, width: int) -> list[str]:

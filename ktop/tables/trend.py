@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ktop.frame import Array, Frame, Rows, length
-from ktop.pane import Column, Fold, Pane, Unit
+from ktop.pane import Column, Fold, Pane
 from ktop.stats import group, match
-
-_FIGURES = frozenset({Unit.COUNT, Unit.BYTES, Unit.US, Unit.SECONDS, Unit.RATIO})
 
 
 def has_trend(column: Column, *, totals: bool = False) -> bool:
     """Return whether ``trend`` is of any use; ``totals``: several rows of a Frame make one."""
-    return column.unit in _FIGURES and not (totals and not column.adds_up and column.fold is not Fold.MAX)
+    return column.is_quantity and not (totals and not column.adds_up and column.fold is not Fold.MAX)
 
 
 def trend(pane: Pane, rows: Rows, frames: Sequence[Frame], name: str, *, totals: bool = False) -> Array:

@@ -157,7 +157,7 @@ class Who:
         ]
         if process.container:
             facts.append(("container", process.container))
-        ago = f", {duration(age).strip()} ago" if age > 0 else ""
+        ago = f", {duration(age)} ago" if age > 0 else ""
         facts.append(("started", clock(process.started) + ago))
         if self.ended is not None:
             facts.append(("ended", f"by {clock(self.ended)}"))

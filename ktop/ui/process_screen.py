@@ -314,7 +314,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
                     kept = counted_events(pane, shown, self.bridge, self.view)
                     events = of_family(pane, kept.rows, self.pid, start_ns)
                     if kept.older and kept.kept_s is not None:
-                        note = f"only of the last {duration(kept.kept_s).strip()}"
+                        note = f"only of the last {duration(kept.kept_s)}"
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
@@ -369,7 +369,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
         span = self.bridge.history.span()
         # What came later stands in no figure while an earlier moment is looked at.
         seconds = min(span[1], self.view.until) - span[0] if span else 0.0
-        kept = duration(seconds).strip() if seconds > 0 else ""
+        kept = duration(seconds) if seconds > 0 else ""
         self._title.set(
             [
                 (visible(self._who.comm), "strong bold"),

@@ -25,9 +25,6 @@ from ktop.ui.palette import Words
 
 ROWS = 6
 """Rows (disks, connections, stacks, execs) that a section lists at least, if there are so many."""
-_NOT_A_FIGURE = frozenset(
-    {Unit.TEXT, Unit.ARGS, Unit.STACK, Unit.ADDRESS, Unit.NUMBER, Unit.TIME, Unit.HISTOGRAM}
-)
 _NEVER_A_CELL = frozenset({Unit.HISTOGRAM, Unit.STACK, Unit.BY_CPU})
 _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
 _CAUSED = "it started  "
@@ -126,8 +123,7 @@ def _reason(unavailable: str) -> str:
 
 
 def _is_figure(column: Column) -> bool:
-    is_number = column.unit not in _NOT_A_FIGURE and column.unit is not Unit.BY_CPU
-    return not column.hidden and (is_number or column.fold is Fold.MOST)
+    return not column.hidden and (column.is_quantity or column.fold is Fold.MOST)
 
 
 def _visible(pane: Pane, rows: Rows, width: int) -> list[Column]:

@@ -13,13 +13,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from ktop.format import written
 from ktop.frame import Array, Frame, largest
 from ktop.pane import Unit
 from ktop.stats import bounded_percentile
 from ktop.ui.blocks import RISING, Parts
 from ktop.ui.charts import bins
 from ktop.ui.charts.scrolling import MovingCells, at_once, of_moment, page
-from ktop.ui.charts.units import written
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
 

@@ -21,7 +21,7 @@ from ktop.ui.charts import bins, time_axis
 from ktop.ui.charts.heat_cells import CURSOR, HeatCells, code
 from ktop.ui.charts.heat_grid import HEAT_STEPS, MARKS, Cell, HeatGrid
 from ktop.ui.charts.scrolling import MovingCells, Pace, at_once, of_moment, page
-from ktop.ui.charts.units import band, tick, written
+from ktop.ui.charts.units import band, tick
 from ktop.ui.line_widget import Drawn, Finished
 from ktop.ui.palette import Palette
 
@@ -226,7 +226,7 @@ class HeatmapView(Drawn, can_focus=True):
             [
                 (f"  {mark.glyph}{mark.glyph} ", look.style(mark.color)),
                 (f"{mark.name} ", look.style("muted")),
-                (written(self.chart.unit, float(value)), look.style("foreground")),
+                (fmt.written(self.chart.unit, float(value)), look.style("foreground")),
             ]
             for mark, value in zip(MARKS, self._percentiles(at), strict=True)
         ]

@@ -12,7 +12,7 @@ from ktop.frame import Array
 from ktop.pane import Unit
 from ktop.stats import percentile, reached
 from ktop.ui.blocks import Parts, bar, spread
-from ktop.ui.charts.units import band, written
+from ktop.ui.charts.units import band
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 
@@ -72,7 +72,7 @@ def bars(look: Palette, of: Distribution, width: int, height: int) -> list[Parts
     legend: Parts = [(f"{fmt.count(total)} ", look.style("foreground")), ("in all", look.style("muted"))]
     for name, value, color in marks:
         legend += [("   ◂ ", look.style(color)), (f"{name} ", look.style("muted"))]
-        legend += [(written(Unit.US, value), look.style("foreground"))]
+        legend += [(fmt.written(Unit.US, value), look.style("foreground"))]
     lines = [spread(title, [legend, legend[2:]], width)]
     labels = [band(Unit.US, *pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
     left = max(len(label) for label in labels)

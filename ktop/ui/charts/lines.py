@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from rich.style import Style
 
-from ktop.format import NOT_MEASURED, UNIT_WIDTH
+from ktop.format import NOT_MEASURED, UNIT_WIDTH, written
 from ktop.frame import Array, Frame
 from ktop.pane import Column, Lines, Unit
 from ktop.ui.blocks import Parts, cells, cut, painted
 from ktop.ui.charts import braille, time_axis
 from ktop.ui.charts.scrolling import Pace, at_once, later, page
-from ktop.ui.charts.units import tick, written
+from ktop.ui.charts.units import tick
 from ktop.ui.line_widget import Drawn
 from ktop.ui.palette import Palette
 

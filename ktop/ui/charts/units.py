@@ -1,31 +1,18 @@
-"""Values of a chart's unit as text, not padded: for axes, legends and readings."""
+"""What stands at the axes of charts: round values, ranges, ages."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-
-from ktop import format as fmt
+from ktop.format import written
 from ktop.pane import Unit
 
-_WRITERS: Mapping[Unit, Callable[[float], str]] = {
-    Unit.US: fmt.micros,
-    Unit.SECONDS: fmt.duration,
-    Unit.BYTES: fmt.size,
-    Unit.COUNT: fmt.count,
-    Unit.RATIO: fmt.percent,
-}
-
-
-def written(unit: Unit, value: float) -> str:
-    """Return ``value`` with its unit; ``–`` for NaN, which was not measured."""
-    return fmt.NOT_MEASURED if math.isnan(value) else _WRITERS.get(unit, fmt.number)(value)
+_LETTERS = "abcdefghijklmnopqrstuvwxyzBKMGTPEµ%"
+"""Those of units."""
 
 
 def tick(unit: Unit, value: float) -> str:
     """Return a round value (an axis') without the zeros that three digits would give it."""
     text = written(unit, value)
-    digits = text.rstrip("abcdefghijklmnopqrstuvwxyzBKMGTPEµ%")
+    digits = text.rstrip(_LETTERS)
     suffix = text[len(digits) :]
     return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + suffix
 
@@ -37,7 +24,7 @@ def band(unit: Unit, low: float, high: float) -> str:
     if high == float("inf"):
         return f"≥ {tick(unit, low)}"
     left, right = tick(unit, low), tick(unit, high)
-    number = right.rstrip("abcdefghijklmnopqrstuvwxyzBKMGTPEµ%")
+    number = right.rstrip(_LETTERS)
     suffix = right[len(number) :]
     return f"{left.removesuffix(suffix) if left.removesuffix(suffix)[-1:].isdigit() else left}–{right}"
 
