@@ -252,7 +252,7 @@ class Pane:
     chart: Chart | None = None
     groups: tuple[str, ...] = ()
     """The hook groups it cannot do without (all of the family's when empty)."""
-    perf_events: Mapping[str, tuple[PerfEvent, ...]] = field(default_factory=dict)
+    perf_events: Mapping[str, PerfEvent] = field(default_factory=dict)
     proc: tuple[str, ...] = ()
     """Files of /proc that compute needs beside the maps (``meminfo``)."""
     host_row: bool = False
@@ -307,7 +307,7 @@ class Pane:
     @property
     def hertz(self) -> int:
         """How many samples it takes in a second of a busy CPU; 0: it does not sample."""
-        return max((event.frequency for events in self.perf_events.values() for event in events), default=0)
+        return max((event.frequency for event in self.perf_events.values()), default=0)
 
     @property
     def time(self) -> str:

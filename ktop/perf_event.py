@@ -17,8 +17,7 @@ class PerfEvent:
     """A perf event on every CPU: attached to the program, or put in the map, of the same name.
 
     ``kind`` and ``config`` are perf_event_attr's ``type`` and ``config``.
-    ``frequency`` in Hz for sampling, 0 for counting.  The alternatives are
-    tried in order until the host has one.
+    ``frequency`` in Hz for sampling, 0 for counting.
     """
 
     kind: int

@@ -51,7 +51,7 @@ def test_a_cpu_that_comes_or_goes_meanwhile_is_waited_for(goes, monkeypatch):
 
     monkeypatch.setattr(cpus, "online", lambda: list(online))
     monkeypatch.setattr(perf, "open_on_cpu", open_on_cpu)
-    assert perf.open_everywhere((CLOCK,)) == (CLOCK, {cpu: 100 + cpu for cpu in online})
+    assert perf.open_everywhere(CLOCK) == {cpu: 100 + cpu for cpu in online}
 
 
 def test_without_an_event_on_any_cpu_nothing_is_waited_for(monkeypatch):
@@ -63,5 +63,5 @@ def test_without_an_event_on_any_cpu_nothing_is_waited_for(monkeypatch):
 
     monkeypatch.setattr(perf, "open_on_cpu", open_on_cpu)
     with pytest.raises(perf.EventRefusedError, match="no hardware counters"):
-        perf.open_everywhere((REFERENCES,))
+        perf.open_everywhere(REFERENCES)
     assert len(asked) == 1

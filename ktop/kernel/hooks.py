@@ -38,9 +38,7 @@ class Hooks:
         parts = {group: self._choice.parts[taken[group]] for group in list(self._links) if group in taken}
         return {group: " + ".join(map(self.section, programs)) for group, programs in parts.items()}
 
-    def attach(
-        self, groups: Iterable[str], perf_events: Mapping[str, tuple[PerfEvent, ...]]
-    ) -> dict[str, OSError]:
+    def attach(self, groups: Iterable[str], perf_events: Mapping[str, PerfEvent]) -> dict[str, OSError]:
         """Attach those ``groups`` that are not yet; return what the kernel refused, by group.
 
         ``perf_events`` by the name of the program (attached to) or map (put
@@ -48,10 +46,10 @@ class Hooks:
         them would cost and find nothing.
         """
         taken = self._choice.taken()
-        for name, alternatives in perf_events.items():
+        for name, event in perf_events.items():
             if name in self._maps and name not in self._perf_fds:
                 try:
-                    self._fill(name, alternatives)
+                    self._fill(name, event)
                 except OSError as error:
                     self._close_events()
                     return {name: error}
@@ -116,8 +114,8 @@ class Hooks:
                 os.close(fd)
         self._perf_fds.clear()
 
-    def _attach_perf(self, program: str, alternatives: tuple[PerfEvent, ...]) -> list[int]:
-        event, fds = perf.open_everywhere(alternatives)
+    def _attach_perf(self, program: str, event: PerfEvent) -> list[int]:
+        fds = perf.open_everywhere(event)
         self._perf_labels[program] = event.label
         links: list[int] = []
         try:
@@ -132,8 +130,8 @@ class Hooks:
             raise
         return links
 
-    def _fill(self, name: str, alternatives: tuple[PerfEvent, ...]) -> None:
-        _event, fds = perf.open_everywhere(alternatives)
+    def _fill(self, name: str, event: PerfEvent) -> None:
+        fds = perf.open_everywhere(event)
         self._perf_fds[name] = list(fds.values())
         map_fd = self._lib.bpf_map__fd(self._maps[name])
         for cpu, fd in fds.items():

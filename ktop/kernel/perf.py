@@ -98,21 +98,13 @@ def refusal(event: PerfEvent, code: int) -> tuple[str, str]:
     return explain(code, label), ""
 
 
-def open_everywhere(alternatives: tuple[PerfEvent, ...]) -> tuple[PerfEvent, dict[int, int]]:
-    """Open the first alternative the host has: (which, file descriptor by CPU).
-
-    EventRefusedError of the last one when it has none.
-    """
-    refused: OSError | None = None
-    for event in alternatives:
-        try:
-            opened = _open_on_all(event)
-        except OSError as error:
-            words = "; ".join(filter(None, refusal(event, error.errno or 0)))
-            refused = EventRefusedError(error.errno, words)
-        else:
-            return event, opened
-    raise refused or OSError(22, "no perf event was asked for")
+def open_everywhere(event: PerfEvent) -> dict[int, int]:
+    """Open ``event`` on every CPU that is online: descriptors by CPU; EventRefusedError when refused."""
+    try:
+        return _open_on_all(event)
+    except OSError as error:
+        words = "; ".join(filter(None, refusal(event, error.errno or 0)))
+        raise EventRefusedError(error.errno, words) from error
 
 
 def _open_on_all(event: PerfEvent) -> dict[int, int]:

@@ -34,9 +34,7 @@ def completed(pane: Pane, rows: Rows, cgroups: Cgroups) -> dict[str, Array]:
 class LivePane:
     """A pane and its family; only the sampler's thread touches it."""
 
-    def __init__(
-        self, pane: Pane, perf_events: Mapping[str, tuple[PerfEvent, ...]], cgroups: Cgroups
-    ) -> None:
+    def __init__(self, pane: Pane, perf_events: Mapping[str, PerfEvent], cgroups: Cgroups) -> None:
         """``perf_events`` stand in for the pane's own of the same name; ``cgroups`` is for all panes."""
         self.pane = pane
         self._cgroups = cgroups

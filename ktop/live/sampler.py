@@ -41,7 +41,7 @@ class Sampler:
         panes: Sequence[Pane],
         interval_s: float = 1.0,
         *,
-        perf_events: Mapping[str, tuple[PerfEvent, ...]] | None = None,
+        perf_events: Mapping[str, PerfEvent] | None = None,
         everything: bool = False,
         hurry: bool = True,
     ) -> None:

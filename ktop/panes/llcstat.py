@@ -97,9 +97,9 @@ PANE = Pane(
     chart=Lines("last-level cache", (("hit_ratio",), ("references", "misses"))),
     groups=("switch", "exit"),
     perf_events={
-        "references": (PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references"),),
-        "misses": (PerfEvent(TYPE_HARDWARE, HW_CACHE_MISSES, label="cache-misses"),),
-        "flush": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, 10, exclude_idle=True, label="CPU clock, 10 Hz"),),
+        "references": PerfEvent(TYPE_HARDWARE, HW_CACHE_REFERENCES, label="cache-references"),
+        "misses": PerfEvent(TYPE_HARDWARE, HW_CACHE_MISSES, label="cache-misses"),
+        "flush": PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, 10, exclude_idle=True, label="CPU clock, 10 Hz"),
     },
     taken="misses",
 )

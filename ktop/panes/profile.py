@@ -100,9 +100,9 @@ PANE = Pane(
     compute=compute,
     shape=Shape.STACKS,
     perf_events={
-        "sample": (
-            # Not by CPU cycles: so many a second of these come from every CPU, however little it does.
-            PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK, HERTZ, exclude_idle=True, label=f"CPU clock, {HERTZ} Hz"),
+        # Not by CPU cycles: so many a second of these come from every CPU, however little it does.
+        "sample": PerfEvent(
+            TYPE_SOFTWARE, SW_CPU_CLOCK, HERTZ, exclude_idle=True, label=f"CPU clock, {HERTZ} Hz"
         )
     },
     resident=False,

@@ -161,7 +161,7 @@ def observe(request: pytest.FixtureRequest) -> Iterator[Callable[..., Observed]]
             name: str,
             *,
             sizes: Mapping[str, int] | None = None,
-            perf_events: Mapping[str, tuple[PerfEvent, ...]] | None = None,
+            perf_events: Mapping[str, PerfEvent] | None = None,
             demand: tuple[str, ...] = (),
         ) -> Observed:
             pane: Pane = importlib.import_module(f"ktop.panes.{name}").PANE

@@ -46,8 +46,8 @@ input()
 """Does something that each pane counts."""
 
 FAULTS = {
-    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
+    "references": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),
+    "misses": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),
     "flush": LLCSTAT.perf_events["flush"],
 }
 EVENTS = {"llcstat": FAULTS, "profile": PROFILE.perf_events}

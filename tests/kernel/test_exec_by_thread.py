@@ -35,8 +35,8 @@ threading.Event().wait()
 """
 
 FAULTS = {
-    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
+    "references": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),
+    "misses": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),
     "flush": LLCSTAT.perf_events["flush"],
 }
 

@@ -27,13 +27,13 @@ from tests.waiting import eventually
 
 SW_PAGE_FAULTS_MIN = 5
 PAGE_FAULTS = {
-    "references": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),),
-    "misses": (PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS_MIN),),
+    "references": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS),
+    "misses": PerfEvent(TYPE_SOFTWARE, SW_PAGE_FAULTS_MIN),
     "flush": PANE.perf_events["flush"],
 }
 CPU_CLOCK = {
-    "references": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),),
-    "misses": (PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),),
+    "references": PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),
+    "misses": PerfEvent(TYPE_SOFTWARE, SW_CPU_CLOCK),
     "flush": PANE.perf_events["flush"],
 }
 PAGES = 20_000
@@ -227,7 +227,7 @@ def test_reopened_events_begin_anew(observe):
 
 def has_pmu() -> bool:
     try:
-        _event, fds = perf.open_everywhere(PANE.perf_events["references"])
+        fds = perf.open_everywhere(PANE.perf_events["references"])
     except OSError:
         return False
     for fd in fds.values():

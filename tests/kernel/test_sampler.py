@@ -464,7 +464,7 @@ def test_perf_events_can_be_replaced(sampler):
     absent = PerfEvent(kind=0, config=0xFFFF, label="no such event")
     needs_it = replace(
         registry.get("runqlat"),
-        perf_events=dict.fromkeys(("switch__tp_btf_state", "switch__tp_btf"), (absent,)),
+        perf_events=dict.fromkeys(("switch__tp_btf_state", "switch__tp_btf"), absent),
     )
     found = frames_of(sampler([needs_it], 0.2), {"runqlat"})
     assert "no such event" in found["runqlat"].status.unavailable
