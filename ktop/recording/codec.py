@@ -83,7 +83,7 @@ class Part:
         ]
 
 
-def encode(frames: Sequence[Frame], level: int = 1) -> bytes:
+def encode(frames: Sequence[Frame]) -> bytes:
     """Return ``frames`` as bytes; CodecError for an array type that cannot be stored, or too much at once."""
     try:
         raw = _packed([_pack_part(frames, places) for places in _similar(frames)])
@@ -93,24 +93,24 @@ def encode(frames: Sequence[Frame], level: int = 1) -> bytes:
         raise CodecError(f"the block cannot be encoded: {error!s:.100}") from error
     # A copy: the compressor's own result is a buffer of the input's size cut short, and keeping
     # thousands of those had glibc hold 90 MiB for 9.
-    return bytes(memoryview(_tools.compressor(level).compress(raw)))
+    return bytes(memoryview(_tools.compressor().compress(raw)))
 
 
-def encode_each(frames: Sequence[Frame], level: int = 1) -> Iterator[tuple[Sequence[Frame], bytes]]:
+def encode_each(frames: Sequence[Frame]) -> Iterator[tuple[Sequence[Frame], bytes]]:
     """Yield ``frames`` in as many blocks as they take, one where that is enough, and each as bytes.
 
     A Frame that is too much alone loses its rows; CodecError when that does not help.
     """
     try:
-        data = encode(frames, level)
+        data = encode(frames)
     except CodecError:
         if len(frames) > 1:
             half = len(frames) // 2
-            yield from encode_each(frames[:half], level)
-            yield from encode_each(frames[half:], level)
+            yield from encode_each(frames[:half])
+            yield from encode_each(frames[half:])
             return
         frames = [without_rows(frame) for frame in frames]
-        data = encode(frames, level)
+        data = encode(frames)
     yield frames, data
 
 
@@ -288,15 +288,15 @@ class _Tools(threading.local):
     """Compressors are costly to make and not safe to share between threads."""
 
     def __init__(self) -> None:
-        self._compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self._compressor: zstandard.ZstdCompressor | None = None
         self._decompressor: zstandard.ZstdDecompressor | None = None
 
-    def compressor(self, level: int) -> zstandard.ZstdCompressor:
+    def compressor(self) -> zstandard.ZstdCompressor:
         import zstandard
 
-        if level not in self._compressors:
-            self._compressors[level] = zstandard.ZstdCompressor(level=level, write_content_size=True)
-        return self._compressors[level]
+        if self._compressor is None:
+            self._compressor = zstandard.ZstdCompressor(level=1, write_content_size=True)
+        return self._compressor
 
     def decompressor(self) -> zstandard.ZstdDecompressor:
         import zstandard

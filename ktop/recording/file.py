@@ -233,21 +233,6 @@ class Writer:
             raise RecordingError(f"cannot write {self.path}: {error.strerror}{kept}") from error
 
 
-def compact(source: Path, target: Path, seconds: float = 30.0, level: int = 19) -> None:
-    """Write ``source`` to ``target`` (new) with the Frames of ``seconds`` in one block: a third the size."""
-    summary = describe(source)
-    frames = [frame for block in blocks(source, summary.end) for frame in block.frames()]
-    with target.open("xb") as out:
-        content = _header(summary.identity, summary.interval_s, summary.panes)
-        out.write(_header_bytes(_KIND_HEADER, content, 0.0, 0.0) + content)
-        while frames:
-            first = frames[0].ts
-            count = next((i for i, frame in enumerate(frames) if frame.ts > first + seconds), len(frames))
-            for some, content in encode_each(frames[:count], level):
-                out.write(_header_bytes(_KIND_FRAMES, content, some[0].ts, some[-1].ts) + content)
-            frames = frames[count:]
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open ``path``; RecordingError where that, or what is done with it, fails: a disk may be broken."""

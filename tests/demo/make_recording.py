@@ -30,7 +30,8 @@ from ktop import registry
 from ktop.cli import batch
 from ktop.frame import Frame, take
 from ktop.live.sampler import Sampler
-from ktop.recording.file import Writer, blocks, compact, describe
+from ktop.recording.file import Writer, blocks, describe
+from tests.demo.compact import compact
 from tests.demo.stage import DATA, NEAR, POSTGRES, REMOTE, WWW, Troupe, programs, slow_disk, thin_line, units
 
 SECONDS = 90

@@ -29,10 +29,10 @@ from ktop.recording.file import (
     Writer,
     _header_bytes,
     blocks,
-    compact,
     describe,
 )
 from ktop.source import HOST
+from tests.demo.compact import compact
 from tests.recording.waits import IDENTITY, frame, stamps, write
 
 
