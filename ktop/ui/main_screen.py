@@ -170,10 +170,6 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         name = self.pane.name
         return name if self.bridge.newest(name) is not None else HOST
 
-    def say(self, sentence: str) -> None:
-        """Say what the keys cannot show."""
-        self.notify(sentence, markup=False)
-
     def redraw(self) -> None:
         """Draw the moment looked at."""
         self._header.redraw()
@@ -280,13 +276,13 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         if not pane.on_demand:
             self.say(f"{pane.name} collects nothing on demand.")
         if pane.on_demand and self.source.identity.recorded:
-            self.notify("This is a recording: it has what was collected then, and no more.", markup=False)
+            self.say("This is a recording: it has what was collected then, and no more.")
             return
         for group in pane.on_demand:
             on = f"{pane.name}/{group}" not in self._demanded
             self._demanded ^= {f"{pane.name}/{group}"}
             self.source.demand(pane.name, group, on)
-            self.notify(f"{group}: {'collected from now on' if on else 'no longer collected'}", markup=False)
+            self.say(f"{group}: {'collected from now on' if on else 'no longer collected'}")
 
     def action_chart(self) -> None:
         """Move the keyboard between chart and table."""

@@ -217,10 +217,6 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
         """Return the beat of the host: it goes on for a process that is idle."""
         return HOST
 
-    def say(self, sentence: str) -> None:
-        """Say what the keys cannot show."""
-        self.notify(sentence, markup=False)
-
     def redraw(self) -> None:
         """Fold the history for the process, off the screen's thread."""
         self._header.redraw()
@@ -248,7 +244,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
         """Go to the process that started it, if that is known."""
         ppid, start_ns = self._who.parent
         if not ppid:
-            self.notify("It has no parent that is known.", markup=False)
+            self.say("It has no parent that is known.")
         else:
             self.dismiss()
             self._main.open_process(ppid, start_ns)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from textual.screen import Screen
+
 from ktop.frame import Array
 from ktop.ui.bridge import Bridge
 from ktop.ui.view import View
 
 
-class TimeKeys:
-    """Actions of ``keys.TIME`` for a screen that has ``bridge``, ``view``, ``timeline`` and ``redraw``."""
+class TimeKeys(Screen[None]):
+    """A screen with the actions of ``keys.TIME``."""
 
     bridge: Bridge
     view: View
@@ -26,7 +28,7 @@ class TimeKeys:
 
     def say(self, sentence: str) -> None:
         """Say what the keys cannot show."""
-        raise NotImplementedError
+        self.notify(sentence, markup=False)
 
     def action_pause(self) -> None:
         """Hold the newest sample, or go back to now."""
