@@ -69,9 +69,6 @@ class HelpScreen(Modal[None]):
     CSS = """
     HelpScreen {
         background: $background;
-    }
-
-    HelpScreen {
         align: center top;
     }
 

@@ -25,9 +25,6 @@ class SortPicker(Modal[str | None]):
     CSS = """
     SortPicker {
         background: $background 60%;
-    }
-
-    SortPicker {
         align: center middle;
     }
 
