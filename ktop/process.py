@@ -122,10 +122,10 @@ def _read(pid: int, root: Path) -> Process:
     )
 
 
-def start_of(pid: int, root: Path = Path("/proc")) -> int | None:
+def start_of(pid: int) -> int | None:
     """Return when the process ``pid`` started (ns since boot, rounded down to TICK_NS); None: it is gone."""
     try:
-        return _start_ns(_stat(root / str(pid))[1])
+        return _start_ns(_stat(Path(f"/proc/{pid}"))[1])
     except OSError:
         return None
 

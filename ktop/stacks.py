@@ -19,6 +19,7 @@ Path: TypeAlias = int
 Not the path itself: a stack can be hundreds of calls deep, and is looked up at every node.
 """
 ROOT: Path = 0
+HOT_SHARE = 0.6
 
 
 @dataclass(slots=True)
@@ -184,16 +185,16 @@ def chain(node: Node) -> list[Node]:
     return nodes
 
 
-def hot_path(root: Node, share: float = 0.6) -> list[Node]:
+def hot_path(root: Node) -> list[Node]:
     """Return the path on which the samples are: from the first process down.
 
-    Each node has at least ``share`` of its parent's samples.  Empty where those of the process part at
+    Each node has most of its parent's samples (HOT_SHARE).  Empty where those of the process part at
     once: opened, it would only push the other processes out of sight.
     """
     nodes = list(root.children.values())[:1]
     while nodes:
         children = list(nodes[-1].children.values())
-        if not children or children[0].total < share * nodes[-1].total:
+        if not children or children[0].total < HOT_SHARE * nodes[-1].total:
             break
         nodes.append(children[0])
     return nodes if len(nodes) > 1 else []

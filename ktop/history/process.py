@@ -116,9 +116,9 @@ class ProcessHistory:
         """Return one row: the process over the whole time; no row when it never occurs."""
         return fold(self.pane, self.rows, (self.pane.process_key,)) if len(self) else {}
 
-    def folded(self, by: tuple[str, ...] = ()) -> dict[str, Array]:
-        """Return one row for each distinct ``by`` (the pane's key when empty) over the whole time."""
-        return fold(self.pane, self.rows, by or self.pane.key) if len(self) else {}
+    def folded(self) -> dict[str, Array]:
+        """Return one row for each key of the pane over the whole time."""
+        return fold(self.pane, self.rows, self.pane.key) if len(self) else {}
 
     def series(self, column: str) -> Array:
         """Return a column's value in each interval: float64, shape (intervals,).

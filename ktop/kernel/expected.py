@@ -15,7 +15,7 @@ _NAMES = 4096
 def sizes(family: str) -> dict[str, int]:
     """Return how many values are expected, by map: in slots, and where the room declared may be too little.
 
-    None where that cannot be told.
+    No map where that cannot be told.
     """
     count = _BY_FAMILY.get(family)
     return count() if count is not None else {}

@@ -13,7 +13,7 @@ from ktop.frame import Array
 from ktop.kernel import cpus, libbpf
 from ktop.kernel.choice import Choice
 from ktop.kernel.hooks import Hooks, destroy
-from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring, Walk
+from ktop.kernel.maps import CpuArray, Iterator, KeyedMap, Ring, Walk, whole_pages
 from ktop.kernel.prepare import object_btf
 from ktop.kernel.reasons import explain
 from ktop.kernel.slots import SlotArrays
@@ -194,7 +194,7 @@ class Family:
             return None
         if self._bss is None:
             bpf_map = next(m for n, m in self._maps.items() if n.endswith(".bss"))
-            size = -(-self._lib.bpf_map__value_size(bpf_map) // mmap.PAGESIZE) * mmap.PAGESIZE
+            size = whole_pages(self._lib.bpf_map__value_size(bpf_map))
             self._bss = mmap.mmap(self._lib.bpf_map__fd(bpf_map), size)
         offset, size = place
         return np.frombuffer(self._bss, np.uint32, size // 4, offset)

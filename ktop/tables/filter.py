@@ -30,8 +30,6 @@ from ktop.frame import Array, Rows, length
 from ktop.pane import Column, Pane, Unit
 from ktop.text import escape
 
-__all__ = ["Filter", "FilterError", "Term", "parse"]
-
 _TOKEN = re.compile(r'!*(?:"[^"]*"|[^\s"])+')
 _TERM = re.compile(r"([^\W\d]\w*)(:|>=|<=|!=|==|=|>|<)(.*)", re.DOTALL)
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)([a-zµμ%]*)")

@@ -42,9 +42,9 @@ class Scrolled(Bare, ScrollView):
     scroll``): by coming and going it would lay the screen out anew.
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
+    def __init__(self) -> None:
         """Draw nothing yet."""
-        super().__init__(id=id)
+        super().__init__()
         self._strips: dict[int, Strip] = {}
         """Finished lines by their place in the whole, the first below the header."""
         self._header: Strip | None = None

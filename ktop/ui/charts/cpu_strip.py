@@ -50,8 +50,8 @@ class CpuHistory:
     """float64, shape (labels, columns), microseconds; NaN where nothing was counted."""
 
 
-def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: float, longest: str) -> Array:
-    """Return the highest percentile in each group of ``each`` CPUs: float64, shape (groups, columns).
+def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, longest: str) -> Array:
+    """Return the highest p99 in each group of ``each`` CPUs: float64, shape (groups, columns).
 
     Not that of all their waits: a CPU that somebody holds has few and long ones, which are none of 99 in 100.
     """
@@ -59,13 +59,13 @@ def _percentiles(columns: Sequence[Sequence[Frame]], cpus: int, each: int, q: fl
         return np.full((-(-cpus // each), len(columns)), np.nan)
     some = max(_AT_ONCE // cpus, 1)
     parts = [columns[begin : begin + some] for begin in range(0, len(columns), some)]
-    values = np.concatenate([_by_cpu(part, cpus, q, longest) for part in parts], axis=1)
+    values = np.concatenate([_by_cpu(part, cpus, longest) for part in parts], axis=1)
     highest: Array = np.fmax.reduceat(values, np.arange(0, cpus, each), axis=0)
     return highest
 
 
-def _by_cpu(columns: Sequence[Sequence[Frame]], cpus: int, q: float, longest: str) -> Array:
-    """Return percentiles by CPU: float64, shape (cpus, columns)."""
+def _by_cpu(columns: Sequence[Sequence[Frame]], cpus: int, longest: str) -> Array:
+    """Return the p99 of each CPU: float64, shape (cpus, columns)."""
     histograms = [
         (index, h)
         for index, frames in enumerate(columns)
@@ -81,15 +81,15 @@ def _by_cpu(columns: Sequence[Sequence[Frame]], cpus: int, q: float, longest: st
         if len(histogram.counts) == counts.shape[2]:
             counts[histogram.cpu or 0, index] += histogram.counts
     most = np.array([max(largest(frame, longest) for frame in frames) for frames in columns])
-    return bounded_percentile(counts, bounds, most, q)
+    return bounded_percentile(counts, bounds, most, 0.99)
 
 
 class CpuPercentiles:
     """The history of one strip; what it once came to is not computed again."""
 
-    def __init__(self, q: float = 0.99, longest: str = "") -> None:
-        """Know nothing yet of the ``q`` percentile; ``longest`` is the Heatmap's."""
-        self._q, self._longest = q, longest
+    def __init__(self, longest: str = "") -> None:
+        """Know nothing yet; ``longest`` is the Heatmap's."""
+        self._longest = longest
         self._cpus = 0
         self._lines = 0
         self._times: Array = np.zeros((2, 0))
@@ -126,7 +126,7 @@ class CpuPercentiles:
         if (most, lines) != (self._cpus, self._lines):
             self._cpus, self._lines, self._values = most, lines, np.zeros((len(labels), 0))
             kept, new = slice(0, 0), new if len(new) == len(columns) else _whole(columns, whole)
-        fresh = _percentiles(new, most, each, self._q, self._longest)
+        fresh = _percentiles(new, most, each, self._longest)
         parts = fresh[:, :earlier], self._values[:, kept], fresh[:, earlier:]
         self._times, self._values = times, np.concatenate(parts, axis=1)
         return CpuHistory(labels, self._values)
@@ -134,7 +134,7 @@ class CpuPercentiles:
     def of(self, frame: Frame) -> Array:
         """Return the percentile in one Frame, by the labels of the last update: float64, shape (labels,)."""
         each = max(-(-self._cpus // self._lines), 1)
-        return _percentiles([[frame]], self._cpus, each, self._q, self._longest)[:, 0]
+        return _percentiles([[frame]], self._cpus, each, self._longest)[:, 0]
 
 
 def _whole(columns: Sequence[Sequence[Frame]], whole: Whole) -> Sequence[Sequence[Frame]]:
