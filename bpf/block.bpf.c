@@ -36,7 +36,7 @@ struct submission {
 	u64 start_ns;
 	u64 cgroup;
 	u32 pid;
-	u32 dev;
+	u32 pad;
 	char comm[TASK_COMM_LEN];
 };
 
@@ -355,8 +355,7 @@ static __always_inline bool moves_data(struct request *rq)
 
 static __always_inline struct submission *make_submission(struct request *rq)
 {
-	u32 dev = disk_number(rq);
-	struct submission *submission = find_submission(rq, first_place(rq, dev), true);
+	struct submission *submission = find_submission(rq, first_place(rq, disk_number(rq)), true);
 
 	if (!submission) {
 		count_lost(map_full);
@@ -367,7 +366,6 @@ static __always_inline struct submission *make_submission(struct request *rq)
 	if (submission->request)
 		count_lost(missed);
 	submission->request = (u64)rq;
-	submission->dev = dev;
 	return submission;
 }
 
