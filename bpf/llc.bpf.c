@@ -143,7 +143,8 @@ static __always_inline void charge(struct cpu *cpu, struct process *process)
 }
 
 /* Nothing interrupts this: the run queue is locked. */
-static __always_inline int handle_switch(struct task_struct *prev)
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev)
 {
 	struct cpu *cpu = this_cpu(cpus);
 	struct process *process;
@@ -154,12 +155,6 @@ static __always_inline int handle_switch(struct task_struct *prev)
 		count_lost(no_storage);
 	charge(cpu, process);
 	return 0;
-}
-
-SEC("?tp_btf/sched_switch")
-int BPF_PROG(switch__tp_btf, bool preempt, struct task_struct *prev)
-{
-	return handle_switch(prev);
 }
 
 /* Some times a second: a task that never gives way is charged too. */
