@@ -69,7 +69,8 @@ class HeatmapView(Drawn, can_focus=True):
         super().__init__()
         self.chart = chart
         self.grid = HeatGrid(chart.longest)
-        self._frames: Sequence[Frame] = ()
+        self.frames: Sequence[Frame] = ()
+        """Those that there are, oldest first."""
         self._now: float | None = None
         self.moment: float | None = None
         """The Unix time of the one that is looked at; None: the newest."""
@@ -96,7 +97,7 @@ class HeatmapView(Drawn, can_focus=True):
         """
         if self._cursor is not None and moment != self.moment:
             self._cursor = (moment, self._cursor[1])  # another one was gone to
-        self._frames, self._now, self.moment = frames, now, moment
+        self.frames, self._now, self.moment = frames, now, moment
         self._stale = True
         self.redraw()
         if self.has_focus and self._cursor is None:
@@ -115,15 +116,10 @@ class HeatmapView(Drawn, can_focus=True):
     @property
     def cell_width(self) -> int:
         """Cells of one column: more while the history is short."""
-        columns = -(-len(self._frames) // self.merge) + (self.merge > 1)  # the ends may be parts of one
+        columns = -(-len(self.frames) // self.merge) + (self.merge > 1)  # the ends may be parts of one
         rooms = ((cells, self._span // cells) for cells in WIDER)
         wide = next((cells for cells, room in rooms if columns + at_once(cells, room) <= room), 1)
         return max(wide, 2 if self._span >= WIDE_FROM else 1)
-
-    @property
-    def frames(self) -> Sequence[Frame]:
-        """Those that there are, oldest first."""
-        return self._frames
 
     @property
     def room(self) -> int:
@@ -166,7 +162,7 @@ class HeatmapView(Drawn, can_focus=True):
         """Return title, map, and either the time axis or the reading of the cursor's cell."""
         if self._art is None or self._art.palette is not look:
             self._art, self._stale = HeatCells(look), True
-        frames = page(self._frames, self.moment, self.room * self.merge)
+        frames = page(self.frames, self.moment, self.room * self.merge)
         self.free = self._pace.free(frames, self._at_once)
         if self._stale or (width, height) != self._fitted:
             # Half blocks double the bands, but need two colours in a cell.
@@ -211,7 +207,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _empty(self, art: HeatCells) -> list[Parts]:
         ground = art.palette.style("muted", "chart")
         width = self._span
-        text = ("nothing in this time" if self._frames else "waiting for the first sample")[:width]
+        text = ("nothing in this time" if self.frames else "waiting for the first sample")[:width]
         lines = [""] * self.map_rows
         if lines:
             lines[(self.map_rows - 1) // 2] = text
@@ -240,7 +236,7 @@ class HeatmapView(Drawn, can_focus=True):
     def _percentiles(self, at: Cell | None) -> Array:
         """Return those of the cursor's column, else of the moment: not of all that a zoomed column is of."""
         if at is None and self.moment is not None and self.merge > 1:
-            columns = bins.columns([of_moment(self._frames, self.moment)], 1, 1, self.chart.longest)
+            columns = bins.columns([of_moment(self.frames, self.moment)], 1, 1, self.chart.longest)
             marks = [mark.q for mark in MARKS]
             return bounded_percentile(columns.counts, columns.bounds, columns.longest, marks)[:, 0]
         found: Array = self.grid.percentiles[:, at.column if at else self._looked_at]
@@ -258,7 +254,7 @@ class HeatmapView(Drawn, can_focus=True):
         return self.grid.column_of(self.moment)
 
     def _times(self, art: HeatCells) -> Parts:
-        now = self._now if self._now is not None else (self._frames[-1].ts if self._frames else 0.0)
+        now = self._now if self._now is not None else (self.frames[-1].ts if self.frames else 0.0)
         ts = self.grid.columns.ts
         moment = len(ts) - 1 - self._looked_at if self.moment is not None else None
         text = time_axis.labels(ts, now, self.map_columns - self.free, self.cell_width, moment)
