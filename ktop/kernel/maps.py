@@ -120,8 +120,6 @@ class Iterator:
                     self._buffer.extend(bytes(len(self._buffer)))
                 try:
                     got = os.readv(fd, [memoryview(self._buffer)[filled:]])
-                except InterruptedError:
-                    continue
                 except BlockingIOError:
                     # bpf_seq_read gives way after a million objects without output.
                     continue
