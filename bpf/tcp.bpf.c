@@ -56,7 +56,7 @@ struct connection {
 	u32 raddr[4];
 	u16 lport; /* 0: addresses are still to be taken */
 	u16 rport;
-	u32 claimed; /* by who first sent or received; the epoch when last used, from 1 */
+	u32 claimed; /* the epoch when its owner last sent or received, from 1 */
 	char comm[TASK_COMM_LEN];
 };
 SLOTS(connections, struct connection);
@@ -187,13 +187,22 @@ static __always_inline void set_owner(struct connection *connection, struct task
 	copy_comm(connection->comm, leader);
 }
 
-/* It can have moved to another cgroup: sshd, say, does when its user has logged in. */
-static __always_inline void follow_owner(struct connection *connection)
+/*
+ * A connection is its first user's for as long as that uses it, whoever else does.  Who lets an
+ * interval pass handed it over: sshd does to whom logged in, inetd to the server.  The owner itself
+ * can have moved to another cgroup.
+ */
+static __always_inline void follow_user(struct connection *connection)
 {
 	struct task_struct *leader = read_field(read_only(current_task()), group_leader);
 
-	if (read_field(leader, pid) == connection->pid)
+	if (connection->claimed && read_field(leader, pid) == connection->pid)
 		connection->cgroup = cgroup_of(leader);
+	else if (connection->claimed && connection->claimed == epoch)
+		return;
+	else
+		set_owner(connection, current_task());
+	connection->claimed = epoch + 1;
 }
 
 /* For the process that sends or receives on it. */
@@ -204,13 +213,8 @@ static __always_inline struct connection *connection_in_use(struct sock *sk)
 
 	if (!connection)
 		return NULL;
-	if (connection->claimed != epoch + 1) {
-		if (!connection->claimed)
-			set_owner(connection, current_task());
-		else
-			follow_owner(connection);
-		connection->claimed = epoch + 1;
-	}
+	if (connection->claimed != epoch + 1)
+		follow_user(connection);
 	if (tcp)
 		connection->srtt_us = read_field(tcp, srtt_us) >> 3;
 	return connection;
@@ -465,10 +469,9 @@ int queues__since_5_11(struct bpf_iter__task_file *ctx)
 	connection = connection_of(sk);
 	if (!connection)
 		return 0;
-	if (!connection->claimed) {
+	/* Until anybody uses it. */
+	if (!connection->pid)
 		set_owner(connection, task);
-		connection->claimed = epoch + 1;
-	}
 	look_at_queues(connection, tcp, state, walk.id);
 	return 0;
 }

@@ -114,7 +114,8 @@ PANE = Pane(
             "pid",
             "PID",
             Unit.NUMBER,
-            "Process that first sent or received on the connection, or called connect before. "
+            "Process that first sent or received on the connection, or called connect before; another that "
+            "does has it from then on that this one let an interval pass. "
             "0: none has since ktop started (only retransmissions were seen).",
         ),
         Column(

@@ -212,6 +212,38 @@ def test_owner_is_who_talks(observe):
         assert row(rows, server)["pid"] == worker
 
 
+def test_a_connection_is_whose_it_was_handed_to(observe):
+    """As sshd does; but who goes on using it keeps it."""
+    tcptop = observe("tcptop")
+    with connected() as (client, server):
+        exchange(client, server, 10, 10)
+        here, there = socket.socketpair()
+        worker = os.fork()
+        if worker == 0:
+            here.close()
+            while there.recv(1):
+                server.sendall(b"x")
+                there.sendall(b"y")
+            os._exit(0)
+        there.close()
+
+        def owner(*, with_us: bool) -> int:
+            """Return whose it is after an interval in which the worker uses it, and maybe this process."""
+            if with_us:
+                server.sendall(b"z")
+            here.sendall(b"x")
+            receive(here, 1)
+            receive(client, 2 if with_us else 1)
+            return int(row(tcptop.sample().rows, server)["pid"])
+
+        tcptop.sample()
+        assert [owner(with_us=True) for _ in range(3)] == [os.getpid()] * 3
+        owner(with_us=False)
+        assert [owner(with_us=False) for _ in range(2)] == [worker] * 2
+        here.close()
+        assert os.waitpid(worker, 0)[1] == 0
+
+
 def listens(port: int) -> bool:
     """Return whether anyone listens there: a client too early could use up the server's one turn."""
     sockets = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
