@@ -95,6 +95,12 @@ def test_biotop_shows_at_80_columns_how_long_io_waited_before_the_disk_had_it():
     assert "max_us" in shown(BIOTOP, rows, 110, BIOTOP.sort)
 
 
+def test_cachestat_shows_at_80_columns_what_memory_mapped_files_brought_in():
+    """Of a database that maps its files nothing else is not 0."""
+    rows = rows_of(CACHESTAT, 3) | {"pid": np.array([12_345, 12_346, 4_194_304])}
+    assert "mapped_in" in shown(CACHESTAT, rows, 80, CACHESTAT.sort)
+
+
 def test_plain_text_shows_at_80_columns_what_it_is_sorted_by():
     rows = {
         "pid": np.array([7]),

@@ -148,7 +148,6 @@ PANE = Pane(
             Unit.COUNT,
             "Pages brought in because a program touched a memory-mapped file; neither accesses nor misses. "
             "Those that a system call touched (write or send of mapped memory, MAP_POPULATE) are its own.",
-            from_width=100,
         ),
         CGROUP,
         STARTED,
@@ -163,9 +162,9 @@ PANE = Pane(
             ("accesses", "misses"),
             ("hit_ratio",),
             ("dirtied",),
-            ("readahead_surplus",),
             ("cached_bytes",),
             ("dirty_bytes",),
+            ("mapped_in", "readahead_surplus"),
         ),
     ),
     groups=("access", "add", "dirty"),

@@ -327,13 +327,17 @@ async def test_names_and_values_begin_at_the_left_edge_of_their_chart_as_titles_
         (
             (78, 8),
             (("accesses", "hit ratio"),),
-            "page cache   dirtied 5/s   surplus 6/s   cached 7B   dirty 8B",
+            "page cache   dirtied 5/s   cached 7B   dirty 8B   mapped in 9/s   surplus 6/s",
         ),
-        ((58, 8), (("accesses",),), "page cache   hit ratio 50.0%   dirtied 5/s   surplus 6/s"),
-        ((98, 10), (("accesses", "hit ratio"), ("dirtied", "surplus")), "page cache   cached 7B   dirty 8B"),
-        ((118, 14), (("accesses", "hit ratio", "dirtied"), ("surplus", "cached", "dirty")), "page cache"),
-        ((198, 16), (("accesses", "hit ratio", "dirtied"), ("surplus", "cached", "dirty")), "page cache"),
-        ((238, 8), (("accesses", "hit ratio", "dirtied", "surplus", "cached", "dirty"),), "page cache"),
+        ((58, 8), (("accesses",),), "page cache   hit ratio 50.0%   dirtied 5/s   cached 7B"),
+        (
+            (98, 10),
+            (("accesses", "hit ratio"), ("dirtied", "cached")),
+            "page cache   dirty 8B   mapped in 9/s   surplus 6/s",
+        ),
+        ((118, 14), (("accesses", "hit ratio", "dirtied"), ("cached", "dirty", "mapped in")), "page cache"),
+        ((198, 16), (("accesses", "hit ratio", "dirtied"), ("cached", "dirty", "mapped in")), "page cache"),
+        ((238, 8), (("accesses", "hit ratio", "dirtied", "cached", "dirty", "mapped in"),), "page cache"),
     ],
 )
 async def test_each_chart_has_three_lines_or_more_and_of_the_others_the_values_stand_beside_the_title(
@@ -341,7 +345,7 @@ async def test_each_chart_has_three_lines_or_more_and_of_the_others_the_values_s
 ):
     """In a row a line can neither rise nor fall: fewer charts say more."""
     host = {"accesses": 4.0, "misses": 2.0, "hit_ratio": 0.5, "dirtied": 5.0, "readahead_surplus": 6.0}
-    host |= {"cached_bytes": 7.0, "dirty_bytes": 8.0}
+    host |= {"cached_bytes": 7.0, "dirty_bytes": 8.0, "mapped_in": 9.0}
     assert isinstance(CACHESTAT.chart, Lines)
     app = OneWidget(LinesView(CACHESTAT.chart, CACHESTAT.columns))
     async with app.run_test(size=size):
