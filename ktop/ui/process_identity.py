@@ -161,7 +161,7 @@ class Who:
         facts.append(("started", clock(process.started) + ago))
         if self.ended is not None:
             facts.append(("ended", f"by {clock(self.ended)}"))
-        return [*_lines(facts, width), self._state(process, live=live)]
+        return [*_lines(facts, width), *self._state(process, width, live=live)]
 
     def _why_unknown(self, *, live: bool) -> str:
         """Return why nobody can say who the process is."""
@@ -192,23 +192,21 @@ class Who:
         """Return whose it is, as far as the panes know."""
         return [("cgroup", escape(self._seen.cgroup))] if self._seen.cgroup else []
 
-    def _state(self, process: Process, *, live: bool) -> Words:
+    def _state(self, process: Process, width: int, *, live: bool) -> list[Words]:
         """Return what changes all the time, with the moment that it is of: not the one looked at."""
         now = self.ended is None and live
         memory = NOT_MEASURED if process.rss_bytes is None else size(process.rss_bytes)
         swapped = f" and {size(process.swap_bytes)} swapped" if process.swap_bytes else ""
-        return [
-            ("now       " if now else "last seen ", "muted"),
-            ("" if now else clock(self._read_at) + "  ", ""),
-            ("threads ", "muted"),
-            (number(process.threads), ""),
-            ("  memory ", "muted"),
-            (memory + swapped, ""),
-            ("  cpu ", "muted"),
-            (self._busy(process), ""),
-            ("  state ", "muted"),
-            (_STATES.get(process.state, process.state), ""),
-        ]
+        facts = (
+            ("threads", number(process.threads)),
+            ("memory", memory + swapped),
+            ("cpu", self._busy(process)),
+            ("state", _STATES.get(process.state, process.state)),
+        )
+        when = (
+            [("now       ", "muted")] if now else [("last seen ", "muted"), (clock(self._read_at) + "  ", "")]
+        )
+        return _flowing(when, facts, width)
 
     def _busy(self, process: Process) -> str:
         """Return what it uses of the CPUs; until it was read twice, on average."""
@@ -220,6 +218,20 @@ class Who:
 
 def _lines(facts: Sequence[tuple[str, str]], width: int) -> list[Words]:
     return [line for name, value in facts for line in _fact(name, value, width)]
+
+
+def _flowing(head: Words, facts: Sequence[tuple[str, str]], width: int) -> list[Words]:
+    """Return ``head`` and behind it ``facts``, in as many lines as that takes."""
+    lines = [[*head]]
+    gap, room = "", width - sum(len(text) for text, _ in head)
+    for name, value in facts:
+        if len(f"{gap}{name} {value}") > room:
+            lines.append([(" " * 10, "")])
+            gap, room = "", width - 10
+        lines[-1] += [(f"{gap}{name} ", "muted"), (value, "")]
+        room -= len(f"{gap}{name} {value}")
+        gap = "  "
+    return [*lines]
 
 
 def _fact(name: str, value: str, width: int) -> list[Words]:

@@ -268,6 +268,25 @@ async def test_what_ended_says_when_and_that_its_figures_are_of_before():
         assert "it is watched while this is open" not in k.text, "no stack of it will come any more"
 
 
+@pytest.mark.parametrize("swapped", [0, 64_400_000])
+@pytest.mark.parametrize("over", [False, True])
+def test_what_it_waits_for_is_told_whole_at_80_columns(swapped, over):
+    """A disk that does not answer, or swap: then the state is what one looks for."""
+    me = read(os.getpid())
+    assert me is not None
+    process = replace(me, state="D", rss_bytes=123_400_000, swap_bytes=swapped, threads=1234)
+    known = who.Who(None, recorded=False)
+    known.take(who.Found(process, None, None), who.Seen(), at_all=True)
+    if over:
+        known.take(who.Found(None, None, None), who.Seen(), at_all=True)
+    lines = ["".join(text for text, _ in line) for line in known.lines(2e9, 76, live=True)]
+    first = next(n for n, line in enumerate(lines) if line.startswith(("now ", "last seen ")))
+    assert max(map(len, lines[first:])) <= 76
+    assert "threads 1234  memory" in lines[first]
+    assert all(line.startswith(" " * 10) and line[10] != " " for line in lines[first + 1 :])
+    assert "state waiting, not interruptible" in " ".join(lines[first:])
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 def test_of_whom_nothing_can_be_read_the_panes_still_know_whose_it_was(recorded):
     known = who.Who(None, recorded=recorded)
