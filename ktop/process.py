@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ktop import throttling
 from ktop.cgroup import container
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -49,6 +50,8 @@ class Process:
     """CPU time of all its threads so far, rounded down to TICK_NS."""
     read_ns: int
     """When it was read, since boot."""
+    limits: tuple[throttling.Limit, ...]
+    """Of CPU time, of its cgroup and those above; none where they cannot be read."""
 
     def began_at(self, start_ns: int) -> bool:
         """Return whether it is the process of its PID that started at ``start_ns`` (ns since boot)."""
@@ -119,6 +122,7 @@ def _read(pid: int, root: Path) -> Process:
         state=state.decode("ascii", "replace"),
         cpu_ns=(int(rest[11]) + int(rest[12])) * TICK_NS,
         read_ns=read_ns,
+        limits=throttling.of(cgroup),
     )
 
 

@@ -67,7 +67,8 @@ PANE = Pane(
             "TOTAL",
             Unit.US,
             "Time those threads waited, added up; threads wait in parallel, so it can exceed the interval. "
-            "Throttling by a CPU limit, and what the hypervisor steals meanwhile, count as waiting; not what "
+            "Throttling by a CPU limit (the screen of the process says so), and what the hypervisor steals "
+            "meanwhile, count as waiting; not what "
             "it takes until a CPU is awake that has nothing to do: tasks come into its queue only then "
             "(before 6.0 those that were woken from another cache).",
         ),

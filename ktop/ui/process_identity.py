@@ -11,6 +11,7 @@ from ktop.format import NOT_MEASURED, args, clock, duration, number, percent, si
 from ktop.pane import START
 from ktop.process import Process, read
 from ktop.text import ELLIPSIS, escape, visible
+from ktop.throttling import Limit, used_up
 from ktop.ui.palette import Words
 
 FACT_LINES = 3
@@ -80,6 +81,8 @@ class Who:
         """An earlier reading, from which on its CPU time is counted."""
         self._cpus: float | None = None
         """How many CPUs it kept busy between the last two of those."""
+        self._used_up: Limit | None = None
+        """The CPU limit that held it up meanwhile."""
         self._begun: dict[str, Any] | None = None
         self._starter: Process | None = None
         self._sampled = 0.0
@@ -122,7 +125,9 @@ class Who:
         if self._before is None:
             self._before = process
         elif process.read_ns - self._before.read_ns >= CPU_NS:
-            self._cpus, self._before = process.cpus_since(self._before), process
+            self._cpus = process.cpus_since(self._before)
+            self._used_up = used_up(self._before.limits, process.limits)
+            self._before = process
 
     @property
     def parent(self) -> tuple[int, int | None]:
@@ -157,6 +162,10 @@ class Who:
         ]
         if process.container:
             facts.append(("container", process.container))
+        if self._used_up is not None and self.ended is None and live:
+            path, cpus, periods, times = self._used_up
+            limit = f"the {number(round(cpus, 3))} CPUs that {escape(path)} may use"
+            facts.append(("throttled", f"in {times} of {periods} periods, by {limit}"))
         ago = f", {duration(age)} ago" if age > 0 else ""
         facts.append(("started", clock(process.started) + ago))
         if self.ended is not None:

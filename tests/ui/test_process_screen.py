@@ -22,6 +22,7 @@ from ktop.frame import Frame
 from ktop.pane import START, Column, Fold, Unit
 from ktop.process import TICK_NS, read
 from ktop.registry import get
+from ktop.throttling import Limit
 from ktop.ui import process_identity as who
 from ktop.ui import process_screen, sections
 from ktop.ui.main_screen import MainScreen
@@ -285,6 +286,25 @@ def test_what_it_waits_for_is_told_whole_at_80_columns(swapped, over):
     assert "threads 1234  memory" in lines[first]
     assert all(line.startswith(" " * 10) and line[10] != " " for line in lines[first + 1 :])
     assert "state waiting, not interruptible" in " ".join(lines[first:])
+
+
+def test_who_is_held_up_by_a_cpu_limit_waits_for_no_other_process():
+    """Its waits look like those for a CPU, beside the names of who has the CPUs meanwhile."""
+    me = read(os.getpid())
+    assert me is not None
+    known = who.Who(None, recorded=False)
+
+    def at(seconds: int, *limits: Limit) -> str:
+        """Return what is told after so many seconds more."""
+        process = replace(me, read_ns=me.read_ns + seconds * 10**9, limits=limits)
+        known.take(who.Found(process, None, None), who.Seen(), at_all=True)
+        return "\n".join("".join(text for text, _ in line) for line in known.lines(2e9, 76, live=True))
+
+    pod, inner = Limit(b"/pod[1]", 0.2, 100, 50), Limit(b"/pod[1]/x", 4.0, 90, 0)
+    assert "throttled" not in at(0, inner, pod)
+    told = at(1, inner._replace(periods=99), pod._replace(periods=110, used_up=58))
+    assert "throttled in 8 of 10 periods, by the 0.2 CPUs that /pod[1] may use" in told
+    assert "throttled" not in at(2, inner._replace(periods=109), pod._replace(periods=120, used_up=58))
 
 
 @pytest.mark.parametrize("recorded", [False, True])
