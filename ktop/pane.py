@@ -274,6 +274,8 @@ class Pane:
     screen of a process."""
     pressure: str = ""
     """What the kernel measures pressure of (PSI: cpu, io, memory) that this pane explains."""
+    idle: str = "nothing in this interval"
+    """What is said where an interval has no rows."""
 
     @property
     def has_processes(self) -> bool:

@@ -125,7 +125,12 @@ PANE = Pane(
             Fold.LAST,
             width=8,
         ),
-        Column("read_ops", "READS", Unit.COUNT, "Read requests completed, after merging."),
+        Column(
+            "read_ops",
+            "READS",
+            Unit.COUNT,
+            "Read requests completed, after merging: of one that the disk does not answer nothing is told.",
+        ),
         Column(
             "write_ops",
             "WRITES",
@@ -217,4 +222,6 @@ PANE = Pane(
     groups=("start", "complete"),
     taken="total_us",
     pressure="io",
+    # Of a disk that does not answer, too.
+    idle="no request ended in this interval; those on their way have no row yet",
 )

@@ -232,7 +232,7 @@ def why_empty(pane: Pane, frame: Frame | None, total: int, sampled_s: float | No
             return "waiting for the first sample"
         return "no samples: nothing ran on a CPU"
     # Events stay when their interval is over.
-    nothing = "nothing so far" if pane.shape is Shape.EVENTS else "nothing in this interval"
+    nothing = "nothing so far" if pane.shape is Shape.EVENTS else pane.idle
     return "no row matches the filter" if total else nothing
 
 
