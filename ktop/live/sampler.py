@@ -231,12 +231,13 @@ class Sampler:
 
     def _begin_together(self) -> None:
         """Let the first interval of all panes begin now; of events, those meanwhile are kept."""
-        self._deadline = time.monotonic() + self.interval_s
         readings: dict[str, Reading] = {}
         for live in self._panes.values():
             if live.attached and live.pane.shape is not Shape.EVENTS:
                 live.begin_anew()
                 self._sample(live, readings)
+        # Only now: on a host that starves, all that takes a while.
+        self._deadline = time.monotonic() + self.interval_s
 
     def _begin_to_load(self, families: Iterable[str]) -> None:
         """Load on several threads: most of it is the kernel's verifier, which takes one CPU for each."""

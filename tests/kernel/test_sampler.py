@@ -23,6 +23,7 @@ from ktop.kernel.family import Family
 from ktop.kernel.hooks import Hooks
 from ktop.kernel.loader import load
 from ktop.kernel.run_time import SHORTEST_NS, RunTime
+from ktop.live.live_pane import LivePane
 from ktop.live.sampler import FAILED_READS, Sampler
 from ktop.perf_event import PerfEvent
 from ktop.process import read
@@ -97,6 +98,22 @@ def test_without_hurry_the_first_interval_is_a_whole_one_for_all(sampler, monkey
     found = frames_of(sampler(panes, 0.4, hurry=False), {"runqlat", "biotop"})
     assert all(frame.interval_s >= 0.4 for frame in found.values())
     assert all(frame.ts - frame.interval_s >= max(loaded) for frame in found.values())
+
+
+def test_without_hurry_the_first_interval_is_a_whole_one_however_long_reading_takes(sampler, monkeypatch):
+    read, reads = LivePane.read, dict.fromkeys(("runqlat", "biotop"), 0)
+
+    def slow(live, proc):
+        reading = read(live, proc)
+        reads[live.pane.name] += 1
+        if reads[live.pane.name] == 2:  # with the first it came up, with this its interval begins
+            time.sleep(0.3)
+        return reading
+
+    monkeypatch.setattr(LivePane, "read", slow)
+    panes = [registry.get(name) for name in reads]
+    found = frames_of(sampler(panes, 0.4, hurry=False), set(reads))
+    assert all(frame.interval_s >= 0.4 for frame in found.values())
 
 
 def test_a_pane_that_fails_does_not_take_the_others(sampler):
