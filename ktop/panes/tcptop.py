@@ -115,8 +115,8 @@ PANE = Pane(
             "PID",
             Unit.NUMBER,
             "Process that first sent or received on the connection, or called connect before; another that "
-            "does has it from then on that this one let an interval pass. "
-            "0: none has since ktop started (only retransmissions were seen).",
+            "does has it from then on that this one let an interval pass. Of what waits before any did, the "
+            "one that has it open. 0: none (only retransmissions were seen).",
         ),
         Column(
             "comm", "COMMAND", Unit.TEXT, "Name of that process when it first sent or received.", Fold.LAST
