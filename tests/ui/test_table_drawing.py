@@ -249,6 +249,32 @@ async def test_what_tells_of_a_failure_is_in_sight_where_there_is_no_room_and_st
         assert "ERR" in it.lines()[0]
 
 
+async def test_what_tells_of_a_failure_does_so_under_the_cursor_too():
+    pane = replace(PANE, columns=(*PANE.columns, Column("errors", "ERR", Unit.COUNT, "", alarm=True)))
+    rows = {**make([5, 4]), "errors": np.array([3, 0])}
+    async with drive(pane=pane) as it:
+        await it.show(rows)
+        *_, failed, _blank = it.table.render_line(1)
+        assert failed.text.strip() == "3"
+        assert failed.style.color == it.table.get_component_rich_style("frame-table--alarm").color
+        grounds = {segment.style.bgcolor for segment in it.table.render_line(1)}
+        assert grounds == {it.table.get_component_rich_style("frame-table--cursor").bgcolor}
+
+
+@pytest.mark.parametrize("now", [90.0, 91.0, 92.5, 104.0, 150.0])
+def test_a_trend_of_a_moment_that_is_held_has_its_title_too(now):
+    rows = make([70])
+    trend = Trend(PANE)
+    trend.show([Frame("runqlat", float(ts), 1.0, rows) for ts in range(90)], now, totals=False)
+    trend.fit("p99_us", 63)
+    header = trend.header()
+    assert len(header) == trend.width
+    title, *ages = header.split()
+    assert title == "P99"
+    assert len(ages) >= 3
+    assert all(age == "now" or age.startswith("-") for age in ages)
+
+
 @pytest.mark.parametrize("room", [63, 200])
 @pytest.mark.parametrize("count", [2, 5, 12, 30, 57, 60, 90])
 def test_the_title_of_the_trend_stands_where_the_bars_begin(room, count):

@@ -365,7 +365,7 @@ class FrameTable(RowsView, can_focus=True):
         row = int(self._order[position])
         pieces = self._writer.pieces(row)
         if position == self._cursor.position and not self._cursor.absent:
-            return [Segment("".join([text for text, _role in pieces]), self._styles.of("cursor"))]
+            return self._styles.under_cursor(pieces)
         return self._styles.painted(pieces)
 
     # Places

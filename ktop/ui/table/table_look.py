@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.segment import Segment
 from rich.style import Style
@@ -22,6 +23,7 @@ TABLE_PARTS = {
     "frame-table--alarm",
     "frame-table--trend",
     "frame-table--cursor",
+    "frame-table--cursor-alarm",
 }
 """The component classes: what can be styled."""
 
@@ -47,11 +49,25 @@ FrameTable {
         color: $block-cursor-foreground;
         text-style: $block-cursor-text-style;
     }
+    /* What tells of a failure does so under the cursor, too: it begins on the first row. */
+    & > .frame-table--cursor-alarm {
+        background: $block-cursor-blurred-background;
+        color: $warn;
+        text-style: $block-cursor-blurred-text-style;
+    }
+    &:focus > .frame-table--cursor-alarm {
+        background: $block-cursor-background;
+        color: $warn;
+        text-style: $block-cursor-text-style;
+    }
+    &:ansi:focus > .frame-table--cursor-alarm { color: ansi_bright_yellow; }
     &:ansi > .frame-table--header { color: ansi_default; text-style: dim; }
     &:ansi > .frame-table--quiet { color: ansi_default; text-style: dim; }
     &:nocolor > .frame-table--alarm { text-style: bold; }
     &:nocolor > .frame-table--cursor { text-style: underline; }
     &:nocolor:focus > .frame-table--cursor { text-style: reverse; }
+    &:nocolor > .frame-table--cursor-alarm { text-style: bold underline; }
+    &:nocolor:focus > .frame-table--cursor-alarm { text-style: bold reverse; }
 }
 """
 
@@ -88,6 +104,15 @@ class TableStyles:
         styles = {role: self.of(part) for role, part in _PARTS.items()}
         plain = self.of("row")
         return [Segment(text, styles.get(role, plain)) for text, role in pieces]
+
+    def under_cursor(self, pieces: Sequence[tuple[str, int]]) -> list[Segment]:
+        """Return the ``pieces`` of the row under the cursor: in its style alone, but for failures."""
+        cursor, alarm = self.of("cursor"), self.of("cursor-alarm")
+        runs = groupby(pieces, key=lambda piece: piece[1] == ALARM)
+        return [
+            Segment("".join(text for text, _role in run), alarm if alarming else cursor)
+            for alarming, run in runs
+        ]
 
 
 def header_segments(

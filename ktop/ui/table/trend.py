@@ -63,12 +63,18 @@ class Trend:
     def header(self) -> str:
         """Return what stands above: the ages of the samples, and where there is room the column's title.
 
-        The title begins where the bars do, or further left where their first age needs the room.
+        The title begins where the bars do, or further left where their first age needs the room; where
+        there is none it takes the place of that age: bars of nobody knows what say nothing.
         """
         ts = np.array([frame.ts for frame in self._frames[-self._columns :]])
         ages = time_axis.labels(ts, self._now, self._columns, self._wide)
         title = self._pane.column(self._name).title
         blank = len(ages) - len(ages.lstrip())
+        if blank <= len(title):
+            # The oldest are next to each other only where there is hardly any room.
+            _, after, rest = ages.lstrip().partition(" ")
+            ages = (after + rest).rjust(len(ages))
+            blank = len(ages) - len(ages.lstrip())
         x = min((self._columns - len(ts)) * self._wide, blank - 1 - len(title))
         return GAP + (ages[:x] + title + ages[x + len(title) :] if x >= 0 else ages)
 
