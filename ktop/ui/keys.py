@@ -255,6 +255,16 @@ TREE: list[BindingType] = [
 ]
 """The keys of the tree of stacks, as the line at the bottom names them."""
 
+FILTER: list[BindingType] = [
+    key("enter", "", "keep", "Keep the filter", "filter.keep", display="Enter", show=True),
+    key("escape", "", "clear", "Clear the filter", "filter.clear", display="Esc", show=True),
+]
+"""While the filter is typed, as the line at the bottom names them: all other keys are letters then."""
+CLEAR: list[BindingType] = [
+    key("escape", "", "all rows", "Clear the filter", "view.back", display="Esc", show=True)
+]
+"""While a filter applies: nobody must have to look for the way back to all rows."""
+
 
 def declared(bindings: Iterable[BindingType]) -> list[Binding]:
     """Return the Bindings among ``bindings``: those that say what they are for."""
@@ -328,7 +338,7 @@ def footer(opening: Iterable[BindingType], *groups: Iterable[BindingType]) -> li
         for each in declared(opening)
         if each.action == "select"
     ]
-    own = declared([*MAP_MOVES, *MAP, *TREE])
+    own = declared([*MAP_MOVES, *MAP, *TREE, *FILTER, *CLEAR])
     return [
         *first,
         *(each for each in [*own, *(each for group in groups for each in declared(group))] if each.show),
@@ -347,6 +357,7 @@ def idle(pane: Pane, shown: Pane | None = None, *, on_map: bool = False) -> froz
             ("table.select", pane.has_processes and not on_map),
             *((each.id, on_map) for each in declared([*MAP_MOVES, *MAP]) if each.id),
             ("tree.open", pane.shape is Shape.STACKS),
+            *((each.id, False) for each in declared(FILTER) if each.id),
             *(
                 (ident, pane.shape is not Shape.STACKS)
                 for ident in ("view.sort", "view.sort_left", "view.sort_right", "view.reverse")
@@ -359,6 +370,12 @@ def idle(pane: Pane, shown: Pane | None = None, *, on_map: bool = False) -> froz
         )
         if not works
     )
+
+
+def not_typed(bindings: Iterable[BindingType]) -> frozenset[str]:
+    """Return the ids of ``bindings`` that do nothing while the filter is typed."""
+    typed = {each.id for each in declared(FILTER)}
+    return frozenset(each.id for each in declared(bindings) if each.id and each.id not in typed)
 
 
 def renamed(shown: Pane) -> dict[str, str]:

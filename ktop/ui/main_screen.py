@@ -47,7 +47,8 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         # Held, not queried: while the application ends its widgets go before the screen does.
         self._header = Header(source.identity, bridge, view)
         self._tabs = PaneTabs([each.name for each in panes], pane)
-        self._keys = KeyLine(keys.footer(keys.TABLE, self.BINDINGS, keys.APP))
+        self._footer = keys.footer(keys.TABLE, self.BINDINGS, keys.APP)
+        self._keys = KeyLine(self._footer)
         self._current = pane
         self._views: dict[int, PaneView] = {}
         self._demanded: set[str] = set()
@@ -143,8 +144,20 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         without = keys.idle(pane, shown, on_map=on_map)
         if self.source.identity.recorded:
             without |= keys.LIVE_ONLY
-        held = {} if self.view.live else keys.WHILE_HELD
-        self._keys.suit(without, keys.renamed(shown) | held, held)
+        words = keys.renamed(shown)
+        needed = {} if self.view.live else keys.WHILE_HELD
+        if self.typing:
+            without = keys.not_typed(self._footer)
+        elif self.view.filter is not None and self.view.live and not on_map:
+            needed = {each.id or "": each.description for each in keys.declared(keys.CLEAR)}
+        else:
+            without |= {"view.back"}
+        self._keys.suit(without, words | needed, needed)
+
+    @property
+    def typing(self) -> bool:
+        """Whether the keyboard is the filter's."""
+        return self.focused is not None and self._bar in self.focused.ancestors
 
     def on_descendant_focus(self) -> None:
         """Name the keys of what has the keyboard now."""
@@ -180,7 +193,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to a line that is being typed into."""
-        if action == "filter" and self.focused is not None and self._bar in self.focused.ancestors:
+        if action == "filter" and self.typing:
             return False
         return super().check_action(action, parameters)
 

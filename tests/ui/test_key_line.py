@@ -77,6 +77,26 @@ async def test_while_a_moment_is_held_the_line_names_the_way_on(pane):
         assert "resume" not in plain(line)
 
 
+@pytest.mark.parametrize("pane", ["runqlat", "biotop", "execsnoop", "profile"])
+@pytest.mark.parametrize("width", [40, 80, 120])
+async def test_while_a_filter_applies_the_line_names_the_way_back(pane, width):
+    async with running(size=(width, 24), pane=pane) as k:
+        line = k.main.query_one(KeyLine)
+        assert "all rows" not in plain(line)
+        await k.press("slash", *"S?q")
+        # All others are letters.
+        assert plain(line).split() == ["Enter", "keep", "Esc", "clear"]
+        await k.press("enter")
+        assert "Esc all rows" in plain(line)
+        assert plain(line).split()[-4:] == ["q", "quit", "?", "help"]
+        # While a moment is held Esc leads to now first.
+        await k.press("space")
+        assert "all rows" not in plain(line)
+        await k.press("escape", "escape")
+        assert k.app.view.filter is None
+        assert "all rows" not in plain(line)
+
+
 async def test_on_the_process_screen_too_the_line_names_the_way_on():
     async with running(size=(80, 24)) as k:
         await k.press("enter")
