@@ -51,6 +51,7 @@ RECORDED_COST_HELP = ("recorder", "share of one CPU, and memory, of the ktop tha
 STACKS_HELP = (
     ("TOTAL", "share of all samples that were in it or in what it calls; all samples: while a CPU was busy"),
     ("SELF", "share that was in itself; from a tenth on it is in another colour"),
+    ("the bar", "TOTAL beside the largest of all, to compare by; of another colour what SELF is of it"),
     ("SAMPLES", "how many TOTAL is of, {hertz} for a second on a CPU; below ten or so the shares say little"),
     ("FUNCTION", "of user space, and [k] of the kernel; ▸ opens, ╰ is called from the line above"),
 )

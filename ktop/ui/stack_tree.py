@@ -48,6 +48,7 @@ class StackTree(RowsView, can_focus=True):
         self.quiet = ""
         """What stands there while there are no samples."""
         self.root = stacks.tree({})
+        self._most = 1
         self.opened: set[Path] = set()
         self._groups = (False, False)
         """Whether lines are per cgroup, or per name."""
@@ -76,6 +77,8 @@ class StackTree(RowsView, can_focus=True):
         if regrouped:
             self._carry_over(root)
         self.root = root
+        # Bars are to compare lines by: shares of all samples are often all small.
+        self._most = max((top.total for top in root.children.values()), default=1)
         if not self._touched:
             # Of cgroups none is open: they are to be compared.
             hot = () if per_cgroup else stacks.hot_path(self.root)
@@ -224,18 +227,20 @@ class StackTree(RowsView, can_focus=True):
     def _line(self, look: Palette, node: Node, indent: int, first: bool) -> Parts:
         whole = max(self.root.total, 1)
         own = fmt.percent(node.own / whole) if node.own else "·"
+        hot = node.own * 10 >= whole
         parts: Parts = [
             (f"{fmt.percent(node.total / whole):>6} ", look.style("foreground")),
             (
                 f"{own:>6} ",
-                look.style("hot" if node.own * 10 >= whole else "foreground" if node.own else "faint"),
+                look.style("hot" if hot else "foreground" if node.own else "faint"),
             ),
             (f"{fmt.count(node.total):>7}  ", look.style("muted")),
         ]
         if self._with_bar:
-            mine = bar(node.own / whole, BAR).rstrip()
-            rest = bar(node.total / whole, BAR)[len(mine) :]
-            parts += [(mine, look.style("hot")), (rest, look.style("faint")), ("  ", None)]
+            mine = bar(node.own / self._most, BAR).rstrip()
+            rest = bar(node.total / self._most, BAR)[len(mine) :]
+            parts += [(mine, look.style("hot" if hot else "muted")), (rest, look.style("faint"))]
+            parts.append(("  ", None))
         used = sum(len(text) for text, _ in parts)
         room = max(self._width - used, 0)
         # However deep, a name keeps half of the room.

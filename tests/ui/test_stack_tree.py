@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ktop.ui.palette import palette
 from ktop.ui.pane_rows import Snapshot
-from ktop.ui.stack_tree import StackTree
+from ktop.ui.stack_tree import BAR, StackTree
 from tests.ui.chart_frames import profile, stack_rows
 from tests.ui.driven import plain
 from tests.ui.one_widget import OneWidget
@@ -36,6 +37,23 @@ async def test_hot_path_is_open_from_the_start():
         assert "90.0%" in text
         assert "cold (2)" in text
         assert "idle" not in text
+
+
+async def test_bars_are_to_compare_by_and_red_is_what_is_hot_itself():
+    app = TreeApp()
+    rows = stack_rows(
+        *((pid, b"same", 40, [f"f{pid}"], None) for pid in range(1, 10)), (10, b"less", 20, ["g"], None)
+    )
+    async with app.run_test(size=(80, 30)) as pilot:
+        app.view.show(rows)
+        app.view.focus()
+        await pilot.press("end", "right")
+        bars = [sum(map(line.count, "█")) for line in plain(app.view).splitlines()[1:] if "(" in line]
+        assert bars == [BAR] * 9 + [BAR // 2]
+        # Of 380 samples 20 are too few for the colour, in figures and bar.
+        (itself,) = (y for y in range(30) if app.view.render_line(y).text.rstrip().endswith(" g"))
+        hot = palette(app).style("hot").color
+        assert hot not in {segment.style.color for segment in app.view.render_line(itself)}
 
 
 async def test_right_opens_to_where_callers_part_and_left_closes():
