@@ -84,6 +84,11 @@ def duration(seconds: float) -> str:
     return micros(seconds * 1e6)
 
 
+def span(seconds: float) -> str:
+    """Return how long something was looked at, from a minute on as ages are written: ``42.0s``, ``8m12s``."""
+    return duration(seconds) if seconds < 59.95 else _long(seconds)
+
+
 def percent(ratio: float) -> str:
     """Return a ratio (0 to 1) in per cent: ``12.3%``; ``0%`` and ``100%`` are never rounded to."""
     value = ratio * 100

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from ktop.format import duration
+from ktop.format import span
 from ktop.frame import Frame, Status
 from ktop.pane import CGROUP, START, Pane, RowHistogram, Shape
 from ktop.source import HOST
@@ -173,7 +173,7 @@ class PaneView(Vertical, Ground):
         if self._totals:
             notes.append(self._called)
         if self._snapshot.kept_s is not None:
-            notes.append(f"of the last {duration(self._snapshot.kept_s)}")
+            notes.append(f"of the last {span(self._snapshot.kept_s)}")
         if self._snapshot.sampled_s:
             of = f" of the last {STACK_SECONDS:g} s" if self._snapshot.sampled_s < STACK_SECONDS - 1 else ""
             notes.append(f"sampled {self._snapshot.sampled_s:.3g} s{of}")

@@ -11,7 +11,7 @@ from textual.containers import Container, VerticalScroll
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from ktop.format import duration
+from ktop.format import span
 from ktop.frame import Rows, length
 from ktop.history.across import across
 from ktop.history.process import ProcessHistory
@@ -310,7 +310,7 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
                     kept = counted_events(pane, shown, self.bridge, self.view)
                     events = of_family(pane, kept.rows, self.pid, start_ns)
                     if kept.older and kept.kept_s is not None:
-                        note = f"only of the last {duration(kept.kept_s)}"
+                        note = f"only of the last {span(kept.kept_s)}"
                 begun = begun or last_of(pane, events, self.pid)
             latest = self.bridge.history.latest(pane.name)
             width = self.size.width // (1 if pane.shape is Shape.STACKS else columns) - MARGIN
@@ -362,10 +362,10 @@ class ProcessScreen(TimeKeys, LaidOut, Ground):
 
     def _draw_title(self) -> None:
         """Draw which process it is, and how far the figures can be trusted."""
-        span = self.bridge.history.span()
+        times = self.bridge.history.span()
         # What came later stands in no figure while an earlier moment is looked at.
-        seconds = min(span[1], self.view.until) - span[0] if span else 0.0
-        kept = duration(seconds) if seconds > 0 else ""
+        seconds = min(times[1], self.view.until) - times[0] if times else 0.0
+        kept = span(seconds) if seconds > 0 else ""
         self._title.set(
             [
                 (visible(self._who.comm), "strong bold"),

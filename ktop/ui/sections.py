@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ktop.format import NOT_MEASURED, cell, clock, duration, percent
+from ktop.format import NOT_MEASURED, cell, clock, duration, percent, span
 from ktop.frame import Frame, Rows, length, take
 from ktop.history.process import ProcessHistory
 from ktop.history.rivals import PROCESSES
@@ -30,6 +30,8 @@ _LOOSE = frozenset({Unit.ARGS, Unit.STACK})
 _CAUSED = "it started  "
 _BETWEEN = " · "
 _NO_ROW: Rows = {}
+_LABEL = 8
+"""Cells before a line over time: with the same for all a moment is in the same place in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,8 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Words:
     intervals than room, a bar is the largest of several.
     """
     column = pane.column(pane.sort)
-    room = max(width - len(column.title) - 14, 8)
+    label = f"{column.title.lower():<{_LABEL}} "
+    room = max(width - len(label) - 13, 8)
     values = known.series(pane.sort)
     adds_up = column.adds_up
     if adds_up:
@@ -214,7 +217,7 @@ def _over_time(pane: Pane, known: ProcessHistory, width: int) -> Words:
     glyphs = ["·" if np.isnan(share) else rising(share) for share in shares]
     top = cell(column, peak).strip() + "/s" * adds_up
     return [
-        (column.title.lower() + " ", "muted"),
+        (label, "muted"),
         ("".join(glyphs), "series-1"),
         (f"  max {top}", "muted"),
     ]
@@ -299,7 +302,7 @@ def _stacks(pane: Pane, known: ProcessHistory, width: int, most: int) -> list[Wo
     total = float(samples.sum())
     parts = [(pane.column(pane.sort).title.lower() + " ", "muted"), (f"{total:.0f}", "foreground bold")]
     if pane.hertz:
-        sampled = duration(float(np.nansum(known.interval_s)))
+        sampled = span(float(np.nansum(known.interval_s)))
         parts += [
             ("  about ", "muted"),
             (duration(total / pane.hertz), "foreground bold"),

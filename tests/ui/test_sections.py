@@ -47,7 +47,20 @@ def test_the_line_over_time_of_what_is_derived_of_sums_is_per_second() -> None:
         table = {name: np.array(column)[0 if count else 1 :] for name, column in rows.items()}
         history.add(Frame(pane.name, ts, interval_s, pane.derive(table)))
     line = spelt(section(pane, history.process(pane, 7), None, {}, 82).lines[1])
-    assert line == "total █ █  max 200B/s"
+    assert line == "total    █ █  max 200B/s"
+
+
+def test_a_moment_is_in_the_same_place_in_the_lines_over_time_of_all_panes() -> None:
+    places = set()
+    for name in ("runqlat", "biotop", "tcptop", "cachestat"):
+        pane = registry.get(name)
+        history = History([pane])
+        for tick in range(30):
+            rows = {**rows_of(pane, 1), "pid": np.array([7]), pane.sort: np.array([1.0])}
+            history.add(Frame(pane.name, float(tick), 1.0, take(rows, slice(tick != 20))))
+        line = spelt(section(pane, history.process(pane, 7), None, {}, 82).lines[1])
+        places.add((line.index("█"), line.rindex("█"), line.index("█ █") + 1))
+    assert len(places) == 1
 
 
 def test_who_takes_the_cpus_is_named_to_the_last_below_each_other_where_a_line_is_too_short() -> None:
