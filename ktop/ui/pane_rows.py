@@ -25,6 +25,8 @@ RECENT_SECONDS = 10.0
 """How fast events come is told over that long, or an interval that is longer."""
 _LEAST_SECONDS = 1e-3
 """Of a clock that was set back, events are of a time that is still to come."""
+_TENTHS_FROM_S = 0.9
+"""From there on an interval is told in tenths of a second: no timer is more exact on a busy host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +244,7 @@ def begun(pane: Pane, frame: Frame) -> tuple[str, ...]:
         return ()
     # An event comes once more when it has ended, with the time that it began.
     came = np.count_nonzero(frame.rows.get(pane.time, np.zeros(0)) > frame.ts - frame.interval_s)
-    return (f"{count(int(came))} began in {frame.interval_s:.3g} s",)
+    return (f"{count(int(came))} began in {_seconds(frame.interval_s)}",)
 
 
 def on_demand(pane: Pane, frame: Frame, rows: Rows) -> tuple[str, ...]:
@@ -255,8 +257,14 @@ def on_demand(pane: Pane, frame: Frame, rows: Rows) -> tuple[str, ...]:
     for column in pane.columns:
         if column.on_demand and column.on_demand in frame.status.hooks:
             came, kept = (int(np.count_nonzero(each.get(column.name, ()))) for each in (frame.rows, rows))
-            notes.append(f"{column.on_demand}: {count(came)} in {frame.interval_s:.3g} s, {count(kept)} kept")
+            interval = _seconds(frame.interval_s)
+            notes.append(f"{column.on_demand}: {count(came)} in {interval}, {count(kept)} kept")
     return tuple(notes)
+
+
+def _seconds(interval_s: float) -> str:
+    """Return an interval as it was asked for: what was measured stands in the status."""
+    return f"{interval_s:.2g} s" if interval_s < _TENTHS_FROM_S else f"{round(interval_s, 1):g} s"
 
 
 def not_measured(pane: Pane) -> Rows:

@@ -127,6 +127,26 @@ def test_how_many_events_began_is_counted(looking):
     assert looking.at("runqlat").notes == ()
 
 
+@pytest.mark.parametrize(
+    ("interval_s", "said"),
+    [
+        (0.96, "1 s"),
+        (0.998, "1 s"),
+        (1.0, "1 s"),
+        (0.25, "0.25 s"),
+        (9.98, "10 s"),
+        (60.04, "60 s"),
+        (300.0, "300 s"),
+    ],
+)
+def test_the_interval_that_events_began_in_is_the_one_asked_for(looking, interval_s, said):
+    """What was measured stands in the status; here its digits would only flicker."""
+    frame = looking.frame("execsnoop")
+    looking.bridge.publish(replace(frame, ts=frame.ts + 1, interval_s=interval_s))
+    (note,) = looking.at("execsnoop").notes
+    assert note.endswith(f" began in {said}")
+
+
 def test_what_runs_on_demand_is_counted_before_the_filter(looking):
     frame = looking.frame("execsnoop")
     hooks = {**frame.status.hooks, "failed": "tp_btf"}
