@@ -170,6 +170,8 @@ class Heatmap:
     """A chart of ``Frame.histograms``: time across, the value up, counts as colour."""
 
     title: str
+    counts: str = ""
+    """What the colours count."""
     unit: Unit = Unit.US
     by_cpu: bool = False
     """Also a strip a CPU, from the histograms that carry one."""

@@ -218,7 +218,7 @@ PANE = Pane(
     sort="total_us",
     compute=compute,
     derive=derive,
-    chart=Heatmap("time in the disk", longest="max_us"),
+    chart=Heatmap("time in the disk", counts="I/Os", longest="max_us"),
     groups=("start", "complete"),
     taken="total_us",
     pressure="io",

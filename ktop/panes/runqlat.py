@@ -118,7 +118,7 @@ PANE = Pane(
     sort="wait_us",
     compute=compute,
     derive=derive,
-    chart=Heatmap("run-queue latency", by_cpu=True, longest="max_us"),
+    chart=Heatmap("run-queue latency", counts="waits", by_cpu=True, longest="max_us"),
     groups=("wakeup", "wakeup_new", "switch"),
     taken="cpu_us",
     pressure="cpu",

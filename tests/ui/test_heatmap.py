@@ -75,6 +75,16 @@ async def test_fills_any_size(size, environ):
             assert {len(line) for line in lines} == {size[0]}
 
 
+async def test_the_legend_says_what_the_colours_count_where_there_is_room():
+    app = OneWidget(HeatmapView(Heatmap("Latency", counts="waits")))
+    async with app.run_test(size=(80, 12)) as pilot:
+        app.view.show(chart_frames.latency(90))
+        await pilot.pause()
+        assert app.text()[0].endswith("k waits")
+        await pilot.resize_terminal(60, 12)
+        assert not app.text()[0].endswith("waits")
+
+
 async def test_a_quiet_map_says_so():
     app = MapApp()
     async with app.run_test(size=(80, 12)):

@@ -231,6 +231,9 @@ class HeatmapView(Drawn, can_focus=True):
             del legend[0]
         parts += [part for entry in legend for part in entry]
         scales = [self._scale(art, np.arange(first, HEAT_STEPS + 1, first)) for first in (1, 2)]
+        if self.chart.counts:
+            named = [*scales[0], (f" {self.chart.counts}", look.style("muted"))]
+            scales.insert(0, named)
         return spread(parts, scales, self.outer_size.width)
 
     def _percentiles(self, at: Cell | None) -> Array:
