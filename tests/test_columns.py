@@ -12,7 +12,7 @@ from ktop.export import text_table
 from ktop.format import V4_MAPPED
 from ktop.frame import Frame, Rows
 from ktop.pane import Column, Pane, Unit
-from ktop.tables.columns import arrange, candidates, need
+from ktop.tables.columns import RowWriter, Slot, arrange, candidates, need
 from ktop.ui.table.column_layout import ColumnLayout
 from tests.rows import frame_of, rows_of
 
@@ -66,6 +66,29 @@ def test_who_started_it_is_shown_where_there_is_room(width, who):
     columns = shown(EXECSNOOP, rows, width, "ts")
     assert columns[: 3 + len(who)] == ["ts", "pid", *who, "comm"]
     assert "argv" in columns
+
+
+@pytest.mark.parametrize(
+    ("argv", "width", "written"),
+    [
+        (b"/usr/local/bin/send-report\0", 26, "/usr/local/bin/send-report"),
+        (b"/usr/local/bin/send-report\0", 15, "…/send-report"),
+        (b"/usr/bin/du\0--summarize\0/srv\0", 16, "…/du --summariz…"),
+        (b"/bin/sh\0-c\0true\0", 12, "…/sh -c true"),
+        # Nothing is gained, or it is no path.
+        (b"/init-of-a-container\0", 12, "/init-of-a-…"),
+        (b"./configure\0--prefix=/usr/local\0", 16, "./configure --p…"),
+        (b"/opt/two words/run\0", 12, "'/opt/two w…"),
+    ],
+)
+def test_arguments_that_do_not_fit_go_without_the_programs_directory(argv, width, written):
+    """What was started and with what is the question; the name alone stands in COMMAND."""
+    rows = executed(None)
+    rows["argv"][0] = argv
+    column = EXECSNOOP.column("argv")
+    writer = RowWriter((Slot(column, 0, width, 0, False),), rows, "")
+    ((text, _role),) = writer.pieces(0)
+    assert text.rstrip() == written
 
 
 def test_that_arguments_were_cut_is_shown_where_some_were():

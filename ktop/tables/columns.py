@@ -16,7 +16,7 @@ import numpy as np
 from ktop.format import UNIT_WIDTH, V4_MAPPED, address, formatter, header, quiet, squeeze
 from ktop.frame import Array, Rows
 from ktop.pane import Column, Pane, Unit
-from ktop.text import cells, fit
+from ktop.text import ELLIPSIS, cells, fit
 
 MARGIN = 1
 """Blank cells at the left: room for the mark of the sorted column."""
@@ -202,6 +202,8 @@ class RowWriter:
     def _writer(slot: Slot) -> Callable[[Any], str]:
         """Return what writes a value as wide as ``slot`` is."""
         write, width, right = formatter(slot.column), slot.width, slot.right
+        if slot.column.unit is Unit.ARGS:
+            return lambda value: fit(_told_first(write(value), width), width, right=right)
         if slot.column.is_text:
             return lambda value: fit(write(value), width, right=right)
         place = str.rjust if right else str.ljust
@@ -214,6 +216,14 @@ class RowWriter:
             return place(text, width) if len(text) <= width else fit(text, width, right=right)
 
         return written
+
+
+def _told_first(arguments: str, width: int) -> str:
+    """Return ``arguments`` without the program's directory where they need more than ``width`` cells."""
+    program, blank, rest = arguments.partition(" ")
+    if cells(arguments) <= width or program.count("/") < 2 or not program.startswith("/"):
+        return arguments
+    return f"{ELLIPSIS}/{program.rpartition('/')[2]}{blank}{rest}"
 
 
 def _least(column: Column) -> int:
