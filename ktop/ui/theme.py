@@ -24,10 +24,10 @@ DARK, LIGHT, ANSI = "ktop-dark", "ktop-light", "ktop-ansi"
 
 # In each table a column for each of these.  The last is the terminal's own colours.  Its ground may be dark
 # or light, so nothing is black, white or a grey, and the charts carry density in their glyphs as well.
-# Blue is the bright one wherever it is a text: on black the other cannot be read.
+# Blue and red are the bright ones wherever they are a text: on black the others cannot be read.
 _OF_TEXTUAL = """
 primary                         #5fafff  #005faf  ansi_bright_blue
-secondary                       #8a8a8a  #767676  ansi_cyan
+secondary                       #8a8a8a  #626262  ansi_cyan
 accent                          #5fafff  #005faf  ansi_bright_blue
 foreground                      #d0d0d0  #303030  ansi_default
 background                      #121212  #ffffff  ansi_default
@@ -35,12 +35,12 @@ surface                         #1c1c1c  #f5f5f5  ansi_default
 panel                           #262626  #eeeeee  ansi_default
 boost                           #303030  #e4e4e4  ansi_default
 success                         #5fd7af  #00875f  ansi_green
-warning                         #ffd75f  #af8700  ansi_yellow
-error                           #ff5f5f  #d70000  ansi_red
+warning                         #ffd75f  #875f00  ansi_yellow
+error                           #ff5f5f  #d70000  ansi_bright_red
 """
 """The colours that a Textual theme is made from."""
 _VARIABLES = """
-muted                           #808080  #767676  ansi_bright_black
+muted                           #808080  #626262  ansi_bright_black
 faint                           #444444  #c6c6c6  ansi_bright_black
 strong                          #eeeeee  #000000  ansi_default
 chart                           #1c1c1c  #f5f5f5  ansi_default
@@ -48,8 +48,8 @@ series-1                        #5fafff  #005faf  ansi_bright_blue
 series-2                        #ffaf5f  #af5f00  ansi_yellow
 series-3                        #5fd7af  #00875f  ansi_green
 series-4                        #d787d7  #875faf  ansi_magenta
-warn                            #ffd75f  #af8700  ansi_yellow
-hot                             #ff5f5f  #d70000  ansi_red
+warn                            #ffd75f  #875f00  ansi_yellow
+hot                             #ff5f5f  #d70000  ansi_bright_red
 kernel                          #ffaf5f  #af5f00  ansi_yellow
 block-cursor-background         #303030  #dadada  ansi_blue
 block-cursor-foreground         #eeeeee  #000000  ansi_bright_white

@@ -111,7 +111,32 @@ async def test_changing_the_theme_changes_the_palette():
         assert palette(app).style("hot").color is not None
 
 
-def test_nothing_is_written_in_the_blue_that_black_swallows():
+def test_nothing_is_written_in_colours_that_black_swallows():
     variables = next(known for known in THEMES if known.name == ANSI).variables
     grounds = {name for name in variables if name.endswith("background")}
-    assert not {name for name, color in variables.items() if color == "ansi_blue"} - grounds
+    swallowed = {"ansi_blue", "ansi_red"}
+    assert not {name for name, color in variables.items() if color in swallowed} - grounds
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of WCAG 2."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in TextualColor.parse(color).normalized
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [LIGHT])
+def test_all_that_is_written_can_be_read(theme):
+    """WCAG 2, level AA: 4.5 to 1; on the cursor's row, which is looked at for long, a little less."""
+    known = next(each for each in THEMES if each.name == theme)
+    texts = {name: known.variables[name] for name in ("muted", "strong", "warn", "hot", "kernel")}
+    texts["foreground"] = known.foreground or ""
+    grounds = {"background": known.background, "surface": known.surface}
+    grounds["cursor"] = known.variables["block-cursor-background"]
+    for text, color in texts.items():
+        for ground, below in grounds.items():
+            brighter, darker = sorted((luminance(color), luminance(below or "")), reverse=True)
+            needed = 4.5 if ground == "background" else 4.3 if ground == "surface" else 3.3
+            assert (brighter + 0.05) / (darker + 0.05) >= needed, (text, ground)
