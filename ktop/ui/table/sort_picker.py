@@ -29,8 +29,8 @@ class SortPicker(Modal[str | None]):
     }
 
     SortPicker > Vertical {
-        width: 80%;
-        max-width: 90;
+        width: 95%;
+        max-width: 100;
         height: auto;
         background: $panel;
         padding: 1 2;

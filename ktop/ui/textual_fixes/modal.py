@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.command import CommandList, CommandPalette, DiscoveryHit, Hits
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hits, SearchIcon
 from textual.errors import NoWidget
 from textual.events import Click
 from textual.geometry import Size
@@ -62,8 +62,10 @@ class Commands(CommandPalette, Once[None]):
     """The command palette; runs the chosen command once."""
 
     def compose(self) -> ComposeResult:
-        """Compose Textual's parts, but for the list."""
+        """Compose Textual's parts, but for the list, and the icon: many fonts have no emoji."""
         for widget in super().compose():
+            if isinstance(widget, SearchIcon):
+                widget.icon = ":"
             yield CommandOptions() if isinstance(widget, CommandList) else widget
 
     def _gather_commands(self, search_value: str) -> Any:
