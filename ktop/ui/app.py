@@ -152,6 +152,11 @@ class KtopApp(KeysInOrder, ThemedApp):
             renderable = Changes(renderable.chops, renderable.spans, renderable.chop_ends)
         super()._display(screen, renderable)
 
+    def notify(self, message: str, **options: Any) -> None:
+        """Say ``message`` alone: several would stand on lines that they speak of."""
+        self.clear_notifications()
+        super().notify(message, **options)
+
     # -- actions -------------------------------------------------------------
 
     async def action_quit(self) -> None:

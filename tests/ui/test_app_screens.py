@@ -427,6 +427,16 @@ async def test_what_is_said_for_a_moment_stands_over_the_line_of_keys_alone(size
         assert k.text.endswith("see the end of the status line. "), "nothing of that one is left beside it"
 
 
+async def test_the_newest_message_takes_the_place_of_the_one_before():
+    async with running(pane="execsnoop", notifications=True) as k:
+        await k.press("x")
+        await k.until(lambda: "failed: collected" in k.text.split("\n")[-1])
+        await k.press("b")
+        await k.until(lambda: "see the end of the status line." in k.text.split("\n")[-1])
+        assert "failed: collected" not in k.text
+        assert plain(k.main.query_one(StatusLine)) == k.text.split("\n")[-2]
+
+
 async def test_a_recording_measures_no_cost():
     async with running(Synthetic(recorded=True)) as k:
         said: list[str] = []
