@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from ktop.format import NOT_MEASURED, args, clock, duration, number, percent, size
+from ktop.format import NOT_MEASURED, args, clock, number, percent, size, span
 from ktop.pane import START
 from ktop.process import Process, read
 from ktop.text import ELLIPSIS, escape, visible
@@ -166,7 +166,7 @@ class Who:
             path, cpus, periods, times = self._used_up
             limit = f"the {number(round(cpus, 3))} CPUs that {escape(path)} may use"
             facts.append(("throttled", f"in {times} of {periods} periods, by {limit}"))
-        ago = f", {duration(age)} ago" if age > 0 else ""
+        ago = f", {span(age)} ago" if age > 0 else ""
         facts.append(("started", clock(process.started) + ago))
         if self.ended is not None:
             facts.append(("ended", f"by {clock(self.ended)}"))
