@@ -177,12 +177,17 @@ class StackTree(RowsView, can_focus=True):
         parts = self._line(self._look, self._shown[place], *self._places[place])
         if place != self._cursor:
             return self._on_ground(parts)
-        if self._look.glyphs:
-            ground = self._look.style("", attributes="reverse" if self.has_focus else "underline")
-        else:
-            name = "block-cursor-background" if self.has_focus else "block-cursor-blurred-background"
-            ground = self._look.style("", name)
-        return self._on_ground(parts, ground)
+        return self._on_ground(parts, self._cursor_style())
+
+    def _cursor_style(self) -> Style:
+        """Return what lies over the line under the cursor: as that of the tables."""
+        look, focused = self._look, self.has_focus
+        if not look.glyphs:
+            return look.style("", "block-cursor-background" if focused else "block-cursor-blurred-background")
+        if focused and not self.app.no_color:
+            # With 16 colours nothing but this can be read on that ground.
+            return look.style("block-cursor-foreground", "block-cursor-background") + Style(dim=False)
+        return look.style("", attributes="reverse" if focused else "underline")
 
     @property
     def _look(self) -> Palette:

@@ -56,6 +56,22 @@ async def test_bars_are_to_compare_by_and_red_is_what_is_hot_itself():
         assert hot not in {segment.style.color for segment in app.view.render_line(itself)}
 
 
+@pytest.mark.parametrize(
+    ("environ", "ground", "reverse"),
+    [({"TERM": "linux"}, "color(4)", False), ({"NO_COLOR": "1"}, "default", True)],
+    ids=["16", "none"],
+)
+async def test_with_few_colours_the_cursor_is_as_that_of_a_table(environ, ground, reverse):
+    app = TreeApp(**environ)
+    async with app.run_test(size=(80, 20)):
+        app.view.show(ROWS)
+        app.view.focus()
+        styles = {segment.style for segment in app.view.render_line(1)}
+        assert {style.bgcolor.name for style in styles if style.bgcolor} == {ground}
+        assert {bool(style.reverse) for style in styles} == {reverse}
+        assert reverse or not any(style.dim for style in styles)
+
+
 async def test_right_opens_to_where_callers_part_and_left_closes():
     app = TreeApp()
     async with app.run_test(size=(80, 20)) as pilot:
