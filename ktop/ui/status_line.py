@@ -39,35 +39,39 @@ class StatusLine(Drawn):
         """Return the line."""
         del height  # it is one
         right = self._cost()
+        measured, lost, why, unattributed = self._trust()
+        # A label without its figure would say nothing; what can be trusted goes before what ktop costs.
+        if cells([*measured, *lost]) > width - cells(right) - 4:
+            right = []
         room = width - cells(right) - 4
-        left = self._trust(why_lost=True)
-        if cells(left) > room:
-            left = self._trust(why_lost=False)
+        ways: tuple[list[tuple[str, str]], ...] = (
+            [*measured, *lost, *why, *unattributed],
+            [*measured, *lost, *unattributed],
+        )
+        left = next((words for words in ways if cells(words) <= room), [*measured, *lost])
         room -= cells(left)
         # The names of the hooks are the first to go: they are in the help, too.
         hooks = next((text for text in (self._hooks(), self._kinds()) if len(text) <= room), "")
         left += [("  " + hooks, "muted")] if hooks else []
         return [ends(look.parts(left), look.parts(right), width)]
 
-    def _trust(self, *, why_lost: bool) -> list[tuple[str, str]]:
-        """Return interval, losses (on demand also by why) and the share that is not attributed."""
+    def _trust(self) -> tuple[Words, Words, Words, Words]:
+        """Return interval, losses, why these are, and the share that is not attributed; empty what is not."""
         interval, lost = self._interval_s, self._status.lost
         # One or two are missed each second in many a virtual machine: no alarm must be always on.
         color = "warn" if set(self._status.losses) == {"missed"} else "hot"
         known = interval is not None and not math.isnan(interval)
-        words = [
-            ("measured ", "muted"),
-            (f"{interval:.2f} s" if known else NOT_MEASURED, ""),
+        measured = [("measured ", "muted"), (f"{interval:.2f} s" if known else NOT_MEASURED, "")]
+        losses = [
             ("  lost ", "muted"),
             (count(lost) if known else NOT_MEASURED, f"{color} bold" if known and lost else ""),
         ]
-        if known and lost and why_lost:
-            words.append((f" ({by_kind(self._status.losses)})", color))
+        why = [(f" ({by_kind(self._status.losses)})", color)] if known and lost else []
         ratio = self._status.unattributed_ratio
-        if ratio is not None and not math.isnan(ratio):
-            style = "warn" if ratio >= MANY_UNATTRIBUTED else ""
-            words += [("  unattributed ", "muted"), (percent(ratio), style)]
-        return words
+        if ratio is None or math.isnan(ratio):
+            return measured, losses, why, []
+        style = "warn" if ratio >= MANY_UNATTRIBUTED else ""
+        return measured, losses, why, [("  unattributed ", "muted"), (percent(ratio), style)]
 
     def _hooks(self) -> str:
         """Return the hooks by the variant that is live."""

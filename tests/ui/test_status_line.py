@@ -44,6 +44,17 @@ async def test_the_reason_of_a_loss_goes_before_the_hooks(losses):
     assert "(" not in narrowest
 
 
+@pytest.mark.parametrize("width", range(30, 101))
+async def test_no_label_is_without_its_figure(width):
+    own = {"self_cpu_ratio": 0.0116, "self_rss_bytes": 44.9 * 2**20}
+    text = await drawn(width, Status(HOOKS, losses=LOSSES, unattributed_ratio=0.0312), own=own)
+    assert text.startswith("measured 1.00 s  lost 43 ")
+    assert ("unattributed" in text) == ("unattributed 3.12% " in text)
+    assert ("ktop" in text) == text.endswith("ktop 1.16% 44.9M") == (width >= 44)
+    assert width < 64 or "unattributed" in text
+    assert "…" not in text
+
+
 @pytest.mark.parametrize("interval_s", [None, math.nan])
 async def test_where_nothing_was_measured_nothing_is_known_of_losses(interval_s):
     assert "measured –  lost –  " in await drawn(100, Status(HOOKS, losses=LOSSES), interval_s)
