@@ -77,7 +77,7 @@ class MainScreen(TimeKeys, LaidOut, Ground):
         with Body(id="body"):
             yield Line([("Attaching to the kernel …", "muted")], id="attaching")
         yield self._keys
-        yield Line([("ktop needs a larger terminal: 40 columns, 10 lines", "")], id="too-small")
+        yield Line([("ktop needs 40x10 or larger", "")], id="too-small")
 
     def on_resize(self) -> None:
         """Say so when there is no room."""

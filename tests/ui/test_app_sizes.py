@@ -39,9 +39,10 @@ async def test_the_mouse_outside_of_a_chart_that_became_smaller_reads_nothing():
         assert k.app.failure is None
 
 
-async def test_too_small_says_so():
-    async with running(size=(39, 9)) as k:
-        assert "larger" in k.text
+@pytest.mark.parametrize("width", [27, 39])
+async def test_too_small_says_so(width):
+    async with running(size=(width, 9)) as k:
+        assert "ktop needs 40x10 or larger" in k.text
 
 
 async def test_80x24_has_everything():
