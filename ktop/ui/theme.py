@@ -40,7 +40,7 @@ error                           #ff5f5f  #d70000  ansi_bright_red
 """
 """The colours that a Textual theme is made from."""
 _VARIABLES = """
-muted                           #808080  #626262  ansi_bright_black
+muted                           #8a8a8a  #626262  ansi_bright_black
 faint                           #444444  #c6c6c6  ansi_bright_black
 strong                          #eeeeee  #000000  ansi_default
 chart                           #1c1c1c  #f5f5f5  ansi_default

@@ -127,7 +127,7 @@ def luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", [LIGHT])
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
 def test_all_that_is_written_can_be_read(theme):
     """WCAG 2, level AA: 4.5 to 1; on the cursor's row, which is looked at for long, a little less."""
     known = next(each for each in THEMES if each.name == theme)
