@@ -56,6 +56,10 @@ def test_a_line_keeps_its_level(braille, simple):
     assert braille.translate(SIMPLER) == simple
 
 
+def test_a_path_that_was_cut_begins_in_nobodys_home():
+    assert "~" not in "…/sort --buffer-size=4M /srv/de…".translate(SIMPLER)
+
+
 def test_other_terminals_get_what_is_drawn():
     assert glyphs({"TERM": "xterm-256color"}) is None
     assert glyphs({}) is None

@@ -21,7 +21,7 @@ _SIMPLER = {
     "▸": "▶",
     "◂": "◀",
     "–": "-",
-    "…": "~",
+    "…": "»",  # not "~": before a slash that is somebody's home
     "‹": "<",
     "›": ">",
 }
