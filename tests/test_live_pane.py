@@ -91,7 +91,10 @@ class Hooks:
         return dict.fromkeys(self.attached, "a tracepoint")
 
     def is_iterator(self, variant: str) -> bool:
-        return variant == "processes"
+        return variant in {"processes", "files"}
+
+    def is_walk(self, variant: str) -> bool:
+        return variant == "files"
 
     def attach(self, groups: Iterable[str], _events: Mapping[str, object]) -> dict[str, OSError]:
         self.events = True
@@ -200,6 +203,16 @@ def test_a_pane_that_stood_down_begins_anew() -> None:
     assert waits.sample(two, Facts()) is not None
     waits.stand_down()
     assert waits.sample(three, Facts()) is None, "what was in between is not of one interval"
+
+
+def test_a_pane_does_without_a_walk() -> None:
+    shared = Shared(pane("waits", groups=("switch",)))
+    shared.family.choice.variants["files"] = ["files"]
+    shared.family.choice.refused["files"] = "no walks here"
+    (waits,) = shared.bring_up()
+    assert waits.unavailable is None
+    assert waits.status().refused == {"files": "no walks here"}
+    assert "switch" in shared.hooks.attached
 
 
 def test_no_pane_does_without_the_iterator() -> None:
