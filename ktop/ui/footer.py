@@ -83,16 +83,9 @@ class KeyLine(Drawn):
         place = event.get_content_offset(self)
         for start, end, binding in self._spans:
             if place is not None and start <= place.x < end:
-                self.app.call_later(self._act, binding)
+                # Textual has its own names for what is no letter: of "?", "question_mark".
+                self.app.simulate_key(next(iter(Binding.make_bindings([binding]))).key)
                 return
-
-    async def _act(self, binding: Binding) -> None:
-        """Do what ``binding`` is for; not by its key, which a filter that is being typed would take."""
-        for owner in filter(None, (self.screen.focused, self.screen, self.app)):
-            if binding.action and await self.app.run_action(binding.action, owner):
-                return
-        # Textual has its own names for what is no letter: of "?", "question_mark".
-        self.app.simulate_key(next(iter(Binding.make_bindings([binding]))).key)
 
 
 def _width(bindings: Sequence[Binding], gap: int) -> int:

@@ -449,7 +449,8 @@ def test_a_walk_rests_many_times_as_long_as_it_took(observe_queues, monkeypatch)
     tcptop = observe_queues()
 
     def walk() -> list[int]:
-        return tcptop.reading().maps["queues"]["id"].tolist()
+        ids: list[int] = tcptop.reading().maps["queues"]["id"].tolist()
+        return ids
 
     assert len({*walk(), *walk()}) == 2, "one a reading"
     monkeypatch.setattr(maps, "REST", 1e9)
